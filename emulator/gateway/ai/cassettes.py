@@ -1,0 +1,178 @@
+"""Recordings on disk: `<fixtures>/ai/<cassette>/*.json`, read once, read again when a file changes.
+
+A broken file is a finding, not a failure: it is kept with its place and its next step, and everything else keeps working.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from emulator.errors import RecordingError, UsageError
+from emulator.gateway.ai.canonical import NORMALISERS, ModelRequest, canonical, key_of
+from emulator.gateway.ai.recording import Recording, broken, parse_recording
+from emulator.gateway.ai.replay import monotonic_ms
+
+MANIFEST = "cassette.json"
+DEFAULT = "default"
+
+_Stamp = tuple[int, int]
+"""mtime in ns and size: a file with the same stamp is not read again."""
+
+
+@dataclass(frozen=True)
+class Cassette:
+    """One folder. `recordings` are in file order, which is their order within a key."""
+
+    name: str
+    recordings: tuple[Recording, ...] = ()
+    normalisers: tuple[str, ...] = ()
+
+    @cached_property
+    def by_key(self) -> dict[str, list[Recording]]:
+        """Recorded exchanges by the key of their request, each list in order of use."""
+        index: dict[str, list[Recording]] = {}
+        for recording in self.recordings:
+            if not recording.manual:
+                index.setdefault(self.key(recording.request), []).append(recording)
+        return index
+
+    @cached_property
+    def manual(self) -> tuple[Recording, ...]:
+        """Hand-written recordings."""
+        return tuple(recording for recording in self.recordings if recording.manual)
+
+    def key(self, request: ModelRequest) -> str:
+        """The key of `request` under this cassette's rules."""
+        return key_of(canonical(request, self.normalisers))
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What is loaded at one moment: the cassettes in search order and the files that could not be used."""
+
+    cassettes: tuple[Cassette, ...] = ()
+    broken: tuple[RecordingError, ...] = ()
+
+    @property
+    def recordings(self) -> Iterator[Recording]:
+        """All recordings, in search order."""
+        return (recording for cassette in self.cassettes for recording in cassette.recordings)
+
+
+class Library:
+    """The cassettes below some fixtures folders (`<folder>/ai/<cassette>/`), kept up to date.
+
+    With `cassette` only the folders of that name are searched; else all of them, `default` first. Files are looked at again at most
+    every `recheck_ms` (0: at each call).
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        cassette: str | None = None,
+        *,
+        recheck_ms: float = 300,
+        now_ms: Callable[[], float] = monotonic_ms,
+    ) -> None:
+        self._folders = tuple(folders)
+        self._recheck_ms = recheck_ms
+        self._now_ms = now_ms
+        self._checked_ms: float | None = None
+        self._files: dict[Path, tuple[_Stamp, Recording | RecordingError]] = {}
+        self._seen: dict[Path, _Stamp] = {}
+        self._shelf = Shelf()
+        self.cassette = cassette
+
+    def choose(self, cassette: str | None) -> None:
+        """Search only `cassette` from now on (None: all). Raises UsageError E243 when no folder has that name."""
+        known = sorted({folder.name for folder in self._all_cassettes()})
+        if cassette is not None and cassette not in known:
+            raise UsageError(
+                "E243",
+                f"there is no cassette {cassette!r}",
+                where=" and ".join(str(folder / "ai") for folder in self._folders) or "no fixtures folder",
+                hint=f"known: {', '.join(known)}" if known else "make the folder and write a recording: fixtures/README.md",
+            )
+        self.cassette = cassette
+        self._checked_ms = None
+
+    def shelf(self) -> Shelf:
+        """The recordings as they are on disk now (see `recheck_ms`)."""
+        now = self._now_ms()
+        if self._checked_ms is None or now - self._checked_ms >= self._recheck_ms:
+            self._checked_ms = now
+            self._refresh()
+        return self._shelf
+
+    def _refresh(self) -> None:
+        folders = [folder for folder in self._all_cassettes() if self.cassette in (None, folder.name)]
+        seen = {path: stamp for folder in folders for path, stamp in _json_files(folder)}
+        if seen == self._seen and self._shelf.cassettes:
+            return
+        self._seen = seen
+        self._files = {path: self._files[path] for path in seen if path in self._files}
+        found: list[RecordingError] = []
+        cassettes = tuple(self._load(folder, [path for path in seen if path.parent == folder], found) for folder in folders)
+        self._shelf = Shelf(cassettes, tuple(found))
+
+    def _load(self, folder: Path, paths: Iterable[Path], found: list[RecordingError]) -> Cassette:
+        recordings: dict[str, Recording] = {}
+        normalisers: tuple[str, ...] = ()
+        for path in paths:
+            if path.name == MANIFEST:
+                try:
+                    normalisers = _normalisers(path)
+                except RecordingError as error:
+                    found.append(error)
+                continue
+            loaded = self._read(folder.name, path)
+            if isinstance(loaded, RecordingError):
+                found.append(loaded)
+            elif loaded.id in recordings:
+                hint = f"the first one is {recordings[loaded.id].file.name}; give this one another id"
+                found.append(broken(path, " $.id", f"id {loaded.id!r} is used twice in this cassette", hint))
+            else:
+                recordings[loaded.id] = loaded
+        return Cassette(folder.name, tuple(recordings.values()), normalisers)
+
+    def _read(self, cassette: str, path: Path) -> Recording | RecordingError:
+        stamp = self._seen[path]
+        if path in self._files and self._files[path][0] == stamp:
+            return self._files[path][1]
+        loaded: Recording | RecordingError
+        try:
+            loaded = parse_recording(cassette, path, path.read_bytes())
+        except RecordingError as error:
+            loaded = error
+        except OSError as error:
+            loaded = broken(path, "", f"cannot be read: {error.strerror}", "check its permissions")
+        self._files[path] = (stamp, loaded)
+        return loaded
+
+    def _all_cassettes(self) -> list[Path]:
+        folders = [
+            entry for folder in self._folders if (folder / "ai").is_dir() for entry in (folder / "ai").iterdir() if entry.is_dir()
+        ]
+        return sorted(folders, key=lambda folder: (folder.name != DEFAULT, folder.name))
+
+
+def _json_files(folder: Path) -> list[tuple[Path, _Stamp]]:
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".json") and entry.is_file()]
+    return [(folder / name, (stat.st_mtime_ns, stat.st_size)) for name, stat in sorted(found, key=lambda item: item[0])]
+
+
+def _normalisers(manifest: Path) -> tuple[str, ...]:
+    try:
+        value = json.loads(manifest.read_bytes())
+    except (OSError, ValueError) as error:
+        raise broken(manifest, "", f"cannot be read: {error}", "correct the file; its recordings are used without it") from None
+    names = value.get("normalise", []) if isinstance(value, dict) else None
+    if not isinstance(names, list) or not all(name in NORMALISERS for name in names):
+        raise broken(manifest, " $.normalise", "must be a list of normaliser names", f"known: {', '.join(NORMALISERS)}")
+    return tuple(names)

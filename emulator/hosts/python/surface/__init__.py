@@ -1,0 +1,1 @@
+"""The runtime modules below the SDKs on CPython; see README.md."""

@@ -1,0 +1,44 @@
+"""Configuration: read once at the edge into frozen dataclasses; nobody else reads files, flags or the environment.
+
+`load_project` reads what the platform knows (wrangler file, `.dev.vars`, `.env`), `load_options` what only the emulator has
+(`agents-emu.toml`, flags), `choose_python` picks the interpreter of the Python host.
+"""
+
+from emulator.config.interpreter import Interpreter, choose_python
+from emulator.config.option_sources import load_options
+from emulator.config.options import AiMode, LogFormat, LogLevel, Options, Reload
+from emulator.config.project import (
+    Assets,
+    DurableObjectBinding,
+    HostKind,
+    HtmlHandling,
+    NotFound,
+    Notice,
+    OtherBinding,
+    Project,
+    Storage,
+)
+from emulator.config.secrets import Secrets
+from emulator.config.wrangler import load_project
+
+__all__ = [
+    "AiMode",
+    "Assets",
+    "DurableObjectBinding",
+    "HostKind",
+    "HtmlHandling",
+    "Interpreter",
+    "LogFormat",
+    "LogLevel",
+    "NotFound",
+    "Notice",
+    "Options",
+    "OtherBinding",
+    "Project",
+    "Reload",
+    "Secrets",
+    "Storage",
+    "choose_python",
+    "load_options",
+    "load_project",
+]

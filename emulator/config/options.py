@@ -1,0 +1,209 @@
+"""Options of the emulator itself. Each is declared once, below: its flag, its key in `agents-emu.toml`, its default, its help.
+
+Flags win over `agents-emu.toml`, which wins over the defaults (design 4.1): option_sources.py.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from emulator.errors import UsageError
+
+
+class AiMode(Enum):
+    """Who answers model calls (design 4.6). Members that are not built yet are refused where options are read."""
+
+    AUTO = "auto"
+    """A recording if there is one; else the configured backend, else the stub, and it says so. With CI set a miss fails."""
+    REPLAY = "replay"
+    """Recordings only; a miss fails."""
+    LIVE = "live"
+    """Never a recording."""
+    RECORD = "record"
+    NEW = "new"
+    ONCE = "once"
+    CHECK = "check"
+
+
+class Reload(Enum):
+    """What a change of the code does to open sockets."""
+
+    KEEP = "keep"
+    CLOSE = "close"
+    OFF = "off"
+    """Changes are not watched."""
+
+
+class LogFormat(Enum):
+    """`pretty` for people, `json` for programs: one object on each line."""
+
+    PRETTY = "pretty"
+    JSON = "json"
+
+
+class LogLevel(Enum):
+    """In rising order; a level shows itself and everything after it."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    NONE = "none"
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return read
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return value
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _speed(value: Any) -> float:
+    if value == "instant":
+        return math.inf
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)x?", value) if isinstance(value, str) else None
+    speed = float(number[1]) if number else value
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < math.inf:
+        raise ValueError('"instant", or a factor such as 1x or 20x')
+    return float(speed)
+
+
+def _clock(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"virtual(@.+)?", value):
+        raise UsageError(
+            "E202", "the virtual clock is not built yet", where="clock", hint="leave --clock out, or give --clock real"
+        )
+    if value != "real":
+        raise ValueError('"real"')
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """How one option is written.
+
+    `read` makes its value from a flag's string or a TOML value, and raises ValueError with what is expected. `in_file` is its
+    dotted key in `agents-emu.toml`, None for options that belong to one run. A switch is a flag without a value.
+    """
+
+    flags: str
+    in_file: str | None
+    read: Callable[[Any], Any]
+    help: str
+    metavar: str | None = None
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words it accepts, when they are few."""
+        return tuple(member.value for member in self.read) if isinstance(self.read, type) and issubclass(self.read, Enum) else ()
+
+    @property
+    def switch(self) -> bool:
+        return self.read is _switch
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one run of the emulator behaves. Paths are absolute; `ai_speed` is a factor, infinite for instant."""
+
+    persist_to: Annotated[
+        Path,
+        Declaration("--persist-to", "persist_to", _path, "State folder; default .wrangler/state, as wrangler dev has it.", "DIR"),
+    ]
+    fixtures: Annotated[
+        Path,
+        Declaration("--fixtures", "ai.fixtures", _path, "Where recordings are; default fixtures/ in the project.", "DIR"),
+    ]
+    port: Annotated[
+        int,
+        Declaration("--port -p", "port", _whole(0, 65535), "Port to listen on; 0 picks a free one.", "N"),
+    ] = 8787
+    ip: Annotated[
+        str,
+        Declaration("--ip --host", "ip", _text, "Address to listen on.", "ADDRESS"),
+    ] = "127.0.0.1"
+    strict_port: Annotated[
+        bool,
+        Declaration("--strict-port", "strict_port", _switch, "Fail when the port is taken instead of using the next free one."),
+    ] = False
+    ai_mode: Annotated[
+        AiMode,
+        Declaration("--ai", "ai.mode", AiMode, "Who answers model calls."),
+    ] = AiMode.AUTO
+    ai_speed: Annotated[
+        float,
+        Declaration("--ai-speed", "ai.speed", _speed, "Pace of replayed answers: instant, 1x, 20x; instant with CI set.", "S"),
+    ] = 1.0
+    cassette: Annotated[
+        str | None,
+        Declaration("--cassette", "ai.cassette", _text, "The folder of recordings, inside the fixtures, to answer from.", "NAME"),
+    ] = None
+    clock: Annotated[
+        str,
+        Declaration("--clock", "clock", _clock, "The time that agents see: real.", "CLOCK"),
+    ] = "real"
+    reload: Annotated[
+        Reload,
+        Declaration("--reload", "reload", Reload, "What a change of the code does to open sockets."),
+    ] = Reload.KEEP
+    seed: Annotated[
+        int | None,
+        Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Seed of everything random in the emulator.", "N"),
+    ] = None
+    idle_ms: Annotated[
+        int,
+        Declaration("--idle-ms", "idle_ms", _whole(1, 86_400_000), "Idle time after which an object hibernates, in ms.", "MS"),
+    ] = 10_000
+    python: Annotated[
+        Path | None,
+        Declaration("--python", "python", _path, "Interpreter of Python agents; default: the project's .venv, else ours.", "PATH"),
+    ] = None
+    log_format: Annotated[
+        LogFormat,
+        Declaration("--log-format", "log.format", LogFormat, "Text for people, or one JSON object on each line."),
+    ] = LogFormat.PRETTY
+    log_level: Annotated[
+        LogLevel,
+        Declaration("--log-level", "log.level", LogLevel, "The least important lines to show."),
+    ] = LogLevel.INFO
+    ready_file: Annotated[
+        Path | None,
+        Declaration("--ready-file", None, _path, "Written when the server can serve: url, pid, bindings, as JSON.", "PATH"),
+    ] = None
+    inspector: Annotated[
+        bool,
+        Declaration("--inspector/--no-inspector", "inspector", _switch, "Serve the inspector."),
+    ] = True
+    ci: bool = False
+    """Whether CI is set: nobody is there to read a warning, so a missing recording fails."""
+
+
+DECLARATIONS: dict[str, Declaration] = {
+    field.name: field.type.__metadata__[0] for field in dataclasses.fields(Options) if hasattr(field.type, "__metadata__")
+}
+"""Every option by its name in `Options`."""

@@ -1,0 +1,294 @@
+"""One life of an object: the door through which all its events pass, its gates, and its end.
+
+`deliver` is the only way into user code. Events start in order, overlap at their awaits (durable-objects.md 1.6), wait while the input
+gate is closed, and their effects leave in program order once the writes they depend on are committed (2.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from emulator.core.gates import InputGate, Section, TooDeep
+from emulator.core.lifecycle import Step
+from emulator.hosts.python.owner import Owner, current_owner, current_section
+from emulator.hosts.python.storage import CommitFailed, ObjectStorage
+from emulator.hosts.python.surface.convert import is_awaitable, unwrap
+from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+from emulator.hosts.python.surface.promise import JsPromise
+
+if TYPE_CHECKING:
+    from emulator.hosts.python.objects import ObjectHandle
+
+SECTION_LIMIT_S = 30.0
+"""How long `blockConcurrencyWhile` may take (S-23)."""
+
+_TOO_LONG = (
+    "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset."
+)
+_ABORTED = "Application called abort() to reset Durable Object."
+
+Effect = Callable[[], None]
+
+
+class InstanceGone(BaseException):
+    """Unwinds user code whose instance has just been reset; not an Exception, so that user code cannot catch it by accident."""
+
+
+class Turn:
+    """One delivery to user code: `work(instance)` runs it, exactly one of `done(result)` and `failed(error)` ends it."""
+
+    __slots__ = ("done", "failed", "label", "retry_alarm", "work")
+
+    def __init__(
+        self,
+        label: str,
+        work: Callable[[Instance], Awaitable[Any]],
+        done: Callable[[Any], None],
+        failed: Callable[[JsException], None],
+    ) -> None:
+        self.label = label
+        self.work = work
+        self.done = done
+        self.failed = failed
+        self.retry_alarm = True
+
+
+class Instance(Owner):
+    """The live instance of one object. `handle` is the identity that outlives it."""
+
+    def __init__(self, handle: ObjectHandle, storage: ObjectStorage) -> None:
+        super().__init__(handle.label)
+        self.handle = handle
+        self.storage = storage
+        self.gate: InputGate = InputGate()
+        self.user_object: Any = None
+        self.broken: JsException | None = None
+        self._loop = asyncio.get_running_loop()
+        self._inbox: deque[Turn] = deque()
+        self._in_flight: set[Turn] = set()
+        self._outbox: list[Effect] = []
+        self._unindexed_alarms = 0
+        self._started_this_tick = False
+
+    # -- events
+
+    def deliver(self, turn: Turn, *, now: bool) -> None:
+        """Let an event in as soon as order and the input gate allow; `now` = it may start before this returns."""
+        if self.dead:
+            turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True))
+            return
+        self._inbox.append(turn)
+        if self._started_this_tick or len(self._inbox) > 1:
+            return
+        self._started_this_tick = True
+        self._loop.call_soon(self._next_tick)
+        if now and self.gate.is_open:
+            self._start(self._inbox.popleft())
+
+    def _next_tick(self) -> None:
+        """One event per loop iteration: what an event makes runnable comes before the next event (node-host.md 6.1)."""
+        self._started_this_tick = False
+        if self.dead or not self._inbox or not self.gate.is_open:
+            return
+        self._started_this_tick = True
+        self._loop.call_soon(self._next_tick)
+        self._start(self._inbox.popleft())
+
+    def _start(self, turn: Turn) -> None:
+        self._in_flight.add(turn)
+        self.run(self._drive(turn), turn.label)
+        if not self.tasks and not self.held and not self._inbox:
+            self.on_quiet()
+
+    async def _drive(self, turn: Turn) -> None:
+        try:
+            result = await turn.work(self)
+        except Exception as error:
+            failure = python_error(error)
+            self.emit(lambda: self._end(turn, turn.failed, failure))
+        except BaseException as error:
+            # A reset has failed this turn already, or is about to (the SDK's abort raises first and resets in a microtask).
+            if not self.dead and isinstance(error, SystemExit | KeyboardInterrupt):
+                failure = python_error(RuntimeError(f"user code raised {error!r}"))
+                self.emit(lambda: self._end(turn, turn.failed, failure))
+        else:
+            self.emit(lambda: self._end(turn, turn.done, result))
+
+    def _end(self, turn: Turn, tell: Callable[[Any], None], value: Any) -> None:
+        if turn in self._in_flight:
+            self._in_flight.discard(turn)
+            tell(value)
+
+    @property
+    def busy(self) -> bool:
+        """Anything unfinished: S-99."""
+        return bool(self.tasks or self.held or self._inbox or self._in_flight or self._outbox)
+
+    def on_quiet(self) -> None:
+        if not self.dead and not self.busy:
+            self.handle.instance_quiet(self)
+
+    # -- effects: the output gate
+
+    def emit(self, effect: Effect) -> None:
+        """Let an effect (a reply, a frame, an outgoing request) leave, after those before it and after the writes it may depend on."""
+        if self.dead:
+            return
+        if self._outbox or self._unindexed_alarms or self.storage.is_dirty:
+            self._outbox.append(effect)
+        else:
+            effect()
+
+    def dirty(self) -> None:
+        """StorageHooks: the first write of a turn; its commit comes when the loop's current callback has ended."""
+        self._loop.call_soon(self.commit)
+
+    def commit(self) -> None:
+        """End the implicit transaction. A commit that fails resets the object before any effect of the turn has left (S-29 to S-32)."""
+        if self.dead or not self.storage.is_dirty:
+            return
+        try:
+            self.storage.commit()
+        except CommitFailed as failure:
+            self.reset(js_error("Error", str(failure)))
+            return
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._unindexed_alarms:
+            return
+        while self._outbox and not self.storage.is_dirty:
+            effects, self._outbox = self._outbox, []
+            for effect in effects:
+                effect()
+        if not self.tasks and not self.held:
+            self.on_quiet()
+
+    def alarm_changed(self, time_ms: int | None) -> None:
+        """StorageHooks: a commit changed the alarm. Effects wait until the gateway has it on disk, so that no acknowledged alarm is lost."""
+        self._unindexed_alarms += 1
+        self.hold("alarm")
+        indexed = self.handle.index_alarm(time_ms)
+        indexed.add_done_callback(self._alarm_indexed)
+
+    def _alarm_indexed(self, indexed: asyncio.Future[Any]) -> None:
+        self._unindexed_alarms -= 1
+        if indexed.cancelled() or indexed.exception() is not None:
+            # The gateway is gone, and this process with it in a moment; nothing may leave any more.
+            self._outbox.clear()
+        self.release("alarm")
+        if not self.dead:
+            self._flush()
+
+    # -- critical sections
+
+    def block_concurrency(self, callback: Callable[[], Any]) -> JsPromise:
+        """`blockConcurrencyWhile`: nothing else of the object runs until the callback has ended; its failure resets the object (2.3)."""
+        return self._section(callback, self._block_failed, SECTION_LIMIT_S)
+
+    def block(self, callback: Callable[[], Any]) -> JsPromise:
+        """StorageHooks: an async transaction, the same kind of section without a reset on failure (2.6)."""
+        return self._section(callback, None, None)
+
+    def _block_failed(self, error: BaseException) -> None:
+        if isinstance(error, TimeoutError):
+            self.reset(js_error("Error", _TOO_LONG, overloaded=True, durableObjectReset=True))
+            return
+        failure = python_error(error)
+        failure.durableObjectReset = True
+        self.reset(failure)
+
+    def _section(self, callback: Callable[[], Any], on_failure: Callable[[BaseException], None] | None, limit_s: float | None) -> JsPromise:
+        promise = JsPromise()
+
+        async def run() -> None:
+            try:
+                async with asyncio.timeout(limit_s):
+                    result = callback()
+                    if is_awaitable(result):
+                        result = await unwrap(result)
+            except InstanceGone:
+                return
+            except Exception as error:
+                if on_failure is not None:
+                    on_failure(error)
+                    return
+                promise.fail(error)
+            else:
+                promise.settle(result)
+            # The section's own continuation runs before the events that waited (2.3): it was scheduled one line above.
+            for waiting in self.gate.leave(section):
+                self._loop.call_soon(waiting)
+            self._loop.call_soon(self._next_tick)
+
+        def start() -> None:
+            context = self.fresh_context()
+            context.run(current_section.set, section)
+            task = asyncio.Task(run(), loop=self._loop, name=f"{self.label} section", context=context)
+            self.track(task)
+
+        try:
+            section, active = self.gate.enter(current_section.get() or self.gate.root, start)
+        except TooDeep as error:
+            raise js_error("Error", str(error)) from None
+        if active:
+            # Not at once: the caller's next statement comes first, then the callback (2.3).
+            start()
+        return promise
+
+    # -- the end
+
+    def abort(self, reason: str | None, *, retry_alarm: bool = True) -> None:
+        """`ctx.abort`: end this instance now; every caller in flight hears the reason (S-105)."""
+        if not retry_alarm:
+            for turn in self._in_flight:
+                turn.retry_alarm = False
+        self.reset(js_error("Error", reason or _ABORTED, durableObjectReset=True))
+
+    def reset(self, error: JsException, *, cut_sockets: bool = True) -> None:
+        """Destroy the instance: uncommitted writes vanish, callers get `error`, its sockets drop (S-91)."""
+        if self.dead:
+            return
+        self.broken = error
+        self.kill()
+        with contextlib.suppress(Exception):
+            self.storage.rollback()
+        self.storage.revoke()
+        self._outbox.clear()
+        unanswered = [*self._in_flight, *self._inbox]
+        self._in_flight.clear()
+        self._inbox.clear()
+        self.handle.instance_ended(self, Step.RESET, cut_sockets=cut_sockets)
+        for turn in unanswered:
+            turn.failed(error)
+
+    def retire(self) -> None:
+        """Drop a quiet instance: nothing is lost, the next event constructs anew."""
+        self.commit()
+        self.dead = True
+        self.storage.revoke()
+        self.handle.instance_ended(self, Step.EXPIRE, cut_sockets=False)
+
+
+def instance_of_caller() -> Instance | None:
+    """The instance whose code is running, None in a Worker invocation or outside user code."""
+    owner = current_owner.get()
+    return owner if isinstance(owner, Instance) else None
+
+
+def emit(effect: Effect) -> None:
+    """Let an effect of the running code leave through its owner's output gate; at once where there is none."""
+    instance = instance_of_caller()
+    if instance is None:
+        effect()
+    else:
+        instance.emit(effect)
+
+
+def section_of_caller() -> Section | None:
+    """The critical section the running code belongs to."""
+    return current_section.get()

@@ -1,0 +1,85 @@
+"""The host's event loop: asyncio's own, knowing whose timers and tasks are whose.
+
+Two things differ for code that has an owner. Its timers count as unfinished work and fire only when the owner's input gate lets them
+(a timer armed before a `blockConcurrencyWhile` fires after it, S-20); its tasks are known, so that a reset can end them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from emulator.hosts.python.owner import Owner, current_owner, current_section
+
+
+class OwnedTimer(asyncio.TimerHandle):
+    """A timer of user code."""
+
+    __slots__ = ("_owner", "_spent")
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., Any],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+        owner: Owner,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self._owner = owner
+        self._spent = False
+        owner.hold("timer")
+
+    def cancel(self) -> None:
+        self._spend()
+        super().cancel()
+
+    def _run(self) -> None:
+        owner = self._owner
+        if owner.dead:
+            self._spend()
+            return
+        section = self._context.get(current_section)
+        if owner.gate is None or owner.gate.pass_or_wait(section or owner.gate.root, self._fire):
+            self._fire()
+
+    def _fire(self) -> None:
+        if not self._spent and not self._owner.dead:
+            super()._run()
+        self._spend()
+
+    def _spend(self) -> None:
+        if not self._spent:
+            self._spent = True
+            self._owner.release("timer")
+
+
+class HostLoop(asyncio.SelectorEventLoop):
+    """asyncio's selector loop with owned timers and tasks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_task_factory(_make_task)
+
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        owner = current_owner.get() if context is None else context.get(current_owner)
+        if owner is None:
+            return super().call_at(when, callback, *args, context=context)
+        self._check_closed()  # type: ignore[attr-defined]
+        timer = OwnedTimer(when, callback, args, self, context, owner)
+        heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
+        timer._scheduled = True  # type: ignore[attr-defined]
+        return timer
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
+    task = asyncio.Task(work, loop=loop, **options)
+    context = options.get("context")
+    owner = current_owner.get() if context is None else context.get(current_owner)
+    if owner is not None and not task.done():
+        owner.track(task)
+    return task

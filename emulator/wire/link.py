@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from typing import Any, Protocol
 
 from emulator.errors import WireError
@@ -54,7 +54,8 @@ class Receiver(Protocol):
         """A NOTE arrived."""
 
     def on_socket(self, frame: Frame) -> None:
-        """A frame of a socket arrived (kinds 32 and up, and CREDIT for a socket's id)."""
+        """A frame of a socket arrived: kinds 32 and up, CREDIT for a socket's id, and the RESPONSE that made a socket of an exchange
+        which was cancelled meanwhile (it has to be told that its client is gone)."""
 
     def on_session(self, frame: Frame) -> None:
         """A frame of the session arrived (kinds below 16, PING and PONG aside)."""
@@ -334,9 +335,7 @@ class Incoming(Exchange):
         if body is None or isinstance(body, bytes):
             whole = body is not None and len(body) <= frames.BODY_WINDOW
             if body is None or whole:
-                self.link.send(
-                    _RESPONSE, self.id, frames.write_response(status, reason, headers, body), frames.WHOLE if whole else 0
-                )
+                self.link.send(_RESPONSE, self.id, frames.write_response(status, reason, headers, body), frames.WHOLE if whole else 0)
             else:
                 self._head(status, reason, headers)
                 self.send_body(_in_chunks(body))
@@ -404,10 +403,12 @@ class Incoming(Exchange):
 
 
 class Link(asyncio.Protocol):
-    """One end. `odd` is True on the gateway's end (ids are odd there); `clock` gives milliseconds since 1970."""
+    """One end. `odd` is True on the gateway's end (ids are odd there); `clock` gives milliseconds since 1970; `taken` holds ids that
+    must not be given to new exchanges, because sockets of an earlier link still carry them."""
 
-    def __init__(self, receiver: Receiver, *, odd: bool, clock: Callable[[], int]) -> None:
+    def __init__(self, receiver: Receiver, *, odd: bool, clock: Callable[[], int], taken: Container[int] = ()) -> None:
         self._receiver = receiver
+        self._taken = taken
         self._parity = 1 if odd else 0
         self._next_id = 1 if odd else 2
         self._clock = clock
@@ -486,15 +487,18 @@ class Link(asyncio.Protocol):
 
     def _open(self) -> Outgoing:
         ident = self._next_id
-        self._next_id = ident + 2 if ident < 0xFFFF_FFF0 else self._parity or 2
-        while self._next_id in self._exchanges:
-            self._next_id += 2
+        while ident in self._exchanges or ident in self._taken:
+            ident = self._after(ident)
+        self._next_id = self._after(ident)
         exchange = Outgoing(self, ident)
         if self.lost:
             exchange.lost(LinkLost("the link is closed"))
         else:
             self._exchanges[ident] = exchange
         return exchange
+
+    def _after(self, ident: int) -> int:
+        return ident + 2 if ident < 0xFFFF_FFF0 else self._parity or 2
 
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine that belongs to this link."""
@@ -553,7 +557,7 @@ class Link(asyncio.Protocol):
             exchange = self._exchanges.get(frame.id)
             if exchange is not None:
                 exchange.take(frame)
-            elif kind == _CREDIT:
+            elif kind == _CREDIT or (kind == _RESPONSE and frame.flags & frames.UPGRADE):
                 self._receiver.on_socket(frame)
         elif kind == _PING:
             self.send(_PONG, 0)

@@ -12,10 +12,8 @@ from emulator.errors import BackendError
 class NetworkFailure(BackendError):
     """`user_name` is `Error` or `TypeError`; `user_message` is what workerd says; `retryable` as workerd flags it."""
 
-    def __init__(
-        self, code: str, what: str, *, user_name: str, user_message: str, retryable: bool, hint: str | None = None
-    ) -> None:
-        super().__init__(code, what, hint=hint)
+    def __init__(self, code: str, what: str, *, user_name: str, user_message: str, retryable: bool) -> None:
+        super().__init__(code, what)
         self.user_name = user_name
         self.user_message = user_message
         self.retryable = retryable

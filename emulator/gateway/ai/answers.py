@@ -47,8 +47,11 @@ def json_answer(value: Any, status: int = 200, *, usage: Mapping[str, Any] | Non
     return Answer(status, [("content-type", "application/json")], compact(value).encode(), usage=usage)
 
 
-def sse_answer(events: list[Any], *, gap_ms: int, usage: Mapping[str, Any] | None = None) -> Answer:
-    """A stream of `data:` events `gap_ms` apart, one chunk each, closed by `[DONE]`."""
-    texts = [*(compact(event) for event in events), "[DONE]"]
-    chunks = tuple(Chunk((index + 1) * gap_ms, f"data: {text}\n\n".encode()) for index, text in enumerate(texts))
+def sse_answer(events: list[Any], *, gap_ms: int, usage: Mapping[str, Any] | None = None, named: bool = False) -> Answer:
+    """A stream of `data:` events `gap_ms` apart, one chunk each, closed by `[DONE]`; with `named`, each event's `type` is its
+    `event:` name and nothing closes the stream, as in the Responses and Messages APIs."""
+    texts = [(f"event: {event['type']}\n" if named else "") + f"data: {compact(event)}\n\n" for event in events]
+    if not named:
+        texts.append("data: [DONE]\n\n")
+    chunks = tuple(Chunk((index + 1) * gap_ms, text.encode()) for index, text in enumerate(texts))
     return Answer(200, [("content-type", "text/event-stream")], chunks=chunks, usage=usage)

@@ -155,9 +155,7 @@ class Library:
         return loaded
 
     def _all_cassettes(self) -> list[Path]:
-        folders = [
-            entry for folder in self._folders if (folder / "ai").is_dir() for entry in (folder / "ai").iterdir() if entry.is_dir()
-        ]
+        folders = [entry for folder in self._folders if (folder / "ai").is_dir() for entry in (folder / "ai").iterdir() if entry.is_dir()]
         return sorted(folders, key=lambda folder: (folder.name != DEFAULT, folder.name))
 
 

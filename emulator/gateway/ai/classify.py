@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
@@ -45,9 +46,7 @@ def stream_input_request(headers: Headers, query: str, body: bytes) -> ModelRequ
     except ValueError as error:
         raise BadRequest(f"`userInputs` is not JSON: {error}") from None
     media_type = header(headers, "content-type") or ""
-    return ModelRequest(
-        Kind.STREAM_INPUT, model_of(headers), {"inputs": inputs, "stream": parsed_body(media_type, body)}, options=options
-    )
+    return ModelRequest(Kind.STREAM_INPUT, model_of(headers), {"inputs": inputs, "stream": parsed_body(media_type, body)}, options=options)
 
 
 def universal_request(gateway_id: str, headers: Headers, body: bytes) -> ModelRequest:
@@ -73,9 +72,7 @@ def http_target(method: str, url: str) -> tuple[Kind, str]:
     if host == _GATEWAY_HOST:
         kind = Kind.GATEWAY_HTTP
         path = re.sub(r"^/v1/[^/]+/[^/]+", "/v1/*/*", path)
-    query = urlencode(
-        sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0].lower() not in _SECRET_QUERY)
-    )
+    query = urlencode(sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0].lower() not in _SECRET_QUERY))
     return kind, f"{method.upper()} {parts.scheme}://{host}{path}{'?' + query if query else ''}"
 
 
@@ -89,9 +86,7 @@ def http_request(method: str, url: str, headers: Headers, body: bytes) -> ModelR
 def shown_url(url: str) -> str:
     """A URL fit for logs: no user info, secret query values masked."""
     parts = urlsplit(url)
-    query = urlencode(
-        [(name, "***" if name.lower() in _SECRET_QUERY else value) for name, value in parse_qsl(parts.query, True)], safe="*"
-    )
+    query = urlencode([(name, "***" if name.lower() in _SECRET_QUERY else value) for name, value in parse_qsl(parts.query, True)], safe="*")
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query, fragment="").geturl()
 
 
@@ -139,7 +134,12 @@ def _parts(content_type: str, body: bytes) -> Any:
         {
             "name": part.get_param("name", header="content-disposition"),
             "filename": part.get_filename(),
-            "body": parsed_body(part.get("content-type", "text/plain"), part.get_payload(decode=True) or b""),
+            "body": parsed_body(part.get("content-type", "text/plain"), _part_bytes(part)),
         }
         for part in message.iter_parts()
     ]
+
+
+def _part_bytes(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""

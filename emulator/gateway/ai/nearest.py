@@ -52,7 +52,7 @@ def exhausted_report(request: ModelRequest, recordings: tuple[Recording, ...]) -
 def _unmet_rules(recording: Recording, request: ModelRequest) -> list[str]:
     document = request.document()
     lines = []
-    if not recording.matches(request, document) and all(rule.holds(document) for rule in recording.rules):
+    if not recording.fits_target(request):
         lines.append(f"  target    {recording.request.target} does not fit {request.target}")
     for rule in [rule for rule in recording.rules if not rule.holds(document)][:_MOST_DIFFERENCES]:
         values = jsonpath.select(document, rule.steps)

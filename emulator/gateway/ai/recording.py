@@ -88,11 +88,11 @@ class Recording:
 
     def matches(self, request: ModelRequest, document: dict[str, Any]) -> bool:
         """Whether this hand-written recording answers `request`, whose `document()` is given to save repeating it."""
-        return (
-            self.request.kind is request.kind
-            and fnmatchcase(request.target, self.request.target)
-            and all(rule.holds(document) for rule in self.rules)
-        )
+        return self.fits_target(request) and all(rule.holds(document) for rule in self.rules)
+
+    def fits_target(self, request: ModelRequest) -> bool:
+        """Whether kind and target pattern fit."""
+        return self.request.kind is request.kind and fnmatchcase(request.target, self.request.target)
 
     @property
     def specificity(self) -> tuple[int, int, int]:
@@ -112,9 +112,7 @@ class Recording:
         first_byte_ms = response.get("t", 0)
         if "stream" in response:
             stream = response["stream"]
-            media_type = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}.get(
-                stream["framing"], "application/octet-stream"
-            )
+            media_type = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}.get(stream["framing"], "application/octet-stream")
             if "content-type" not in given:
                 headers.append(("content-type", media_type))
             end = StreamEnd(stream.get("end", "complete"))
@@ -233,15 +231,11 @@ def _read_blob(blob: dict[str, Any], file: Path, place: str) -> bytes:
     folder = file.parent.resolve()
     path = (folder / blob["file"]).resolve()
     if not path.is_relative_to(folder):
-        raise broken(
-            file, f" {place}.file", f"{blob['file']!r} lies outside the cassette", "keep blobs in the cassette's blobs/ folder"
-        )
+        raise broken(file, f" {place}.file", f"{blob['file']!r} lies outside the cassette", "keep blobs in the cassette's blobs/ folder")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise broken(
-            file, f" {place}.file", f"cannot read {blob['file']}: {error.strerror}", "restore the file, or record again"
-        ) from None
+        raise broken(file, f" {place}.file", f"cannot read {blob['file']}: {error.strerror}", "restore the file, or record again") from None
     actual = hashlib.sha256(data).hexdigest()
     if actual != blob["sha256"]:
         raise broken(file, f" {place}.sha256", f"{blob['file']} has sha256 {actual}", "restore the blob, or write this hash here")

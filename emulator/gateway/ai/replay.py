@@ -36,9 +36,7 @@ class Speed:
         except ValueError:
             factor = 0.0
         if not text.endswith("x") or not 0 < factor < float("inf"):
-            raise UsageError(
-                "E242", f"{text!r} is not a replay speed", where="--ai-speed", hint="use instant, 1x, or a factor such as 4x"
-            )
+            raise UsageError("E242", f"{text!r} is not a replay speed", where="--ai-speed", hint="use instant, 1x, or a factor such as 4x")
         return cls(factor)
 
     def __str__(self) -> str:

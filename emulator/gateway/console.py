@@ -1,0 +1,155 @@
+"""What happens that a person (or a program reading our output) wants to see: typed events, and the port they are shown through.
+
+The gateway says what happened; how it looks is the terminal's business (cli/terminal.py). Event names are public: they are the `ev`
+of `--log-format json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from emulator.config import LogLevel, Notice
+from emulator.errors import EmuError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+
+class Key(Enum):
+    """Hotkeys that the gateway acts on. The terminal does clear, help and log level itself."""
+
+    HIBERNATE = "h"
+    EVICT = "e"
+    RELOAD = "r"
+    QUIT = "q"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One row of the banner and of the ready file.
+
+    `kind` is `durable_object`, `ai`, `assets` or a wrangler key; `source` a path to show; `mode` how it is served, as `local` or
+    `replay (41 recordings)`.
+    """
+
+    name: str
+    kind: str
+    class_name: str | None = None
+    source: str = "-"
+    mode: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The object that an event is about: `Chat/me`, and which of its instances."""
+
+    class_name: str
+    name: str
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server can serve: the banner. `started_ms` counts from the start of the process."""
+
+    event: ClassVar[str] = "ready"
+    project: str
+    url: str
+    inspector: str | None
+    bindings: tuple[Binding, ...]
+    state: Path
+    reload: str
+    started_ms: int
+    pid: int
+    environment: str | None = None
+    seed: int | None = None
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class RequestServed:
+    """One request at the edge has its answer's head (`status` 101: a socket opened)."""
+
+    event: ClassVar[str] = "http.request"
+    method: str
+    path: str
+    status: int
+    ms: float
+    subject: Subject | None = None
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class UserLog:
+    """A line that user code printed or logged; `level` is its own."""
+
+    event: ClassVar[str] = "log"
+    text: str
+    subject: Subject | None = None
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """New code answers. `paths` are the changed files, relative to the project; `sockets` how many open ones were kept or closed."""
+
+    event: ClassVar[str] = "reload"
+    number: int
+    paths: tuple[str, ...]
+    ms: int
+    sockets: int
+    kept: bool = True
+    level: LogLevel = LogLevel.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something failed while serving goes on. `details` is a traceback or another text worth its lines."""
+
+    event: ClassVar[str] = "error"
+    error: EmuError
+    details: str | None = None
+    subject: Subject | None = None
+    level: LogLevel = LogLevel.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something to look at, shown once however often it is said."""
+
+    event: ClassVar[str] = "warning"
+    notice: Notice
+    level: LogLevel = LogLevel.WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A plain line: another port was taken, the host was restarted, we are stopping. `event` names it for programs."""
+
+    event: str
+    text: str
+    subject: Subject | None = None
+    level: LogLevel = LogLevel.INFO
+
+
+Event = Ready | RequestServed | UserLog | Reloaded | Trouble | Caution | Note
+
+
+class Console(Protocol):
+    """Where events go. Showing never raises: an output that is gone is no reason to stop serving."""
+
+    def shows(self, level: LogLevel) -> bool:
+        """Whether events of this level are shown at all; ask before building one on a hot path."""
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+    def listen(self, loop: AbstractEventLoop, on_key: Callable[[Key], None]) -> None:
+        """Read hotkeys from now on, when there is a keyboard."""
+
+    def close(self) -> None:
+        """Give the keyboard back. Events may still be shown afterwards."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
-Ended = Callable[[int, int, bytes, BaseException | None], None]
+Ended = Callable[[int, int, bytes, Exception | None], None]
 """Chunks, bytes, the first 512 bytes, and what broke the stream (None when it ended or was left)."""
 
 _HEAD = 512
@@ -29,7 +30,10 @@ class MeteredBody:
         except StopAsyncIteration:
             self._end(None)
             raise
-        except BaseException as error:
+        except asyncio.CancelledError:
+            self._end(None)
+            raise
+        except Exception as error:
             self._end(error)
             raise
         self._chunks += 1
@@ -45,7 +49,7 @@ class MeteredBody:
             await close()
         self._end(None)
 
-    def _end(self, failure: BaseException | None) -> None:
+    def _end(self, failure: Exception | None) -> None:
         if self._ended is not None:
             ended, self._ended = self._ended, None
             ended(self._chunks, self._bytes, self._head, failure)

@@ -84,8 +84,9 @@ class Playback:
             for recording in self.library.shelf().recordings
         )
 
-    def find(self, request: ModelRequest) -> Verdict:
-        """The verdict on `request`; a recording it names is used up by this call."""
+    def find(self, request: ModelRequest, *, lenient: bool = False) -> Verdict:
+        """The verdict on `request`; a recording it names is used up by this call. With `lenient`, CI does not make `auto` strict:
+        this machine's own servers are part of what is tested."""
         if self.mode is AIMode.LIVE:
             self.outside += 1
             return Verdict(Action.OUTSIDE, reason="mode live")
@@ -99,7 +100,7 @@ class Playback:
             self.hits += 1
             return Verdict(Action.REPLAY, found.recording)
         state = Found.MISSING if isinstance(found, Missing) else Found.EXHAUSTED
-        if decide(self.mode, state, ci=self.ci) is Action.OUTSIDE:
+        if decide(self.mode, state, ci=self.ci and not lenient) is Action.OUTSIDE:
             self.outside += 1
             return Verdict(Action.OUTSIDE, reason="no recording" if state is Found.MISSING else "its recordings are used up")
         if isinstance(found, Exhausted):

@@ -156,7 +156,7 @@ class AiService:
             self._end(call, response, 1 if body_out else 0, len(body_out), body_out[:512], None)
             return response
 
-        def ended(chunks: int, size: int, head: bytes, failure: BaseException | None) -> None:
+        def ended(chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
             self._end(call, response, chunks, size, head, failure)
 
         response.body = MeteredBody(body_out, ended)
@@ -199,16 +199,12 @@ class AiService:
     def _gateway_headers(self, call: _Call) -> list[tuple[str, str]]:
         if call.gateway is None or call.log_id is None:
             return []
-        headers = [
-            ("cf-aig-log-id", call.log_id),
-            ("cf-aig-request-id", call.log_id),
-            ("cf-aig-cache-status", "MISS"),
-            ("cf-aig-step", "0"),
-        ]
+        headers = [("cf-aig-log-id", call.log_id), ("cf-aig-request-id", call.log_id)]
+        headers += [("cf-aig-cache-status", "MISS"), ("cf-aig-step", "0")]
         event_id = (call.request.gateway or {}).get("eventId") or call.request.headers.get("cf-aig-event-id")
         return [*headers, ("cf-aig-event-id", str(event_id))] if event_id else headers
 
-    def _end(self, call: _Call, response: Response, chunks: int, size: int, head: bytes, failure: BaseException | None) -> None:
+    def _end(self, call: _Call, response: Response, chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
         duration_ms = round(self._playback.pacer.now_ms() - call.started_ms)
         provider, model = _provider_and_model(call.request)
         if call.gateway is not None and call.log_id is not None and _collects_log(call.request):

@@ -1,0 +1,241 @@
+"""Outbound HTTP(S) of user code: one place where a request is answered from a recording, let out, or denied (design 4.6).
+
+The mode is the AI binding's: `live` lets everything out; `auto` asks the recordings first and lets the rest out, except under CI,
+where only this machine's own addresses may be reached; `replay` opens no socket at all. What is denied is answered with status 599
+and a body that names the request and the next step; `x-should-retry: false` keeps SDKs from asking again.
+
+Bodies stream both ways. As in workerd, user code gets decoded bytes: gzip and deflate are decoded on the way and their header is
+dropped; another encoding passes untouched, header kept. Up to 20 redirects are followed unless `x-emu-redirect: manual` is there.
+
+A request ends with one `report`: `{type: "egress", method, url, source, recording, status, ms, chunks, bytes, problem}`; `source` is
+`recording`, `live` or `none`; secrets in a URL are masked.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import zlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from emulator.errors import EmuError
+from emulator.gateway.ai.canonical import Kind
+from emulator.gateway.ai.classify import http_request, http_target, shown_url
+from emulator.gateway.ai.envelopes import json_response
+from emulator.gateway.ai.meter import MeteredBody
+from emulator.gateway.ai.modes import Action, AIMode
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.replay import play
+from emulator.gateway.exchange import Headers, Request, Response, header
+from emulator.gateway.failures import NetworkFailure
+from emulator.gateway.redirects import Hop, KeptBody, next_hop
+
+_CONTROL_HEADER = "x-emu-redirect"
+_HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+_OURS = frozenset({_CONTROL_HEADER, "x-emulator-scope"})
+_MOST_REDIRECTS = 20
+_CONNECT_TIMEOUT_S = 30
+_DECODED_BYTES = 64 * 1024
+_DECODERS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class EgressService:
+    """`serve` answers one outbound request, or raises NetworkFailure. Close it to close its connections."""
+
+    def __init__(self, playback: Playback, report: Report) -> None:
+        self._playback = playback
+        self._report = report
+        self._session: aiohttp.ClientSession | None = None
+
+    async def serve(self, request: Request) -> Response:
+        """The answer to one outbound request of user code."""
+        call = _Call(request.method.upper(), request.url, self._playback.pacer.now_ms())
+        try:
+            response = await self._respond(request, call)
+        except EmuError as error:
+            self._finish(call, 0, 0, 0, error)
+            raise
+        body = response.body
+        if isinstance(body, bytes):
+            self._finish(call, response.status, 1 if body else 0, len(body), None)
+            return response
+
+        def ended(chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
+            self._finish(call, response.status, chunks, size, failure)
+
+        response.body = MeteredBody(body, ended)
+        return response
+
+    async def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def _respond(self, request: Request, call: _Call) -> Response:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise NetworkFailure.refused(f"cannot fetch {shown_url(request.url)}", f"Fetch API cannot load: {shown_url(request.url)}")
+        playback = self._playback
+        body = request.body
+        if playback.may_hold(request.method, request.url):
+            data = await request.read()
+            body = _once(data) if data else None
+            asked = http_request(request.method, request.url, request.headers, data)
+            verdict = playback.find(asked, lenient=playback.mode is AIMode.AUTO and is_loopback(request.url))
+            if verdict.refusal is not None:
+                call.problem = verdict.refusal.description
+                return _denied(call, verdict.refusal.code, verdict.refusal.description)
+            if verdict.action is Action.REPLAY and verdict.recording is not None:
+                call.source, call.recording = "recording", verdict.recording.name
+                return await play(verdict.recording.answer(), playback.pacer, started_ms=call.started_ms)
+        call.source = "live"
+        follow = request.header(_CONTROL_HEADER) != "manual"
+        return await self._live(Hop(call.method, request.url, _sendable(request.headers), body), follow)
+
+    async def _live(self, hop: Hop, follow: bool) -> Response:
+        kept = KeptBody(hop.body) if follow and hop.body is not None else None
+        if kept is not None:
+            hop = hop.with_body(aiter(kept))
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._send(hop)
+            following = next_hop(hop, answer.status, answer.headers.get("location"), kept) if follow else None
+            if following is None:
+                return _response(answer)
+            answer.close()
+            hop = following
+        raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
+
+    async def _send(self, hop: Hop) -> aiohttp.ClientResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                auto_decompress=False,
+                connector=aiohttp.TCPConnector(limit=0, enable_cleanup_closed=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+            )
+        try:
+            return await self._session.request(
+                hop.method, URL(hop.url, encoded=True), headers=hop.headers, data=hop.body, allow_redirects=False
+            )
+        except (aiohttp.InvalidURL, ValueError) as error:
+            raise NetworkFailure.refused(f"cannot fetch {shown_url(hop.url)}: {error}", f"Invalid URL: {shown_url(hop.url)}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise NetworkFailure.lost(f"{hop.method} {shown_url(hop.url)}: {_reason(error)}") from error
+
+    def _finish(self, call: _Call, status: int, chunks: int, size: int, failure: Exception | None) -> None:
+        if failure is not None:
+            call.problem = failure.what if isinstance(failure, EmuError) else repr(failure)
+        self._report(
+            {
+                "type": "egress",
+                "method": call.method,
+                "url": shown_url(call.url),
+                "mode": self._playback.mode.value,
+                "source": call.source,
+                "recording": call.recording,
+                "status": status,
+                "ms": round(self._playback.pacer.now_ms() - call.started_ms),
+                "chunks": chunks,
+                "bytes": size,
+                "problem": call.problem,
+            }
+        )
+
+
+@dataclass(slots=True)
+class _Call:
+    method: str
+    url: str
+    started_ms: float
+    source: str = "none"
+    recording: str | None = None
+    problem: str | None = None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine itself."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _denied(call: _Call, code: str, description: str) -> Response:
+    kind, target = http_target(call.method, call.url)
+    what = "AI Gateway request" if kind is Kind.GATEWAY_HTTP else "outbound request"
+    message = f"{what} denied: {target}\n{description}"
+    response = json_response({"error": {"message": message, "type": "fixture_miss", "code": code}}, 599)
+    response.headers.append(("x-should-retry", "false"))
+    return response
+
+
+def _sendable(headers: Headers) -> Headers:
+    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP and name.lower() not in _OURS]
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _response(answer: aiohttp.ClientResponse) -> Response:
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers]
+    headers = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+    encoding = (header(headers, "content-encoding") or "").strip().lower()
+    if encoding not in _DECODERS or answer.method == "HEAD":
+        return Response(answer.status, headers, _LiveBody(answer, None))
+    headers = [(name, value) for name, value in headers if name.lower() not in ("content-encoding", "content-length")]
+    return Response(answer.status, headers, _LiveBody(answer, zlib.decompressobj(_DECODERS[encoding])))
+
+
+class _LiveBody:
+    """A remote body as it arrives, decoded when a `decoder` is given. `aclose` ends the connection, also before the first chunk."""
+
+    def __init__(self, answer: aiohttp.ClientResponse, decoder: zlib._Decompress | None) -> None:
+        self._answer = answer
+        self._decoder = decoder
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await (self._answer.content.readany() if self._decoder is None else self._decode(self._decoder))
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._broken(f"broke off: {_reason(error)}") from error
+        except zlib.error as error:
+            raise self._broken(f"is not what its content-encoding says: {error}") from error
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+    async def aclose(self) -> None:
+        self._answer.close()
+
+    async def _decode(self, decoder: zlib._Decompress) -> bytes:
+        """The next decoded bytes, at most 64 KiB of them however well they were packed; empty at the end."""
+        while not decoder.eof:
+            packed = decoder.unconsumed_tail or await self._answer.content.readany()
+            if not packed:
+                raise zlib.error("it ends too early")
+            if data := decoder.decompress(packed, _DECODED_BYTES):
+                return data
+        return b""
+
+    def _broken(self, what: str) -> NetworkFailure:
+        self._answer.close()
+        return NetworkFailure.lost(f"the answer to {self._answer.method} {shown_url(str(self._answer.url))} {what}")
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "..."

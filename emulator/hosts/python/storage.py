@@ -1,0 +1,150 @@
+"""One object's storage: what the host drives (`ObjectStorage`) and what its hooks must answer (`StorageHooks`).
+
+A turn, seen from the host::
+
+    storage.js_storage ...   user code writes  ->  hooks.dirty()
+    storage.commit()         end of the turn   ->  hooks.alarm_changed(time) if the turn touched the alarm
+                                               or  CommitFailed: reset the instance, its callers get the error's text
+
+An alarm run: `alarm_started(scheduled_ms)` before the handler (False: the object does not have that alarm, skip the run), then
+`alarm_finished(retry=...)` and `commit()`. When retries are given up: `alarm_dropped()` and `commit()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from emulator.hosts.python.alarm_record import AlarmRecord
+from emulator.hosts.python.database import CommitFailed, Database, StorageRevoked
+from emulator.hosts.python.js_storage import DurableObjectStorage
+from emulator.hosts.python.kv import KeyValue
+from emulator.hosts.python.open_files import OpenFiles
+from emulator.hosts.python.sql import Sql
+
+__all__ = ["CommitFailed", "ObjectStorage", "OpenFiles", "StorageHooks", "StorageRevoked", "ValueCodec"]
+
+INSTANCE_GONE = "This instance of the Durable Object was reset; its storage can no longer be used."
+FACET_ALARM = "Facets currently cannot set alarms."
+NO_ALARM_HANDLER = "Your Durable Object class must have an alarm() handler in order to call setAlarm()"
+
+
+class StorageHooks(Protocol):
+    """What storage asks of the instance it belongs to. Nothing here may raise."""
+
+    def dirty(self) -> None:
+        """The first write of a turn happened: call `commit()` when the turn ends, before anything it caused leaves the object."""
+
+    def flushed(self) -> Awaitable[None]:
+        """Done when the commit that `dirty` asked for is (`storage.sync()`). Not called while nothing is uncommitted."""
+
+    def block(self, critical: Callable[[], Coroutine[Any, Any, Any]]) -> Awaitable[Any]:
+        """Run an async transaction as a critical section and pass its result or exception on. CommitFailed means reset."""
+
+    def alarm_changed(self, time_ms: int | None) -> None:
+        """A committed turn set the alarm (milliseconds since 1970) or deleted it."""
+
+
+class ValueCodec(Protocol):
+    """V8's serialization format."""
+
+    def dumps(self, value: Any) -> bytes: ...
+
+    def loads(self, data: bytes) -> Any: ...
+
+
+class ObjectStorage:
+    """The storage of one live instance; nothing is opened before the first use.
+
+    `flags` are compatibility flags (`delete_all_deletes_alarm`); `facet` objects cannot set alarms. Several generations may follow each
+    other on one file, never two at once: `revoke` the old one first.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str | None = None,
+        *,
+        files: OpenFiles,
+        codec: ValueCodec,
+        hooks: StorageHooks,
+        has_alarm_handler: bool,
+        sqlite_class: bool = True,
+        facet: bool = False,
+        flags: Mapping[str, bool] | None = None,
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.hooks = hooks
+        self.sqlite_class = sqlite_class
+        self.delete_all_deletes_alarm = bool((flags or {}).get("delete_all_deletes_alarm", False))
+        self.alarm_refusal = FACET_ALARM if facet else None if has_alarm_handler else NO_ALARM_HANDLER
+        self.database = Database(path, files, on_dirty=hooks.dirty, on_commit=self._committed)
+        self.alarm = AlarmRecord(self.database, hooks.alarm_changed)
+        self.kv = KeyValue(self.database, codec.dumps, codec.loads)
+        self.sql = Sql(self.database)
+        self.js_storage = DurableObjectStorage(self)
+
+    # --- turns ---
+
+    @property
+    def is_dirty(self) -> bool:
+        """The turn wrote something that is not committed."""
+        return self.database.is_dirty
+
+    def commit(self) -> None:
+        """End of a turn. Nothing happens when it wrote nothing, or inside an async transaction. Raises CommitFailed."""
+        self.database.commit()
+
+    def rollback(self) -> None:
+        """Drop whatever is uncommitted, async transactions included (reset)."""
+        self.database.rollback()
+
+    def close(self) -> None:
+        """Give the file back; the next access opens it again. Commit before."""
+        self.database.release()
+
+    def revoke(self, reason: str = INSTANCE_GONE) -> None:
+        """The instance is dead: drop what is uncommitted, close, and raise StorageRevoked(`reason`) on every later access."""
+        self.database.revoke(reason)
+
+    def _committed(self) -> None:
+        self.alarm.deliver()
+
+    # --- the object's name ---
+
+    def read_name(self) -> str | None:
+        """The name in the file, None when the object was never addressed by name."""
+        return self.database.read_name()
+
+    def write_name(self) -> None:
+        """Record `name`, if there is one, in the current turn's transaction."""
+        if self.name is not None:
+            self.database.write_name(self.name)
+
+    # --- alarms ---
+
+    def alarm_started(self, scheduled_ms: int) -> bool:
+        """The gateway wants to run the alarm due at `scheduled_ms`; False when the file says otherwise. Not inside a turn.
+        While it runs `getAlarm()` is null (durable-objects.md 4.1)."""
+        return self.alarm.started(scheduled_ms)
+
+    def alarm_finished(self, *, retry: bool) -> None:
+        """The run ended; `retry` keeps its time for another attempt. What the handler set or deleted stays. Commit after it."""
+        self.alarm.finished(retry=retry)
+
+    def alarm_dropped(self) -> None:
+        """The last attempt failed: there is no alarm any more. Commit after it."""
+        self.alarm.drop()
+
+    # --- everything ---
+
+    def delete_all(self) -> None:
+        """Empty the file now; the alarm goes too when the flag says so (durable-objects.md 3.7)."""
+        if self.delete_all_deletes_alarm:
+            self.database.delete_all()
+            self.alarm.forget()
+        else:
+            self.commit()
+            self.database.delete_all(keep=frozenset({"_cf_METADATA"}))

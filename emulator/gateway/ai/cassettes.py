@@ -76,7 +76,7 @@ class Library:
         folders: Sequence[Path],
         cassette: str | None = None,
         *,
-        recheck_ms: float = 300,
+        recheck_ms: float = 500,
         now_ms: Callable[[], float] = monotonic_ms,
     ) -> None:
         self._folders = tuple(folders)

@@ -154,7 +154,7 @@ class TypedArray(JsBuffer):
     def elements(self) -> memoryview:
         """The elements, readable; aligned or not."""
         view = memoryview(self._buffer._data)[self._offset : self._offset + self.byteLength]
-        return view.cast("B").cast(self._format)  # type: ignore[call-overload,no-any-return]
+        return view.cast("B").cast(self._format)  # type: ignore[call-overload]
 
     def __len__(self) -> int:
         return self._length
@@ -374,12 +374,11 @@ class BufferLease(JsObject):
     _js_name = "PyBufferView"
 
     def __init__(self, source: Any) -> None:
-        if source.__class__ is not bytes:
-            source = memoryview(source)
-        if isinstance(source, memoryview):
-            array = ARRAY_OF_FORMAT.get(source.format, Uint8Array)(source.tobytes())
+        if isinstance(source, bytes):
+            array: TypedArray = Uint8Array(source)
         else:
-            array = Uint8Array(source)
+            view = memoryview(source)
+            array = ARRAY_OF_FORMAT.get(view.format, Uint8Array)(view.tobytes())
         super().__init__({"data": array, "release": _released, "nbytes": array.byteLength, "readonly": True})
 
 

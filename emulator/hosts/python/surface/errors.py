@@ -197,5 +197,5 @@ def python_error(exception: BaseException) -> JsException:
 
 def error_constructors() -> dict[str, JsConstructor]:
     """Every error constructor of the `js` module, by name."""
-    classes: list[type[JsException]] = [cls for cls in NATIVE_ERRORS.values() if cls is not PythonError]
-    return {cls._js_name: constructor_of(cls) for cls in (*classes, DOMException)}
+    classes: list[type[JsException]] = [*(cls for cls in NATIVE_ERRORS.values() if cls is not PythonError), DOMException]
+    return {cls._js_name: constructor_of(cls) for cls in classes}

@@ -100,7 +100,7 @@ class JsPromise(JsProxy):
             future = awaitable
         else:
             coroutine = awaitable if asyncio.iscoroutine(awaitable) else _await(awaitable)
-            future = asyncio.Task(coroutine, loop=asyncio.get_running_loop(), context=context, eager_start=True)
+            future = eager_task(coroutine, context)
         if future.done():
             promise._follow(future)
         else:
@@ -326,6 +326,13 @@ def eager[**P](function: Callable[P, Coroutine[Any, Any, Any]]) -> Callable[P, J
     call.__name__ = function.__name__
     call.__doc__ = function.__doc__
     return call
+
+
+def eager_task(coroutine: Coroutine[Any, Any, Any], context: contextvars.Context | None = None) -> asyncio.Task[Any]:
+    """A task whose first step runs now, made by the loop's own factory: the host must know every task of user code."""
+    loop = asyncio.get_running_loop()
+    factory: Any = loop.get_task_factory() or (lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options))
+    return factory(loop, coroutine, context=context, eager_start=True)
 
 
 def as_exception(error: Any) -> BaseException:

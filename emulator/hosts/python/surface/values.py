@@ -315,8 +315,10 @@ class JsConstructor(JsFunction):
         return JsObject({"constructor": self, "toString": JsFunction(class_tag)})
 
     def __getattr__(self, name: str) -> Any:
-        if name in self._class._js_statics:
-            value = getattr(self._class, name)
+        statics = self._class._js_statics
+        attribute = name if name in statics else name + "_"  # `Array.from` and `Response.json` are spelled with `_` in Python
+        if attribute in statics:
+            value = getattr(self._class, attribute)
             return JsFunction(value, name) if callable(value) and not isinstance(value, JsProxy) else value
         raise AttributeError(f"{self.name}.{name} is not emulated")
 

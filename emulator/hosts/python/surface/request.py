@@ -1,0 +1,121 @@
+"""Request. The host makes one per incoming event with `JsRequest.received`; user code with `js.Request.new`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .abort import AbortSignal
+from .body import Body, extract
+from .errors import js_error
+from .headers import Headers, headers_from
+from .readable import ByteSource
+from .url import normalize_url
+from .values import is_nullish, js_string, jsnull, option
+
+NORMALIZED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"})
+
+
+class JsRequest(Body):
+    """An HTTP request: method, absolute URL, headers, body."""
+
+    __slots__ = ("_signal", "cache", "cf", "fetcher", "integrity", "keepalive", "method", "redirect", "url")
+    _js_name = "Request"
+    url: str
+    method: str
+    redirect: str
+    cf: Any
+    fetcher: Any
+    _signal: AbortSignal | None
+
+    def __init__(self, source: Any, init: Any = None) -> None:
+        """`new Request(input, init)`; a request as input gives its body away."""
+        other = source if isinstance(source, JsRequest) else None
+        base = init if isinstance(init, JsRequest) else other
+        self.url = other.url if other is not None else normalize_url(source)
+        self.method = self._method(option(init, "method", base.method if base is not None else "GET"))
+        headers = option(init, "headers")
+        self._headers = headers_from(headers) if headers is not None else base.headers.copy() if base is not None else Headers()
+        self.redirect = js_string(option(init, "redirect", base.redirect if base is not None else "follow"))
+        if self.redirect not in ("follow", "manual", "error"):
+            raise js_error("TypeError", f"Invalid redirect value, must be one of 'follow', 'error' or 'manual' (got {self.redirect}).")
+        self.cf = option(init, "cf", base.cf if base is not None else jsnull)
+        self.fetcher = option(init, "fetcher", base.fetcher if base is not None else jsnull)
+        self.integrity = option(init, "integrity", "")
+        self.cache = option(init, "cache")
+        self.keepalive = False
+        signal = option(init, "signal", base._signal if base is not None else None)
+        self._signal = None if is_nullish(signal) else signal
+        self._init_body(init, base)
+
+    @classmethod
+    def received(
+        cls,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: bytes | ByteSource | None = None,
+        *,
+        cf: Any = None,
+        signal: AbortSignal | None = None,
+        redirect: str = "manual",
+    ) -> JsRequest:
+        """A request as it came over the wire; nothing is parsed, checked or copied. `url` is absolute and normalised."""
+        request = cls.__new__(cls)
+        request.method = method
+        request.url = url
+        request._headers = Headers.received(headers)
+        if body is None or isinstance(body, bytes):
+            request._known = body
+            request._source = None
+        else:
+            request._known = None
+            request._source = body
+        request._stream = None
+        request._used = False
+        request._signal = signal
+        request.cf = jsnull if cf is None else cf
+        request.redirect = redirect
+        request.fetcher = jsnull
+        request.integrity = ""
+        request.cache = None
+        request.keepalive = False
+        return request
+
+    @property
+    def signal(self) -> AbortSignal:
+        """Aborted when the client is gone."""
+        if self._signal is None:
+            self._signal = AbortSignal()
+        return self._signal
+
+    def clone(self) -> JsRequest:
+        """The same request again, its body readable independently."""
+        copy = JsRequest.__new__(JsRequest)
+        self._give_to(copy)
+        copy.method, copy.url, copy.redirect, copy.cf = self.method, self.url, self.redirect, self.cf
+        copy.fetcher, copy.integrity, copy.cache, copy.keepalive = self.fetcher, self.integrity, self.cache, self.keepalive
+        copy._headers = self._headers.copy()
+        copy._signal = self._signal
+        return copy
+
+    @staticmethod
+    def _method(value: Any) -> str:
+        name = js_string(value)
+        upper = name.upper()
+        return upper if upper in NORMALIZED_METHODS else name
+
+    def _init_body(self, init: Any, base: JsRequest | None) -> None:
+        given = None if isinstance(init, JsRequest) else option(init, "body")
+        self._used = False
+        if given is None and base is not None:
+            if self.method in ("GET", "HEAD"):
+                self._known = self._source = self._stream = None
+            else:
+                base._move_to(self)
+            return
+        self._known, self._stream, content_type = extract(given)
+        self._source = None
+        if self.method in ("GET", "HEAD") and not is_nullish(given):
+            raise js_error("TypeError", "Request with a GET or HEAD method cannot have a body.")
+        if content_type is not None and not self._headers.has("content-type"):
+            self._headers.set("content-type", content_type)

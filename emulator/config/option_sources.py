@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from emulator.config.document import Document, read_document
-from emulator.config.options import DECLARATIONS, AiMode, Declaration, Options
+from emulator.config.options import DECLARATIONS, NOT_BUILT, Declaration, Options
 from emulator.config.project import Notice
 from emulator.config.shape import brief, key_words, nearest
 from emulator.errors import ConfigError, UsageError
 
 FILE_NAME = "agents-emu.toml"
 
-AI_MODES_NOT_BUILT = {AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.CHECK}
 LATER = ("ai.routes", "ai.backends", "ai.gateways")
 """Keys of `agents-emu.toml` whose reader is not built yet."""
 
 
-def load_options(
-    root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, str], cwd: Path
-) -> tuple[Options, tuple[Notice, ...]]:
+def load_options(root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, str], cwd: Path) -> tuple[Options, tuple[Notice, ...]]:
     """Options of a run, and what to warn about. `flags` are values as typed, by their name in `Options`, None when absent.
 
     Paths in flags start at `cwd`, paths in `agents-emu.toml` and defaults at `root`. Raises UsageError E202 or E203 for a flag,
@@ -43,7 +40,7 @@ def load_options(
         notices += _unknown(document)
     chosen |= {name: _anchored(_from_flag(name, value), cwd) for name, value in flags.items() if value is not None}
     options = Options(**chosen)
-    if options.ai_mode in AI_MODES_NOT_BUILT:
+    if options.ai_mode in NOT_BUILT:
         what = f"--ai {options.ai_mode.value} is not built yet"
         raise UsageError("E202", what, where="ai.mode", hint="use --ai auto, replay or live")
     return options, tuple(notices)

@@ -95,12 +95,14 @@ def _speed(value: Any) -> float:
 
 def _clock(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"virtual(@.+)?", value):
-        raise UsageError(
-            "E202", "the virtual clock is not built yet", where="clock", hint="leave --clock out, or give --clock real"
-        )
+        raise UsageError("E202", "the virtual clock is not built yet", where="clock", hint="leave --clock out, or give --clock real")
     if value != "real":
         raise ValueError('"real"')
     return str(value)
+
+
+NOT_BUILT = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.CHECK})
+"""Choices that are refused with words of their own (E202), because they are coming."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,9 @@ class Declaration:
     @property
     def choices(self) -> tuple[str, ...]:
         """The words it accepts, when they are few."""
-        return tuple(member.value for member in self.read) if isinstance(self.read, type) and issubclass(self.read, Enum) else ()
+        if not isinstance(self.read, type) or not issubclass(self.read, Enum):
+            return ()
+        return tuple(member.value for member in self.read if member not in NOT_BUILT)
 
     @property
     def switch(self) -> bool:

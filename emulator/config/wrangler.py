@@ -175,9 +175,7 @@ def _foreign(binding: Mapping[str, str], worker: str) -> str | None:
     return None if script == worker else script
 
 
-def _without_migration(
-    document: Document, bindings: Sequence[DurableObjectBinding], storage: Mapping[str, Storage]
-) -> Iterator[Notice]:
+def _without_migration(document: Document, bindings: Sequence[DurableObjectBinding], storage: Mapping[str, Storage]) -> Iterator[Notice]:
     for index, binding in enumerate(bindings):
         if binding.script is None and binding.class_name not in storage:
             close = nearest(binding.class_name, storage)

@@ -1,0 +1,168 @@
+"""One chat turn as a client sees it (agents-protocol.md 8.1 to 8.6): frames in, steps out. No sockets, no clock.
+
+The requester hears its answer as a stream of chunks, ended by a `done` frame. When the connection drops, the turn goes on without us;
+on the next one we ask to resume, acknowledge the offer, and get every chunk again from the first. Chunks that were shown already are
+skipped by their number. When the turn ended meanwhile there is nothing to resume, and the transcript has the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Frame = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More of the answer. `new_block` when it starts another paragraph of it."""
+
+    text: str
+    new_block: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The agent used a tool."""
+
+    name: str
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A frame that must be sent now."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTranscript:
+    """The stream is over without us: fetch the messages and give them to `finish_from`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`outcome` is `completed`, `aborted`, `error`, `skipped` or `lost`; `error` says why it was no success."""
+
+    outcome: str
+    error: str | None = None
+
+
+Step = Text | ToolUse | Send | ReadTranscript | Ended
+
+
+class ChatTurn:
+    """A turn from its request to its end. `request` and `message_id` are ids that the client chooses, `probe` marks its resume requests."""
+
+    def __init__(self, request: str, message_id: str, probe: str, text: str, history: Sequence[Any]) -> None:
+        self.request = request
+        self.said = ""
+        self._message_id = message_id
+        self._probe = probe
+        self._messages = [*history, {"id": message_id, "role": "user", "parts": [{"type": "text", "text": text}]}]
+        self._shown = 0
+        self._replayed = 0
+        self._numbered = False
+        self._resuming = False
+        self._acknowledged: set[str] = set()
+        self._block_ended = False
+        self._error: str | None = None
+
+    def opening(self) -> Frame:
+        """The frame that starts the turn."""
+        body = json.dumps({"messages": self._messages, "trigger": "submit-message"})
+        return {"type": "cf_agent_use_chat_request", "id": self.request, "init": {"method": "POST", "body": body}}
+
+    def resume(self) -> Frame:
+        """The frame to send first on every later connection."""
+        self._resuming = True
+        self._replayed = 0
+        self._acknowledged.clear()
+        return {"type": "cf_agent_stream_resume_request", "probeId": self._probe}
+
+    def cancel(self) -> Frame:
+        """The frame that stops the turn; an end with outcome `aborted` follows."""
+        return {"type": "cf_agent_chat_request_cancel", "id": self.request}
+
+    def receive(self, frame: Mapping[str, Any]) -> Iterator[Step]:
+        """What one frame from the agent means for this turn. Frames of other turns mean nothing."""
+        kind = frame.get("type")
+        if kind == "cf_agent_use_chat_response" and frame.get("id") == self.request:
+            yield from self._response(frame)
+        elif kind == "cf_agent_stream_resuming" and self._resuming:
+            offered = str(frame.get("id"))
+            if offered not in self._acknowledged:
+                self._acknowledged.add(offered)
+                self.request = offered  # a turn that was recovered goes on under another id (8.9)
+                yield Send({"type": "cf_agent_stream_resume_ack", "id": offered})
+        elif kind == "cf_agent_stream_resume_none" and self._resuming:
+            yield ReadTranscript()
+
+    def finish_from(self, messages: Sequence[Any]) -> Iterator[Step]:
+        """The rest of the answer from the stored transcript, or the request again when it never arrived."""
+        ours = next((index for index, message in enumerate(messages) if message.get("id") == self._message_id), None)
+        if ours is None:
+            self._resuming = False
+            yield Send(self.opening())
+            return
+        answers = [message for message in messages[ours + 1 :] if message.get("role") == "assistant"]
+        if not answers:
+            yield Ended("lost", "the connection broke and the agent stored no answer")
+            return
+        text = "".join(part.get("text", "") for part in answers[0].get("parts", ()) if part.get("type") == "text")
+        rest = text.removeprefix(self.said)
+        if rest:
+            yield self._say(rest, new_block=rest == text and bool(self.said))
+        yield Ended("completed")
+
+    def _response(self, frame: Mapping[str, Any]) -> Iterator[Step]:
+        body = frame.get("body") or ""
+        if frame.get("error"):
+            self._error = body or "the agent gave no reason"
+        elif body and frame.get("done"):
+            yield Ended(frame.get("outcome") or "completed", None if self.said else body)
+            return
+        elif body and self._is_new(frame):
+            yield from self._chunk(body)
+        if frame.get("done"):
+            outcome = frame.get("outcome") or ("error" if self._error else "completed")
+            yield Ended(outcome, self._error)
+
+    def _is_new(self, frame: Mapping[str, Any]) -> bool:
+        """Whether this chunk was not shown yet. Servers older than ai-chat 0.12 do not number them, so they are counted."""
+        number, replay = frame.get("seq"), bool(frame.get("replay"))
+        if isinstance(number, int):
+            self._numbered = True
+        elif self._numbered:
+            return not replay  # too large to be stored, so it has no number and never comes again
+        elif replay:
+            number, self._replayed = self._replayed, self._replayed + 1
+        else:
+            number = self._shown
+        if number < self._shown:
+            return False
+        self._shown = number + 1
+        return True
+
+    def _chunk(self, body: str) -> Iterator[Step]:
+        try:
+            chunk = json.loads(body)
+        except ValueError:
+            return  # not a UI message chunk; other clients ignore it too
+        match chunk.get("type"):
+            case "text-start":
+                self._block_ended = bool(self.said)
+            case "text-delta":
+                yield self._say(str(chunk.get("delta", "")), new_block=self._block_ended)
+            case "tool-input-available":
+                yield ToolUse(str(chunk.get("toolName")), chunk.get("input"))
+            case "error":
+                self._error = str(chunk.get("errorText") or "the agent gave no reason")
+
+    def _say(self, text: str, *, new_block: bool) -> Text:
+        self.said += text
+        self._block_ended = False
+        return Text(text, new_block)

@@ -1,0 +1,47 @@
+"""What `evict` and `hibernate` share: one verb of the control API, for one object or for all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from emulator.cli.objects import list_objects
+from emulator.cli.server import control, find_target
+from emulator.errors import UsageError
+from emulator.gateway.ready import RunningServer
+
+
+def send(server: RunningServer, verb: str, target: str | None, everything: bool, as_json: bool) -> None:
+    """Send `verb` to the target, or to every object, and print what became of each. Raises UsageError E205 without either."""
+    if (target is None) != everything:
+        raise UsageError("E205", "name an object, or give --all", hint=f"agents-emu {verb} Chat/me")
+    answers = asyncio.run(_send(server, verb, target))
+    if as_json:
+        click.echo(json.dumps({"v": 1, "verb": verb, "objects": answers}))
+        return
+    for answer in answers:
+        click.echo(f"{answer['object']}  {answer['state']}")
+    if not answers:
+        click.echo("no object is awake")
+
+
+async def _send(server: RunningServer, verb: str, target: str | None) -> list[dict[str, Any]]:
+    from emulator.cli.agent_connection import new_session
+
+    if target is None:
+        awake = [row for row in await list_objects(server) if row["state"] in ("active", "idle")]
+        paths = [(f"{row['class']}/{row.get('name') or row['id']}", _path(row, verb)) for row in awake]
+    else:
+        agent = find_target(server, target)
+        paths = [(str(agent), agent.control_path(verb))]
+    async with new_session() as session:
+        answers = [(name, await control(session, server, "POST", path)) for name, path in paths]
+    return [{"object": name, "state": (answer or {}).get("state", "done")} for name, answer in answers]
+
+
+def _path(row: dict[str, Any], verb: str) -> str:
+    return f"objects/{quote(row['class'], safe='')}/{quote(row.get('name') or row['id'], safe='')}/{verb}"

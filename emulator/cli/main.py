@@ -1,0 +1,176 @@
+"""Parses the command line, runs one command, and turns whatever ends it into words and an exit code (design 4.4).
+
+0 fine; 1 user code failed; 2 usage or config; 3 recording missing or stale; 6 could not start; 70 our bug; 130 and 143 signals.
+Every other code than 0 ends with one line `exit N (reason)` on standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator import __version__
+from emulator.errors import EmuError, InternalError, UsageError
+
+NAME = "agents-emu"
+
+COMMANDS = {
+    "dev": "serve a project, reloading it as you edit",
+    "chat": "talk to a chat agent of the running server",
+    "call": "call a method of an agent",
+    "objects": "list the objects that exist",
+    "evict": "drop an object's instance; its sockets stay",
+    "hibernate": "let an idle object hibernate now",
+    "version": "print the version",
+    "completion": "print a completion script for your shell",
+}
+"""Every command, in the order of `--help`; the module of the same name has the function of the same name."""
+
+REASONS = {
+    1: "user code failed",
+    2: "usage",
+    3: "recording missing or stale",
+    6: "could not start",
+    70: "internal",
+    130: "interrupted",
+    143: "terminated",
+}
+
+EPILOG = """\b
+Examples:
+  agents-emu dev                           serve the project in this folder
+  agents-emu dev my-agent --port 3000
+  agents-emu chat Chat/me "hello"          from a second terminal
+  agents-emu call Counter/a add 1
+
+Nothing you do is reported to anybody: there is no telemetry."""
+
+
+class Commands(click.Group):
+    """Imports a command when it is named. A wrong name is answered with the nearest right one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"emulator.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments start with. Raises UsageError E204."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            raise UsageError("E204", f'there is no command "{args[0]}"', hint=_nearest(args[0], list(COMMANDS), f"{NAME} --help"))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "-V", "--version", message=f"{NAME} %(version)s")
+def commands() -> None:
+    """Run Cloudflare Agents on your machine: the real SDKs on an emulated platform, offline."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command. Returns the exit code; words are on standard error by then."""
+    try:
+        return _last_line(*_outcome(list(arguments)))
+    except BrokenPipeError:  # whoever read our output has seen enough
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _outcome(arguments: list[str]) -> tuple[int, str | None]:
+    try:
+        result = commands.main(arguments, prog_name=NAME, standalone_mode=False)
+        sys.stdout.flush()
+        return (result, None) if isinstance(result, int) else (0, None)
+    except EmuError as error:
+        return _failed(error, arguments)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code, None
+    except click.exceptions.NoArgsIsHelpError as empty:
+        click.echo(empty.format_message())
+        return 2, "no command"
+    except click.UsageError as wrong:
+        return _failed(_usage(wrong), arguments)
+    except click.ClickException as wrong:
+        return _failed(UsageError("E205", wrong.format_message().rstrip(".")), arguments)
+    except (KeyboardInterrupt, click.Abort):
+        return 130, None
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the last resort: whatever no code above expected is our bug
+        return _failed(_bug(error), arguments)
+
+
+def _last_line(code: int, reason: str | None) -> int:
+    if code:
+        print(f"exit {code} ({reason or REASONS.get(code, 'failed')})", file=sys.stderr)
+    return code
+
+
+def _failed(error: EmuError, arguments: Sequence[str]) -> tuple[int, str]:
+    if "--json" in arguments:
+        from emulator.cli.json_lines import error_data
+
+        print(json.dumps({"error": error_data(error)}))
+    print(error.render(), file=sys.stderr)
+    return error.exit_code, error.reason
+
+
+def _usage(wrong: click.UsageError) -> UsageError:
+    """click's complaint in our shape, with the nearest option when one was mistyped."""
+    command = f"{wrong.ctx.command_path} --help" if wrong.ctx else f"{NAME} --help"
+    if isinstance(wrong, click.NoSuchOption):
+        known = [word for option in (wrong.ctx.command.params if wrong.ctx else ()) for word in (*option.opts, *option.secondary_opts)]
+        known = [word for word in known if word.startswith("--")]
+        return UsageError("E205", f"there is no option {wrong.option_name}", hint=_nearest(wrong.option_name, known, command))
+    message = wrong.format_message().rstrip(".")
+    return UsageError("E205", message[0].lower() + message[1:], hint=command)
+
+
+def _nearest(word: str, known: Sequence[str], otherwise: str) -> str:
+    from emulator.config.shape import nearest
+
+    close = nearest(word, known)
+    return f"did you mean {close}?" if close else otherwise
+
+
+def _bug(error: Exception) -> InternalError:
+    where = _save_traceback(error)
+    what = f"agents-emu itself failed: {type(error).__name__}: {error}".rstrip(": ")
+    return InternalError("E900", what, where=where, hint="please report this, with that file" if where else "please report this")
+
+
+def _save_traceback(error: Exception) -> str | None:
+    import traceback
+
+    from emulator.config.document import shown
+
+    log = Path(".agents-emu") / "crash.log"
+    lines: list[Any] = [f"{NAME} {' '.join(sys.argv[1:])}\nPython {sys.version}\n\n", *traceback.format_exception(error)]
+    try:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text("".join(lines), "utf-8")
+    except OSError:
+        print("".join(lines), file=sys.stderr)  # nowhere to keep it: better on the screen than lost
+        return None
+    return shown(log)

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from emulator.hosts.python.database import Database
+from emulator.hosts.python.sql_rules import trusted
 
 _TABLE = "_cf_METADATA"
-_CREATE = "CREATE TABLE IF NOT EXISTS main._cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)"
-_READ = "SELECT value FROM main._cf_METADATA WHERE key = 1"
-_WRITE = "INSERT OR REPLACE INTO main._cf_METADATA (key, value) VALUES (1, ?)"
+_CREATE = trusted("CREATE TABLE IF NOT EXISTS main._cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)")
+_READ = trusted("SELECT value FROM main._cf_METADATA WHERE key = 1")
+_WRITE = trusted("INSERT OR REPLACE INTO main._cf_METADATA (key, value) VALUES (1, ?)")
 _NS_PER_MS = 1_000_000
 
 

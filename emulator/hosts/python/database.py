@@ -20,7 +20,8 @@ from typing import Any
 from emulator.errors import StartError
 from emulator.hosts.python.open_files import OpenFiles
 from emulator.hosts.python.sql_errors import describe
-from emulator.hosts.python.sql_rules import LIMITS, Authorizer
+from emulator.hosts.python.sql_functions import add_missing_functions
+from emulator.hosts.python.sql_rules import LIMITS, Authorizer, trusted
 
 CONSTRAINTS_VIOLATED = (
     "Durable Object was reset and rolled back to its last known good state because the application left the database "
@@ -28,10 +29,13 @@ CONSTRAINTS_VIOLATED = (
 )
 COMMIT_LOST = "Durable Object was reset and rolled back to its last known good state because its storage could not be written: "
 
-_NAME_TABLE = "CREATE TABLE IF NOT EXISTS __miniflare_do_name (id INTEGER PRIMARY KEY, name TEXT)"
-_READ_NAME = "SELECT name FROM main.__miniflare_do_name WHERE id = 1"
-_WRITE_NAME = "INSERT OR REPLACE INTO main.__miniflare_do_name (id, name) VALUES (1, ?)"
-_HAS_TABLE = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?"
+_NAME_TABLE = trusted("CREATE TABLE IF NOT EXISTS __miniflare_do_name (id INTEGER PRIMARY KEY, name TEXT)")
+_READ_NAME = trusted("SELECT name FROM main.__miniflare_do_name WHERE id = 1")
+_WRITE_NAME = trusted("INSERT OR REPLACE INTO main.__miniflare_do_name (id, name) VALUES (1, ?)")
+_HAS_TABLE = trusted("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?")
+_BEGIN = trusted("BEGIN IMMEDIATE")
+_COMMIT = trusted("COMMIT")
+_ROLLBACK = trusted("ROLLBACK")
 _BUSY_TIMEOUT_S = 2.0
 _CACHED_STATEMENTS = 128
 
@@ -164,6 +168,7 @@ class Database:
             connection.close()
             self._files.forget(self)
             raise self._unusable(error) from error
+        add_missing_functions(connection)
         for category, limit in LIMITS:
             connection.setlimit(category, limit)
         for statement in self._settings.values():
@@ -230,7 +235,7 @@ class Database:
         if connection.in_transaction:
             return
         self._settle_lost_turn()
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_BEGIN)
         self._turn_memo = self.memo
         self._turn_open = True
         self._on_dirty()
@@ -242,6 +247,7 @@ class Database:
         connection = self._connection
         if connection is None or not connection.in_transaction:
             self._settle_lost_turn()
+            self._on_commit()
             return
         self._turn_open = False
         self._commit_connection(connection)
@@ -260,7 +266,7 @@ class Database:
 
     def _commit_connection(self, connection: sqlite3.Connection) -> None:
         try:
-            connection.execute("COMMIT")
+            connection.execute(_COMMIT)
         except sqlite3.Error as error:
             self.memo = self._turn_memo
             self._rollback_connection()
@@ -271,7 +277,7 @@ class Database:
     def _rollback_connection(self) -> None:
         self._known_tables.clear()
         if self._connection is not None and self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute(_ROLLBACK)
 
     def _settle_lost_turn(self) -> None:
         """SQLite itself rolled the turn back (`INSERT OR ROLLBACK`, a full disk): follow it."""
@@ -289,7 +295,7 @@ class Database:
         memo = self.memo
         self._savepoints += 1
         name = f"emu_sync_{self._savepoints}"
-        connection.execute(f"SAVEPOINT {name}")
+        connection.execute(trusted(f"SAVEPOINT {name}"))
         try:
             result = callback()
         except BaseException:
@@ -297,7 +303,7 @@ class Database:
                 self._rollback_to(name, memo)
             raise
         else:
-            connection.execute(f"RELEASE {name}")
+            connection.execute(trusted(f"RELEASE {name}"))
             return result
         finally:
             self._savepoints = max(0, self._savepoints - 1)
@@ -306,11 +312,11 @@ class Database:
         """Open a transaction that lasts until it is ended, across turns. The turn so far is committed first (CommitFailed)."""
         if self._explicit:
             savepoint = f"emu_txn_{len(self._explicit)}"
-            self.connection().execute(f"SAVEPOINT {savepoint}")
+            self.connection().execute(trusted(f"SAVEPOINT {savepoint}"))
             level = ExplicitTransaction(self, savepoint, self.memo)
         else:
             self.commit()
-            self.connection().execute("BEGIN IMMEDIATE")
+            self.connection().execute(_BEGIN)
             self._turn_memo = self.memo
             level = ExplicitTransaction(self, None, self.memo)
         self._explicit.append(level)
@@ -329,14 +335,14 @@ class Database:
                 self.memo = level.memo
                 self._rollback_connection()
         elif keep:
-            connection.execute(f"RELEASE {level.savepoint}")
+            connection.execute(trusted(f"RELEASE {level.savepoint}"))
         else:
             self._rollback_to(level.savepoint, level.memo)
 
     def _rollback_to(self, savepoint: str, memo: object) -> None:
         connection = self.connection()
-        connection.execute(f"ROLLBACK TO {savepoint}")
-        connection.execute(f"RELEASE {savepoint}")
+        connection.execute(trusted(f"ROLLBACK TO {savepoint}"))
+        connection.execute(trusted(f"RELEASE {savepoint}"))
         self.memo = memo
         self._known_tables.clear()
 
@@ -347,20 +353,20 @@ class Database:
         and cannot be rolled back (durable-objects.md 3.7). Uncommitted writes are dropped with the rest."""
         self.rollback()
         connection = self.connection()
-        enforced = connection.execute("PRAGMA foreign_keys").fetchone()[0]
+        enforced = connection.execute(trusted("PRAGMA foreign_keys")).fetchone()[0]
         connection.execute("PRAGMA foreign_keys = OFF")
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_BEGIN)
             try:
                 _drop_everything(connection, keep)
-                connection.execute("COMMIT")
+                connection.execute(_COMMIT)
             except sqlite3.Error:
                 self._rollback_connection()
                 raise
         finally:
             connection.execute(f"PRAGMA foreign_keys = {enforced}")
             self._known_tables.clear()
-        connection.execute("VACUUM")
+        connection.execute(trusted("VACUUM"))
 
 
 def _drop_everything(connection: sqlite3.Connection, keep: frozenset[str]) -> None:

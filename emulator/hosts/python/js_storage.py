@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emulator.hosts.python.database import ExplicitTransaction
@@ -20,6 +20,7 @@ from emulator.hosts.python.surface.dates import JsDate
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.values import (
+    JsBigInt,
     JsIterator,
     JsObject,
     JsProxy,
@@ -152,7 +153,7 @@ class _KeyValueApi(JsProxy):
     def _alarm_time(self, value: Any) -> int:
         if isinstance(value, JsDate):
             value = value.getTime()
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool | JsBigInt):
             raise self._not_of_type("setAlarm", "date")
         if not math.isfinite(value):
             raise js_error("TypeError", ALARM_NO_DATE)
@@ -244,9 +245,7 @@ class DurableObjectStorage(_KeyValueApi):
 
     def sync(self) -> JsPromise:
         """Resolves when everything written so far is in the file."""
-        if not self._storage.is_dirty:
-            return JsPromise.resolved()
-        return JsPromise.from_awaitable(_without_result(self._storage.hooks.flushed()))
+        return self._storage.synced()
 
     def getCurrentBookmark(self) -> JsPromise:
         return JsPromise.resolved(FIRST_BOOKMARK)
@@ -362,7 +361,3 @@ def _int32(value: Any) -> int:
             return 0
         raise js_error("TypeError", "Value out of range. Must be between -2147483648 and 2147483647 (inclusive).")
     return int(number)
-
-
-async def _without_result(awaitable: Awaitable[Any]) -> None:
-    await awaitable

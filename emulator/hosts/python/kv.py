@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.hosts.python.database import Database
+from emulator.hosts.python.sql_rules import trusted
 from emulator.hosts.python.surface.errors import js_error
 
 UNDEFINED_VALUE = "put() called with undefined value."
@@ -17,10 +18,10 @@ BAD_LIMIT = "List limit must be positive."
 START_TWICE = "list() cannot be called with both start and startAfter values."
 
 _TABLE = "_cf_KV"
-_CREATE = "CREATE TABLE IF NOT EXISTS main._cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
-_GET = "SELECT value FROM main._cf_KV WHERE key = ?"
-_PUT = "INSERT OR REPLACE INTO main._cf_KV (key, value) VALUES (?, ?)"
-_DELETE = "DELETE FROM main._cf_KV WHERE key = ?"
+_CREATE = trusted("CREATE TABLE IF NOT EXISTS main._cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+_GET = trusted("SELECT value FROM main._cf_KV WHERE key = ?")
+_PUT = trusted("INSERT OR REPLACE INTO main._cf_KV (key, value) VALUES (?, ?)")
+_DELETE = trusted("DELETE FROM main._cf_KV WHERE key = ?")
 _LAST_CODE_POINT = 0x10FFFF
 
 
@@ -63,7 +64,7 @@ class ListOptions:
         if self.limit is not None:
             sql += " LIMIT ?"
             parameters.append(self.limit)
-        return sql, tuple(parameters)
+        return trusted(sql), tuple(parameters)
 
 
 EVERYTHING = ListOptions()

@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.hosts.python.database import Database
 from emulator.hosts.python.sql_errors import describe, offset_of
-from emulator.hosts.python.sql_rules import MAX_QUERY_BYTES, is_reserved
+from emulator.hosts.python.sql_rules import MAX_QUERY_BYTES, is_reserved, trusted
 from emulator.hosts.python.sql_text import Query, Statement, split, well_formed
 from emulator.hosts.python.surface.buffers import JsBuffer
 from emulator.hosts.python.surface.errors import js_error
@@ -27,6 +27,10 @@ NO_ROW = "Expected exactly one result from SQL query, but got no results."
 MANY_ROWS = "Expected exactly one result from SQL query, but got multiple results."
 NOT_AUTHORIZED = "not authorized: SQLITE_AUTH"
 BIGINT = "Cannot convert a BigInt value to a number"
+
+_PAGE_COUNT = trusted("PRAGMA page_count")
+_PAGE_SIZE = trusted("PRAGMA page_size")
+_INDEX_COUNT = trusted("SELECT count(*) FROM pragma_index_list(?)")
 
 type Row = tuple[Any, ...]  # str, int, float, bytes or None per column
 
@@ -82,8 +86,8 @@ class Sql:
     @property
     def database_size(self) -> int:
         """Bytes: pages times page size."""
-        pages = self._database.read("PRAGMA page_count").fetchone()[0]
-        size = self._database.read("PRAGMA page_size").fetchone()[0]
+        pages = self._database.read(_PAGE_COUNT).fetchone()[0]
+        size = self._database.read(_PAGE_SIZE).fetchone()[0]
         return int(pages * size)
 
     def exec(self, text: str, bindings: Sequence[Any] = ()) -> SqlRows:
@@ -153,7 +157,7 @@ class Sql:
     def _metered(self, statement: Statement, changed: int) -> int:
         if statement.table is None or statement.verb == "delete" or not changed:
             return changed
-        indexes = self._database.read("SELECT count(*) FROM pragma_index_list(?)", (statement.table,)).fetchone()[0]
+        indexes = self._database.read(_INDEX_COUNT, (statement.table,)).fetchone()[0]
         return int(changed * (1 + indexes))
 
     # --- errors ---

@@ -18,6 +18,7 @@ _PRIMARY_CODES = """
     SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH RANGE NOTADB
 """
 _PRIMARY_NAMES = {getattr(sqlite3, f"SQLITE_{name}"): f"SQLITE_{name}" for name in _PRIMARY_CODES.split()}
+_NAMES_PYTHON_LACKS = {sqlite3.SQLITE_CONSTRAINT | 12 << 8: "SQLITE_CONSTRAINT_DATATYPE"}
 _NEAR = re.compile(r'near "(.*)": syntax error', re.DOTALL)
 _UNRECOGNIZED = re.compile(r'unrecognized token: "(.*)"', re.DOTALL)
 _COLUMN = re.compile(r"(?:no such|ambiguous) column(?: name)?: (.*)", re.DOTALL)
@@ -39,7 +40,7 @@ def describe(error: sqlite3.Error, offset: int | None = None) -> str:
     if code is None:
         return f"{error}{where}"
     primary = _PRIMARY_NAMES.get(code & 0xFF, "SQLITE_ERROR")
-    extended = error.sqlite_errorname
+    extended = _NAMES_PYTHON_LACKS.get(code, error.sqlite_errorname)
     detail = "" if extended in (primary, "unknown") else f" (extended: {extended})"
     return f"{error}{where}: {primary}{detail}"
 

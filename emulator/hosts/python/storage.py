@@ -22,6 +22,7 @@ from emulator.hosts.python.js_storage import DurableObjectStorage
 from emulator.hosts.python.kv import KeyValue
 from emulator.hosts.python.open_files import OpenFiles
 from emulator.hosts.python.sql import Sql
+from emulator.hosts.python.surface.promise import JsPromise
 
 __all__ = ["CommitFailed", "ObjectStorage", "OpenFiles", "StorageHooks", "StorageRevoked", "ValueCodec"]
 
@@ -35,9 +36,6 @@ class StorageHooks(Protocol):
 
     def dirty(self) -> None:
         """The first write of a turn happened: call `commit()` when the turn ends, before anything it caused leaves the object."""
-
-    def flushed(self) -> Awaitable[None]:
-        """Done when the commit that `dirty` asked for is (`storage.sync()`). Not called while nothing is uncommitted."""
 
     def block(self, critical: Callable[[], Coroutine[Any, Any, Any]]) -> Awaitable[Any]:
         """Run an async transaction as a critical section and pass its result or exception on. CommitFailed means reset."""
@@ -85,6 +83,7 @@ class ObjectStorage:
         self.kv = KeyValue(self.database, codec.dumps, codec.loads)
         self.sql = Sql(self.database)
         self.js_storage = DurableObjectStorage(self)
+        self._syncing: list[JsPromise] = []
 
     # --- turns ---
 
@@ -109,8 +108,20 @@ class ObjectStorage:
         """The instance is dead: drop what is uncommitted, close, and raise StorageRevoked(`reason`) on every later access."""
         self.database.revoke(reason)
 
+    def synced(self) -> JsPromise:
+        """Settled by the commit of the current turn; when that fails it never is, and the instance is gone."""
+        promise = JsPromise()
+        if self.is_dirty:
+            self._syncing.append(promise)
+        else:
+            promise.settle()
+        return promise
+
     def _committed(self) -> None:
         self.alarm.deliver()
+        syncing, self._syncing = self._syncing, []
+        for promise in syncing:
+            promise.settle()
 
     # --- the object's name ---
 

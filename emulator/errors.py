@@ -49,12 +49,11 @@ class EmuError(Exception):
     def render(self) -> str:
         """The error as people read it: code and sentence, then place and next step on indented lines."""
         lines = [f"{self.code} {self.what}"]
-        if self.where:
-            lines.append(f"  where  {self.where}")
-        if self.hint:
-            first, *rest = self.hint.splitlines()
-            lines.append(f"  next   {first}")
-            lines.extend(f"         {line}" for line in rest)
+        for label, text in (("where", self.where), ("next", self.hint)):
+            if text:
+                first, *rest = text.splitlines()
+                lines.append(f"  {label:5}  {first}")
+                lines.extend(f"         {line}" for line in rest)
         return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import pytest
 from harness.frames import Closed, connect, types
 from harness.node import Node
 from harness.server import Server
+from harness.waiting import eventually
 from yarl import URL
 
 EMPTY_MCP = {"type": "cf_agent_mcp_servers", "mcp": {"servers": {}, "tools": [], "prompts": [], "resources": []}}
@@ -264,7 +265,9 @@ async def test_65_a_reset_connection_is_told_as_1006_and_leaves_the_list(raw, na
     a, b = await raw("counter", name, _pk="a"), await raw("counter", name, _pk="b")
     await a.fence(), await b.fence()
     a.reset()
-    while (closes := (await b.call("closes"))[-1]["result"]) == []:
-        await asyncio.sleep(0.01)
-    assert closes == [[1006, "WebSocket disconnected without sending Close frame.", False]]
+
+    async def told() -> list:
+        return (await b.call("closes"))[-1]["result"]
+
+    assert await eventually(told) == [[1006, "WebSocket disconnected without sending Close frame.", False]]
     assert (await b.call("recall"))[-1]["result"]["connections"] == ["b"]

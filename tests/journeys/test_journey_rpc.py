@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from harness.frames import connect
 from harness.node import Node, NodeError
 from harness.server import PROJECTS, Server, serving
+from harness.waiting import eventually
 
 
 @pytest.fixture
@@ -87,12 +86,14 @@ async def test_26_idle_objects_hibernate_by_themselves(tmp_path):
         assert server.session is not None
         a = await connect(server.session, server.origin, "/agents/counter/sleepy")
         assert (await a.call("recall"))[-1]["result"]["starts"] == 1
-        while any(row["state"] in ("active", "idle") for row in await objects(server, "Counter", "sleepy")):
-            await asyncio.sleep(0.02)
+
+        async def asleep() -> bool:
+            return (await described(server, "Counter", "sleepy"))["state"] == "hibernated"
+
+        await eventually(asleep)
         assert (await a.call("recall"))[-1]["result"]["starts"] == 2
 
 
-async def objects(server: Server, class_name: str, name: str) -> list[dict]:
-    listed = await server.control("GET", "objects")
-    rows = listed["objects"] if isinstance(listed, dict) else listed
-    return [row for row in rows if row["class"] == class_name and row["name"] == name]
+async def described(server: Server, class_name: str, name: str) -> dict:
+    (row,) = [row for row in await server.control("GET", "objects") if (row["class"], row["name"]) == (class_name, name)]
+    return row

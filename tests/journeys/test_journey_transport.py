@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from harness.node import Node
 from harness.server import Server
+from harness.waiting import eventually
 from harness.wire import wire_to
 
 TEXT = "d0 d1 d2 d3 "
@@ -44,8 +45,12 @@ async def test_stop(node: Node, protocol: Server, name, release):
         await release(2)
         await tab.seen("chunk", 5)
         assert await tab.use("stop")
-        while len(stored := await tab.history()) < 2:
-            pass
+
+        async def answered() -> list[dict]:
+            history = await tab.history()
+            return history if len(history) == 2 else []
+
+        stored = await eventually(answered)
         assert stored[-1]["parts"][-1]["text"] == "d0 d1 "
 
 

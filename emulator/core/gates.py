@@ -32,7 +32,7 @@ class Section:
 
     def __init__(self, parent: Section | None) -> None:
         self.parent = parent
-        self.depth = 0 if parent is None else parent.depth + 1
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.children: deque[tuple[Section, Callback]] = deque()
         self.waiting: deque[Callback] = deque()
         self.ended = False

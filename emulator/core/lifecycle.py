@@ -42,14 +42,15 @@ class Step(Enum):
     QUIET = "quiet"
     EXPIRE = "expire"
     RESET = "reset"
+    RESTORE = "restore"
 
 
 _TABLE: dict[State, dict[Step, State]] = {
-    State.INACTIVE: {Step.START: State.STARTING},
+    State.INACTIVE: {Step.START: State.STARTING, Step.RESTORE: State.HIBERNATED, Step.RESET: State.INACTIVE},
     State.STARTING: {Step.CONSTRUCTED: State.ACTIVE, Step.FAILED: State.INACTIVE, Step.RESET: State.INACTIVE},
     State.ACTIVE: {Step.QUIET: State.IDLE, Step.RESET: State.INACTIVE, Step.EXPIRE: State.INACTIVE},
     State.IDLE: {Step.BUSY: State.ACTIVE, Step.EXPIRE: State.INACTIVE, Step.RESET: State.INACTIVE},
-    State.HIBERNATED: {Step.START: State.STARTING, Step.RESET: State.INACTIVE},
+    State.HIBERNATED: {Step.START: State.STARTING, Step.RESTORE: State.HIBERNATED, Step.RESET: State.INACTIVE},
 }
 
 

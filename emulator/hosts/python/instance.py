@@ -31,7 +31,7 @@ _TOO_LONG = (
 )
 _ABORTED = "Application called abort() to reset Durable Object."
 
-Effect = Callable[[], None]
+Effect = Callable[[], Any]
 
 
 class InstanceGone(BaseException):
@@ -39,7 +39,10 @@ class InstanceGone(BaseException):
 
 
 class Turn:
-    """One delivery to user code: `work(instance)` runs it, exactly one of `done(result)` and `failed(error)` ends it."""
+    """One delivery to user code: `work(instance)` runs it, exactly one of `done(result)` and `failed(error, reset)` ends it.
+
+    `reset` tells an object that was reset from user code that merely raised: the first breaks the caller's stub, the second does not.
+    """
 
     __slots__ = ("done", "failed", "label", "retry_alarm", "work")
 
@@ -48,7 +51,7 @@ class Turn:
         label: str,
         work: Callable[[Instance], Awaitable[Any]],
         done: Callable[[Any], None],
-        failed: Callable[[JsException], None],
+        failed: Callable[[JsException, bool], None],
     ) -> None:
         self.label = label
         self.work = work
@@ -60,12 +63,13 @@ class Turn:
 class Instance(Owner):
     """The live instance of one object. `handle` is the identity that outlives it."""
 
-    def __init__(self, handle: ObjectHandle, storage: ObjectStorage) -> None:
+    def __init__(self, handle: ObjectHandle) -> None:
         super().__init__(handle.label)
         self.handle = handle
-        self.storage = storage
+        self.storage: ObjectStorage = handle.world.storage_of(handle, self)
         self.gate: InputGate = InputGate()
         self.user_object: Any = None
+        self._constructed = False
         self.broken: JsException | None = None
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Turn] = deque()
@@ -79,15 +83,15 @@ class Instance(Owner):
     def deliver(self, turn: Turn, *, now: bool) -> None:
         """Let an event in as soon as order and the input gate allow; `now` = it may start before this returns."""
         if self.dead:
-            turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True))
+            turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True), True)
             return
         self._inbox.append(turn)
         if self._started_this_tick or len(self._inbox) > 1:
             return
         self._started_this_tick = True
         self._loop.call_soon(self._next_tick)
-        if now and self.gate.is_open:
-            self._start(self._inbox.popleft())
+        if now:
+            self._start_next()
 
     def _next_tick(self) -> None:
         """One event per loop iteration: what an event makes runnable comes before the next event (node-host.md 6.1)."""
@@ -96,7 +100,14 @@ class Instance(Owner):
             return
         self._started_this_tick = True
         self._loop.call_soon(self._next_tick)
-        self._start(self._inbox.popleft())
+        self._start_next()
+
+    def _start_next(self) -> None:
+        if not self._constructed:
+            self._constructed = True
+            self.handle.construct(self)
+        if not self.dead and self._inbox and self.gate.is_open:
+            self._start(self._inbox.popleft())
 
     def _start(self, turn: Turn) -> None:
         self._in_flight.add(turn)
@@ -109,19 +120,21 @@ class Instance(Owner):
             result = await turn.work(self)
         except Exception as error:
             failure = python_error(error)
-            self.emit(lambda: self._end(turn, turn.failed, failure))
+            self.emit(lambda: self._end(turn) and turn.failed(failure, False))
         except BaseException as error:
             # A reset has failed this turn already, or is about to (the SDK's abort raises first and resets in a microtask).
             if not self.dead and isinstance(error, SystemExit | KeyboardInterrupt):
                 failure = python_error(RuntimeError(f"user code raised {error!r}"))
-                self.emit(lambda: self._end(turn, turn.failed, failure))
+                self.emit(lambda: self._end(turn) and turn.failed(failure, False))
         else:
-            self.emit(lambda: self._end(turn, turn.done, result))
+            self.emit(lambda: self._end(turn) and turn.done(result))
 
-    def _end(self, turn: Turn, tell: Callable[[Any], None], value: Any) -> None:
-        if turn in self._in_flight:
-            self._in_flight.discard(turn)
-            tell(value)
+    def _end(self, turn: Turn) -> bool:
+        """Whether the turn had no end yet; now it has."""
+        if turn not in self._in_flight:
+            return False
+        self._in_flight.discard(turn)
+        return True
 
     @property
     def busy(self) -> bool:
@@ -154,9 +167,14 @@ class Instance(Owner):
         try:
             self.storage.commit()
         except CommitFailed as failure:
-            self.reset(js_error("Error", str(failure)))
+            self._commit_failed(failure)
             return
         self._flush()
+
+    def _commit_failed(self, failure: CommitFailed) -> None:
+        error = js_error("Error", str(failure))
+        self.handle.world.user_error("commit", error, self.handle)
+        self.reset(error)
 
     def _flush(self) -> None:
         if self._unindexed_alarms:
@@ -169,7 +187,7 @@ class Instance(Owner):
             self.on_quiet()
 
     def alarm_changed(self, time_ms: int | None) -> None:
-        """StorageHooks: a commit changed the alarm. Effects wait until the gateway has it on disk, so that no acknowledged alarm is lost."""
+        """StorageHooks: a commit changed the alarm. Effects wait until the gateway has it on disk: no acknowledged alarm is lost."""
         self._unindexed_alarms += 1
         self.hold("alarm")
         indexed = self.handle.index_alarm(time_ms)
@@ -195,6 +213,7 @@ class Instance(Owner):
         return self._section(callback, None, None)
 
     def _block_failed(self, error: BaseException) -> None:
+        self.handle.world.user_error("blockConcurrencyWhile", error, self.handle)
         if isinstance(error, TimeoutError):
             self.reset(js_error("Error", _TOO_LONG, overloaded=True, durableObjectReset=True))
             return
@@ -214,6 +233,9 @@ class Instance(Owner):
             except InstanceGone:
                 return
             except Exception as error:
+                if isinstance(error, CommitFailed):
+                    self._commit_failed(error)
+                    return
                 if on_failure is not None:
                     on_failure(error)
                     return
@@ -264,7 +286,7 @@ class Instance(Owner):
         self._inbox.clear()
         self.handle.instance_ended(self, Step.RESET, cut_sockets=cut_sockets)
         for turn in unanswered:
-            turn.failed(error)
+            turn.failed(error, True)
 
     def retire(self) -> None:
         """Drop a quiet instance: nothing is lost, the next event constructs anew."""

@@ -19,6 +19,7 @@ class OwnedTimer(asyncio.TimerHandle):
     """A timer of user code."""
 
     __slots__ = ("_owner", "_spent")
+    _context: contextvars.Context
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class HostLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.set_task_factory(_make_task)
 
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
         owner = current_owner.get() if context is None else context.get(current_owner)
         if owner is None:
             return super().call_at(when, callback, *args, context=context)

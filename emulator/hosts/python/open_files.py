@@ -51,3 +51,8 @@ class OpenFiles:
         idle = [database for database in self._open if database is not self.newest and not database.busy]
         for database in idle[: len(self._open) - self.limit]:
             database.release()
+
+    def close_all(self) -> None:
+        """Give every file back (the host ends)."""
+        for database in list(self._open):
+            database.release()

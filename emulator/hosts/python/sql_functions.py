@@ -18,7 +18,7 @@ def add_missing_functions(connection: sqlite3.Connection, version: tuple[int, ..
     if version < (3, 44):
         connection.create_function("concat", -1, concat, deterministic=True)
         connection.create_function("concat_ws", -1, concat_ws, deterministic=True)
-        connection.create_window_function("string_agg", 2, StringAgg)
+        connection.create_window_function("string_agg", 2, StringAgg)  # type: ignore[arg-type]  # typeshed wants int results
 
 
 def text_of(value: Any) -> str:

@@ -22,6 +22,7 @@ from emulator.hosts.python.js_storage import DurableObjectStorage
 from emulator.hosts.python.kv import KeyValue
 from emulator.hosts.python.open_files import OpenFiles
 from emulator.hosts.python.sql import Sql
+from emulator.hosts.python.surface import structured_clone
 from emulator.hosts.python.surface.promise import JsPromise
 
 __all__ = ["CommitFailed", "ObjectStorage", "OpenFiles", "StorageHooks", "StorageRevoked", "ValueCodec"]
@@ -55,7 +56,7 @@ class ValueCodec(Protocol):
 class ObjectStorage:
     """The storage of one live instance; nothing is opened before the first use.
 
-    `flags` are compatibility flags (`delete_all_deletes_alarm`); `facet` objects cannot set alarms. Several generations may follow each
+    `flags` are compatibility flags (`delete_all_deletes_alarm`); facets cannot set alarms. Several generations may follow each
     other on one file, never two at once: `revoke` the old one first.
     """
 
@@ -65,19 +66,19 @@ class ObjectStorage:
         name: str | None = None,
         *,
         files: OpenFiles,
-        codec: ValueCodec,
         hooks: StorageHooks,
         has_alarm_handler: bool,
         sqlite_class: bool = True,
-        facet: bool = False,
+        is_facet: bool = False,
         flags: Mapping[str, bool] | None = None,
+        codec: ValueCodec = structured_clone,
     ) -> None:
         self.path = path
         self.name = name
         self.hooks = hooks
         self.sqlite_class = sqlite_class
         self.delete_all_deletes_alarm = bool((flags or {}).get("delete_all_deletes_alarm", False))
-        self.alarm_refusal = FACET_ALARM if facet else None if has_alarm_handler else NO_ALARM_HANDLER
+        self.alarm_refusal = FACET_ALARM if is_facet else None if has_alarm_handler else NO_ALARM_HANDLER
         self.database = Database(path, files, on_dirty=hooks.dirty, on_commit=self._committed)
         self.alarm = AlarmRecord(self.database, hooks.alarm_changed)
         self.kv = KeyValue(self.database, codec.dumps, codec.loads)

@@ -24,6 +24,7 @@ from .values import JsObject, JsProxy, is_nullish, js_string, jsnull, option, ta
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 MAX_ATTACHMENT_BYTES: Final = 16_384
 MAX_REASON_BYTES: Final = 123
+MAX_AUTO_RESPONSE: Final = 2_048
 RESERVED_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
 
@@ -75,6 +76,8 @@ class WebSocket(EventTarget):
         """The other end, while it is in this process."""
         self.close_reply = True
         """Whether a standard socket answers the other side's Close by itself (durable-objects.md 5.1)."""
+        self.owner: Any = None
+        """Whose code keeps this end, for the host's bookkeeping."""
         self._transport: Transport | None = None
         self._events: SocketEvents | None = None
         self._attachment: bytes | None = None
@@ -223,6 +226,11 @@ class WebSocket(EventTarget):
         """The connection ended without a Close frame."""
         self._arrive("lost")
 
+    def peer_ended(self, *, lost: bool) -> None:
+        """The other side said Close, or is `lost`; for a hibernatable end, whose close event the host delivers itself."""
+        self._close_received = self._close_received or not lost
+        self._lost = self._lost or lost
+
     def deliver_error(self, message: str) -> None:
         self._arrive("error", js_error("Error", message))
 
@@ -333,6 +341,9 @@ class WebSocketRequestResponsePair(JsProxy):
 
     def __init__(self, request: Any, response: Any) -> None:
         self._request, self._response = js_string(request), js_string(response)
+        for name, text in (("Request", self._request), ("Response", self._response)):
+            if len(text) > MAX_AUTO_RESPONSE:
+                raise js_error("RangeError", f"{name} cannot be larger than {MAX_AUTO_RESPONSE} bytes. It has {len(text)}.")
 
     @property
     def request(self) -> str:

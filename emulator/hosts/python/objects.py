@@ -1,0 +1,285 @@
+"""The objects of this host: each identity once, with what outlives its instances.
+
+An `ObjectHandle` keeps the sockets, their attachments, the storage file's place and the facets; the `Instance` comes and goes. Hibernation,
+crash, eviction and reset all end in `instance_ended`, and all begin again in `deliver`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from emulator.core.ids import Namespace, visible_name
+from emulator.core.lifecycle import Lifecycle, State, Step
+from emulator.hosts.python.facet_files import ROOT, FacetFiles
+from emulator.hosts.python.instance import Instance, Turn
+from emulator.hosts.python.sockets import SocketRecord
+from emulator.hosts.python.storage import ObjectStorage
+from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+
+MAX_FACET_DEPTH = 4
+"""Levels of a facet tree, the root included (durable-objects.md 8)."""
+
+_NO_OWNER = contextvars.Context()
+_CODE_UPDATED = "Durable Object reset because its code was updated."
+
+
+class ObjectWorld(Protocol):
+    """What an object needs of the host it lives in."""
+
+    idle_ms: int
+
+    def storage_of(self, handle: ObjectHandle, instance: Instance) -> ObjectStorage:
+        """Open storage for a new instance."""
+
+    def construct(self, instance: Instance) -> Any:
+        """Call the user's class; runs in the instance's context."""
+
+    def index_alarm(self, handle: ObjectHandle, time_ms: int | None) -> asyncio.Future[Any]:
+        """Tell the gateway a committed alarm; done when it is on disk there."""
+
+    def object_changed(self, handle: ObjectHandle) -> None:
+        """An instance began or ended."""
+
+    def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
+        """Show an error of user code that nobody else hears."""
+
+
+class ObjectHandle:
+    """One object: class, id and, when it was ever addressed by it, name."""
+
+    def __init__(
+        self,
+        world: ObjectWorld,
+        class_name: str,
+        object_id: str,
+        name: str | None,
+        path: Path,
+        parent: ObjectHandle | None = None,
+        facet_number: int = ROOT,
+    ) -> None:
+        self.world = world
+        self.class_name = class_name
+        self.id = object_id
+        self.name = name
+        self.path = path
+        self.parent = parent
+        self.depth: int = 1 if parent is None else parent.depth + 1
+        self.facet_number = facet_number
+        self.facet_files: FacetFiles = FacetFiles(path) if parent is None else parent.facet_files
+        self.lifecycle = Lifecycle(world.idle_ms)
+        self.instance: Instance | None = None
+        self.sockets: dict[int, SocketRecord] = {}
+        self.auto_response: tuple[str, str] | None = None
+        self.event_timeout_ms: int | None = None
+        self.facets: dict[str, ObjectHandle] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def label(self) -> str:
+        """How people see it: `Chat/me`, or class and the start of the id."""
+        return f"{self.class_name}/{self.name if self.name is not None else self.id[:12]}"
+
+    # -- events
+
+    def deliver(self, turn: Turn, *, now: bool = False) -> None:
+        """Hand an event to the live instance; where there is none, one is constructed for it."""
+        instance = self.instance
+        if instance is None:
+            instance = self._begin()
+        elif self.lifecycle.state is State.IDLE:
+            self.lifecycle.step(Step.BUSY, _now_ms())
+        instance.deliver(turn, now=now)
+
+    def _begin(self) -> Instance:
+        instance = Instance(self)
+        self.lifecycle.step(Step.START, _now_ms())
+        self.instance = instance
+        return instance
+
+    def construct(self, instance: Instance) -> None:
+        """Run the constructor, as the instance's first code. Its failure is the instance's end, and every waiting caller's error."""
+        try:
+            instance.user_object = self.world.construct(instance)
+        except Exception as error:
+            failure = python_error(error)
+            failure.durableObjectReset = True
+            self.world.user_error("constructor", error, self)
+            instance.reset(failure)
+            return
+        self.lifecycle.step(Step.CONSTRUCTED, _now_ms())
+        self.world.object_changed(self)
+
+    # -- the instance's life
+
+    def instance_quiet(self, instance: Instance) -> None:
+        """Nothing is unfinished: from now it has `idle_ms` until it is dropped."""
+        if instance is not self.instance or self.lifecycle.state is not State.ACTIVE:
+            return
+        self.lifecycle.step(Step.QUIET, _now_ms())
+        if self._expiry is None and self.lifecycle.idle_ms > 0:
+            self._arm(self.lifecycle.idle_ms)
+
+    def _arm(self, delay_ms: int) -> None:
+        # One timer per object, re-armed when it finds the object was busy meanwhile: events themselves stay cheap.
+        self._expiry = asyncio.get_running_loop().call_later(delay_ms / 1000, self._expire, context=_NO_OWNER)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        deadline = self.lifecycle.next_deadline()
+        if deadline is None:
+            return
+        left = deadline - _now_ms()
+        if left > 0:
+            self._arm(left)
+        elif self.awake_because():
+            self._arm(self.lifecycle.idle_ms)
+        else:
+            self.retire()
+
+    def awake_because(self) -> list[str]:
+        """What keeps this object from being dropped, in words; empty when nothing does."""
+        instance = self.instance
+        if instance is None:
+            return []
+        reasons = [f"{count} {what}" for what, count in instance.holds.items() if count]
+        reasons += [f"task {task.get_name()}" for task in instance.tasks]
+        if instance.busy and not reasons:
+            reasons.append("events waiting")
+        for key, facet in self.facets.items():
+            reasons += [f"facet {key}: {reason}" for reason in facet.awake_because()]
+        return reasons
+
+    def retire(self) -> None:
+        """Drop the instance and its facets' (S-97); storage, sockets, tags and attachments stay."""
+        for facet in self.facets.values():
+            facet.retire()
+        if self.instance is not None:
+            self.instance.retire()
+
+    def reset(self, error: JsException, *, cut_sockets: bool = True) -> None:
+        """Destroy the instance and its facets'; without one only the sockets are concerned."""
+        if self.instance is not None:
+            self.instance.reset(error, cut_sockets=cut_sockets)
+        elif cut_sockets:
+            self.cut_sockets()
+
+    def instance_ended(self, instance: Instance, step: Step, *, cut_sockets: bool) -> None:
+        """The instance is over (Instance calls this)."""
+        if instance is not self.instance:
+            return
+        self.instance = None
+        for facet in self.facets.values():
+            if step is Step.RESET and instance.broken is not None:
+                facet.reset(instance.broken)
+        if cut_sockets:
+            self.cut_sockets()
+        for record in self.sockets.values():
+            record.forget_object()
+        instance.storage.close()
+        hibernatable = bool(self.sockets)
+        if self.lifecycle.state is State.STARTING and step is Step.EXPIRE:
+            step = Step.RESET
+        self.lifecycle.step(step, _now_ms(), hibernatable=hibernatable)
+        self.world.object_changed(self)
+
+    def sleep_with_sockets(self) -> None:
+        """Sockets of a host before this one are still open: the object is hibernating (S-97)."""
+        if self.instance is None:
+            self.lifecycle.step(Step.RESTORE, _now_ms())
+
+    def cut_sockets(self) -> None:
+        """Drop every client of this object without a Close frame and without a close event (S-91)."""
+        records, self.sockets = list(self.sockets.values()), {}
+        for record in records:
+            record.cut()
+
+    def index_alarm(self, time_ms: int | None) -> asyncio.Future[Any]:
+        """A commit changed this object's alarm."""
+        return self.world.index_alarm(self, time_ms)
+
+    def describe(self) -> dict[str, Any]:
+        """The object as the control API shows it."""
+        return {
+            "class": self.class_name,
+            "id": self.id,
+            "name": self.name,
+            "state": self.lifecycle.state.value,
+            "generation": self.lifecycle.generation,
+            "sockets": len(self.sockets),
+        }
+
+
+class ObjectTable:
+    """Every object this host knows, by class and id."""
+
+    def __init__(self, world: ObjectWorld, worker: str, state_dir: Path) -> None:
+        self._world = world
+        self._worker = worker
+        self._state_dir = state_dir
+        self._handles: dict[tuple[str, str], ObjectHandle] = {}
+        self._namespaces: dict[str, Namespace] = {}
+
+    def namespace(self, class_name: str) -> Namespace:
+        """The ids of a class."""
+        found = self._namespaces.get(class_name)
+        if found is None:
+            found = self._namespaces[class_name] = Namespace.of(self._worker, class_name)
+        return found
+
+    def get(self, class_name: str, object_id: str, name: str | None) -> ObjectHandle:
+        """The object, known from now on. The name sticks when nothing lives that was started without it (S-05, S-06)."""
+        handle = self._handles.get((class_name, object_id))
+        if handle is None:
+            handle = ObjectHandle(self._world, class_name, object_id, visible_name(name), self._path(class_name, object_id))
+            self._handles[class_name, object_id] = handle
+        elif handle.name is None and name is not None and handle.instance is None:
+            handle.name = visible_name(name)
+        return handle
+
+    def facet(self, parent: ObjectHandle, key: str, class_name: str, object_id: str, name: str | None) -> ObjectHandle:
+        """A child of `parent`, listed with it from now on; its file's number is given at first use and kept for good."""
+        if parent.depth >= MAX_FACET_DEPTH:
+            raise js_error("Error", f"Facet nesting is limited to {MAX_FACET_DEPTH} levels, including the root.")
+        number = parent.facet_files.number(parent.facet_number, key)
+        path = parent.facet_files.path(number)
+        facet = ObjectHandle(self._world, class_name, object_id, visible_name(name), path, parent, number)
+        parent.facets[key] = facet
+        return facet
+
+    def find(self, class_name: str, object_id: str) -> ObjectHandle | None:
+        """The object if this host knows it; looking makes nothing."""
+        return self._handles.get((class_name, object_id))
+
+    def __iter__(self) -> Iterator[ObjectHandle]:
+        return iter(list(self._handles.values()))
+
+    def forget(self, handle: ObjectHandle) -> None:
+        """An object with nothing left in memory needs no handle: thousands of sleeping objects cost nothing."""
+        if handle.instance is None and not handle.sockets and not handle.facets and handle.auto_response is None:
+            self._handles.pop((handle.class_name, handle.id), None)
+
+    def reset_all(self, message: str = _CODE_UPDATED) -> int:
+        """Reset whatever still lives, keeping hibernatable sockets; how many had unfinished work."""
+        unfinished = 0
+        for handle in self:
+            instance = handle.instance
+            if instance is None:
+                continue
+            if instance.busy:
+                unfinished += 1
+                instance.reset(js_error("Error", message, durableObjectReset=True, retryable=True), cut_sockets=False)
+            else:
+                handle.retire()
+        return unfinished
+
+    def _path(self, class_name: str, object_id: str) -> Path:
+        return self._state_dir / "v3" / "do" / f"{self._worker}-{class_name}" / f"{object_id}.sqlite"
+
+
+def _now_ms() -> int:
+    """Idle time is measured on the loop's clock, which a virtual one may replace."""
+    return int(asyncio.get_running_loop().time() * 1000)

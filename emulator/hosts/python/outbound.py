@@ -1,0 +1,119 @@
+"""Requests that leave this host: user code's `fetch`, the AI binding's calls, the assets binding. All cross the link (design 4.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.hosts.python.instance import emit, section_of_caller
+from emulator.hosts.python.owner import Owner, current_owner
+from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+from emulator.hosts.python.surface.headers import pairs_of
+from emulator.hosts.python.surface.promise import JsPromise, as_exception
+from emulator.hosts.python.surface.request import JsRequest
+from emulator.hosts.python.surface.response import JsResponse
+from emulator.wire.link import Answer, BodyReader, Link, LinkLost, Outgoing, RemoteError
+
+NETWORK_LOST = "Network connection lost."
+
+
+def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
+    """Send a request of the running code to one of the gateway's services; a promise of the response.
+
+    It leaves through the output gate, its answer comes back through the input gate, and until the answer's body has ended its owner does
+    not hibernate (S-99).
+    """
+    answer = JsPromise()
+    owner, section = current_owner.get(), section_of_caller()
+    signal = request._signal
+    if signal is not None and signal.aborted:
+        return JsPromise.rejected(as_exception(signal.reason))
+    try:
+        body = request.body_source()
+    except Exception as error:
+        return JsPromise.rejected(python_error(error))
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in request.headers.pairs()]
+    if request.redirect == "manual":
+        headers.append((b"x-emu-redirect", b"manual"))
+    if owner is not None:
+        owner.hold("fetch")
+
+    def settle(outgoing: Outgoing) -> None:
+        if owner is not None and not owner.dead:
+            owner.resume(section, lambda: _settle(answer, outgoing, request, owner))
+            owner.release("fetch")
+        elif owner is None:
+            _settle(answer, outgoing, request, None)
+
+    def leave() -> None:
+        outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body)
+        outgoing.answer.add_done_callback(lambda _future: settle(outgoing))
+        if signal is not None:
+
+            def aborted(_event: Any = None) -> None:
+                outgoing.cancel("aborted")
+                answer.fail(as_exception(signal.reason))
+
+            signal.addEventListener("abort", aborted)
+
+    emit(leave)
+    return answer
+
+
+def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Owner | None) -> None:
+    future = outgoing.answer
+    if future.cancelled():
+        answer.fail(js_error("AbortError", "The operation was aborted"))
+        return
+    error = future.exception()
+    if error is not None:
+        answer.fail(_failure(error))
+        return
+    got: Answer = future.result()
+    body = NetworkBody(got.body, owner) if isinstance(got.body, BodyReader) else got.body
+    # An empty body of a status that may have one is still a body.
+    answer.settle(JsResponse.received(got.status, pairs_of(got.headers), body, url=request.url, status_text=got.reason))
+
+
+def _failure(error: BaseException) -> JsException:
+    if isinstance(error, RemoteError):
+        fields = error.fields
+        return js_error(fields.get("name") or "Error", fields.get("message") or NETWORK_LOST, **(fields.get("props") or {}))
+    if isinstance(error, LinkLost):
+        return js_error("Error", NETWORK_LOST, retryable=True)
+    return python_error(error) if isinstance(error, Exception) else js_error("Error", NETWORK_LOST)
+
+
+class NetworkBody:
+    """A response body on its way in; keeps its owner awake until it ends or is cancelled."""
+
+    def __init__(self, reader: BodyReader, owner: Owner | None) -> None:
+        self._reader = reader
+        self._owner = owner
+        if owner is not None:
+            owner.hold("body")
+
+    async def read(self) -> bytes | None:
+        """The next chunk, None at the end."""
+        try:
+            chunk = await self._reader.read()
+        except ConnectionError:
+            self._release()
+            raise js_error("Error", NETWORK_LOST) from None
+        if chunk is None:
+            self._release()
+        return chunk
+
+    async def cancel(self, _reason: Any = None) -> None:
+        """Nobody reads the rest: the sender is told."""
+        self._reader.cancel()
+        self._release()
+
+    def __del__(self) -> None:
+        # A response whose body nobody reads must not keep its owner awake, nor the sender sending.
+        self._reader.cancel()
+        self._release()
+
+    def _release(self) -> None:
+        owner, self._owner = self._owner, None
+        if owner is not None and not owner.dead:
+            owner.release("body")

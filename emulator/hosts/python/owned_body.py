@@ -1,0 +1,88 @@
+"""Bodies that user code produces: pulled in the context of the owner that made them, which stays awake until they end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from emulator.hosts.python.owner import Owner
+from emulator.hosts.python.surface.response import JsResponse
+from emulator.hosts.python.surface.websocket import WebSocket
+
+
+class OwnedBody:
+    """Wraps a chunk iterator: each step runs as the owner's own code (its timers, its gates, its log lines).
+
+    Both an async iterator, for the link, and a byte source, for a stream of the surface.
+    """
+
+    def __init__(self, source: AsyncIterator[bytes], owner: Owner) -> None:
+        self._source = source
+        self._owner = owner
+        self._open = True
+        owner.hold("body")
+
+    def __aiter__(self) -> OwnedBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self.read()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+
+    async def read(self) -> bytes | None:
+        """The next chunk, None at the end."""
+        if not self._open:
+            return None
+        try:
+            chunk = await self._owner.run(_next(self._source), "body")
+        except BaseException:
+            self._close()
+            raise
+        if chunk is None:
+            self._close()
+        return chunk
+
+    async def cancel(self, _reason: object = None) -> None:
+        """Nobody reads any more: the stream's `cancel` is called (S-107)."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """The same, as async iterators say it."""
+        if self._open:
+            self._close()
+            close: Any = getattr(self._source, "aclose", None)
+            if close is not None and not self._owner.dead:
+                await self._owner.run(close(), "cancel body")
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            if not self._owner.dead:
+                self._owner.release("body")
+
+
+async def _next(source: AsyncIterator[bytes]) -> bytes | None:
+    """One chunk, None at the end (StopAsyncIteration does not travel through tasks)."""
+    return await anext(source, None)
+
+
+def owned_response(response: JsResponse, owner: Owner) -> JsResponse:
+    """The response as it leaves its owner: a streamed body and a socket's end stay bound to it, everything else passes as it is."""
+    socket = response.webSocket
+    if isinstance(socket, WebSocket) and socket.peer is not None:
+        socket.peer.owner = owner
+    if not response.is_streamed:
+        return response
+    source = response.body_source()
+    assert source is not None and not isinstance(source, bytes)
+    return JsResponse.received(
+        response.status,
+        response.headers.pairs(),
+        OwnedBody(source, owner),
+        url=response.url,
+        status_text=response.statusText,
+        redirected=response.redirected,
+        socket=response.webSocket,
+    )

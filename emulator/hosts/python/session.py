@@ -1,0 +1,104 @@
+"""The host's side of a session on the link: hello, load, start, serve, drain (wire/README.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from typing import Any
+
+from emulator.hosts.python import loader
+from emulator.hosts.python.faults import error_object
+from emulator.hosts.python.host import Host
+from emulator.hosts.python.stall import StallWatch
+from emulator.wire.frames import PROTOCOL, Frame, Kind
+from emulator.wire.link import Incoming, Link
+
+
+class Session:
+    """What arrives on the link, in the order of the session's life. `ended` is done when the process should end."""
+
+    def __init__(self, fallback_path: list[str]) -> None:
+        self.link: Link
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._fallback_path = fallback_path
+        self._host: Host | None = None
+        self._started = False
+        self._stall: StallWatch | None = None
+
+    def hello(self) -> None:
+        """The first frame."""
+        runtime = f"{platform.python_implementation()} {platform.python_version()}"
+        self.link.send_json(Kind.HELLO, {"protocols": [PROTOCOL], "kind": "python", "pid": os.getpid(), "runtime": runtime})
+
+    # -- Receiver
+
+    def on_session(self, frame: Frame) -> None:
+        """PRELOAD, LOAD, START, DRAIN."""
+        match frame.kind:
+            case Kind.PRELOAD:
+                loader.preload(frame.json()["modules"])
+            case Kind.LOAD:
+                self._load(frame.json()["project"])
+            case Kind.START:
+                self._start(frame.json())
+            case Kind.DRAIN:
+                order = frame.json()
+                self.link.spawn(self._drain(order["grace_ms"], order["message"]))
+
+    def _load(self, project: dict[str, Any]) -> None:
+        host = Host(self.link, project, self._fallback_path)
+        try:
+            host.load()
+        except Exception as error:
+            self.link.send_json(Kind.FAILED, error_object(error))
+            return
+        self._host = host
+        self.link.send_json(Kind.READY, host.describe())
+
+    def _start(self, order: dict[str, Any]) -> None:
+        assert self._host is not None, "START comes after READY"
+        self._host.sockets.restore(order["sockets"])
+        self._started = True
+        self._stall = StallWatch(self._host, asyncio.get_running_loop())
+        self._stall.start()
+
+    async def _drain(self, grace_ms: int, message: str) -> None:
+        reset = await self._host.drain(grace_ms, message) if self._host is not None and self._started else 0
+        self.link.send_json(Kind.DRAINED, {"reset": reset})
+        self.link.flush()
+        self._end(0)
+
+    def on_request(self, incoming: Incoming) -> None:
+        """A client's request for the Worker."""
+        assert self._host is not None and self._started, "requests come after START"
+        self._host.requests.take(incoming)
+
+    def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
+        """An operation of the gateway."""
+        self.link.spawn(self._operate(incoming, call))
+
+    async def _operate(self, incoming: Incoming, call: dict[str, Any]) -> None:
+        assert self._host is not None
+        try:
+            incoming.result(await self._host.operate(call))
+        except Exception as error:
+            incoming.fail(error_object(error))
+
+    def on_socket(self, frame: Frame) -> None:
+        """A frame of a socket."""
+        assert self._host is not None
+        self._host.sockets.take(frame)
+
+    def on_note(self, note: dict[str, Any], now_ms: int) -> None:
+        """The gateway sends none yet; unknown ones are ignored, as the protocol says."""
+
+    def on_lost(self, error: Exception | None) -> None:
+        """The gateway is gone: so are we."""
+        self._end(0 if error is None else 1)
+
+    def _end(self, code: int) -> None:
+        if self._stall is not None:
+            self._stall.stop()
+        if not self.ended.done():
+            self.ended.set_result(code)

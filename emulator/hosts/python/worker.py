@@ -1,0 +1,150 @@
+"""Invocations of the Worker itself: a request or a cron tick, each with a context and a life of its own (durable-objects.md 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from typing import Any, Protocol
+
+from emulator.hosts.python.context import ContextWorld, ExecutionContext
+from emulator.hosts.python.dispatch import Dispatcher
+from emulator.hosts.python.faults import error_object
+from emulator.hosts.python.loader import UserCode
+from emulator.hosts.python.outbound import NetworkBody
+from emulator.hosts.python.owned_body import OwnedBody
+from emulator.hosts.python.owner import Owner
+from emulator.hosts.python.surface.abort import AbortSignal
+from emulator.hosts.python.surface.errors import js_error, python_error
+from emulator.hosts.python.surface.headers import pairs_of
+from emulator.hosts.python.surface.request import JsRequest
+from emulator.hosts.python.surface.response import JsResponse
+from emulator.hosts.python.surface.values import JsObject, is_nullish
+from emulator.wire.link import BodyReader, Incoming
+
+AFTER_RESPONSE_S = 30.0
+"""What `waitUntil` gets after the response or the client's leaving (durable-objects.md 7)."""
+
+_NO_OWNER = contextvars.Context()
+
+
+class WorkerWorld(ContextWorld, Protocol):
+    """What an invocation needs of the host."""
+
+    env: JsObject
+    dispatcher: Dispatcher
+
+    def bind_client(self, incoming: Incoming, response: JsResponse, owner: Owner) -> None:
+        """The response carries a WebSocket: connect it with the client's."""
+
+    def write_log(self, level: str, text: str, who: str | None) -> None:
+        """One line for the terminal."""
+
+
+class Invocation(Owner):
+    """One event of the Worker."""
+
+    def __init__(self, world: WorkerWorld, code: UserCode) -> None:
+        super().__init__("worker")
+        self._world = world
+        self._code = code
+        self.ctx = ExecutionContext(self, world)
+
+    def receiver(self) -> Any:
+        """What handles events: an instance of `Default`, made for this event, or None for module-level handlers."""
+        return None if self._code.default is None else self._code.default(self.ctx, self._world.env)
+
+    async def fetch(self, request: JsRequest) -> JsResponse:
+        """Run the fetch handler."""
+        dispatcher = self._world.dispatcher
+        if self._code.default is not None:
+            return await dispatcher.fetch(self.receiver(), request, self._world.env, self.ctx)
+        handler = self._code.global_handlers.get("fetch")
+        if handler is None:
+            raise js_error("TypeError", "This Worker exports no fetch handler: define class Default(WorkerEntrypoint) with fetch().")
+        return dispatcher.response(await dispatcher.call_relaxed(handler, request, self._world.env, self.ctx))
+
+    async def scheduled(self, cron: str, scheduled_ms: int) -> None:
+        """Run the scheduled handler."""
+        controller = ScheduledController(cron, scheduled_ms)
+        dispatcher = self._world.dispatcher
+        if self._code.default is not None:
+            receiver = self.receiver()
+            if not hasattr(receiver, "scheduled"):
+                raise js_error("TypeError", "Handler does not export a scheduled() function.")
+            await dispatcher.handle(receiver, "scheduled", controller, self._world.env, self.ctx)
+            return
+        handler = self._code.global_handlers.get("scheduled")
+        if handler is None:
+            raise js_error("TypeError", "Handler does not export a scheduled() function.")
+        await dispatcher.call_relaxed(handler, controller, self._world.env, self.ctx)
+
+    def answered(self) -> None:
+        """The response is out: what still runs has half a minute."""
+        if not self.quiet:
+            asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
+
+    def _cut_off(self) -> None:
+        if self.quiet or self.holds.get("body") or self.holds.get("socket"):
+            return
+        self._world.write_log("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.", self.label)
+        self.kill()
+
+
+class ScheduledController(JsObject):
+    """What `scheduled` gets: `cron`, `scheduledTime`, `noRetry()`."""
+
+    __slots__ = ()
+    _js_name = "ScheduledController"
+
+    def __init__(self, cron: str, scheduled_ms: int) -> None:
+        super().__init__({"cron": cron, "scheduledTime": scheduled_ms, "type": "scheduled", "noRetry": lambda: None})
+
+
+class RequestHandler:
+    """Turns REQUEST frames into invocations and their answers into responses."""
+
+    def __init__(self, world: WorkerWorld, code: UserCode, *, abort_signal: bool) -> None:
+        self._world = world
+        self._code = code
+        self._abort_signal = abort_signal
+
+    def take(self, incoming: Incoming) -> None:
+        """Start an invocation for a request."""
+        head = incoming.head
+        assert head is not None
+        signal = AbortSignal() if self._abort_signal else None
+        invocation = Invocation(self._world, self._code)
+        body = NetworkBody(incoming.body, invocation) if isinstance(incoming.body, BodyReader) else incoming.body
+        request = JsRequest.received(head.method, head.url, pairs_of(head.headers), body, signal=signal)
+        if signal is not None:
+            incoming.on_cancel = lambda _reason: signal.trigger(js_error("AbortError", "The client has disconnected"))
+        invocation.run(self._serve(incoming, request, invocation), "fetch")
+
+    async def _serve(self, incoming: Incoming, request: JsRequest, invocation: Invocation) -> None:
+        try:
+            response = await invocation.fetch(request)
+        except Exception as error:
+            incoming.fail(error_object(python_error(error)))
+        else:
+            self._answer(incoming, response, invocation)
+        finally:
+            invocation.answered()
+
+    def _answer(self, incoming: Incoming, response: JsResponse, invocation: Invocation) -> None:
+        if not is_nullish(response.webSocket):
+            if incoming.wants_upgrade:
+                self._world.bind_client(incoming, response, invocation)
+            else:
+                # S-94.
+                text = 'Worker tried to return WebSocket in a response to a request without the header "Upgrade: websocket".'
+                incoming.fail(error_object(js_error("TypeError", text)))
+            return
+        source = response.body_source()
+        body = source if source is None or isinstance(source, bytes) else OwnedBody(source, invocation)
+        headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.pairs()]
+        incoming.respond(response.status, response.statusText.encode("latin-1", "replace"), headers, body)
+
+    async def scheduled(self, cron: str, scheduled_ms: int) -> None:
+        """Run the scheduled handler to its end, `waitUntil`s aside."""
+        invocation = Invocation(self._world, self._code)
+        await invocation.run(invocation.scheduled(cron, scheduled_ms), "scheduled")

@@ -79,7 +79,9 @@ def _parse_json(path: Path, text: str) -> dict[str, Any]:
     try:
         data = json.loads(_plain_json(text), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        _syntax_error(path, text, error.msg[0].lower() + error.msg[1:], error.lineno, error.colno)
+        control = error.msg.startswith("Invalid control character")  # nearly always the end of the line
+        words = "a string is not closed on its line" if control else error.msg[0].lower() + error.msg[1:]
+        _syntax_error(path, text, words, error.lineno, error.colno)
     except ValueError as error:
         raise ConfigError("E103", f"{path.name} is no valid JSON: {error}", where=shown(path)) from None
     except RecursionError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 _MOST_DEPTH = 24
+_OPTIONAL_DEPTH = 3
 _FORMATS = {
     "date": "2025-01-01",
     "date-time": "2025-01-01T00:00:00Z",
@@ -71,10 +73,7 @@ class _Maker:
             kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
         match kind:
             case "object":
-                properties = schema.get("properties", {})
-                names = [name for name in properties if name in schema.get("required", properties)]
-                names += [name for name in schema.get("required", ()) if name not in properties]
-                return {name: self.make(properties.get(name, {}), depth + 1) for name in names}
+                return self._object(schema, depth)
             case "array":
                 first = schema.get("prefixItems", [])
                 count = max(schema.get("minItems", 0), len(first), 0 if schema.get("maxItems") == 0 else 1)
@@ -93,6 +92,18 @@ class _Maker:
                 return None
             case _:
                 return _text(schema)
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        """All required members; the optional ones near the root when nothing is required, where they have a value at all."""
+        properties, required = schema.get("properties", {}), schema.get("required")
+        value: dict[str, Any] = {}
+        for name in [*properties, *(name for name in required or () if name not in properties)]:
+            if name in (required or ()):
+                value[name] = self.make(properties.get(name, {}), depth + 1)
+            elif required is None and depth < _OPTIONAL_DEPTH:
+                with suppress(NoExample):
+                    value[name] = self.make(properties[name], depth + 1)
+        return value
 
     def _resolved(self, schema: Any) -> Any:
         return self._target(schema["$ref"]) if isinstance(schema, dict) and "$ref" in schema else schema

@@ -121,12 +121,12 @@ def test_ids_are_renamed_by_first_appearance():
 
 def test_a_minted_uuid_that_comes_back_in_another_place_still_counts():
     one, two = str(uuid.uuid4()), str(uuid.uuid4())
-    assert run_key(chat(("tool", f"made {one}"), ("user", f"cancel {one}"))) == run_key(
-        chat(("tool", f"made {two}"), ("user", f"cancel {two}"))
-    )
-    assert run_key(chat(("tool", f"made {one}"), ("user", f"cancel {one}"))) != run_key(
-        chat(("tool", f"made {one}"), ("user", f"cancel {two}"))
-    )
+
+    def turn(made, cancelled):
+        return run_key(chat(("tool", f"made {made}"), ("user", f"cancel {cancelled}")))
+
+    assert turn(one, one) == turn(two, two)
+    assert turn(one, one) != turn(one, two)
 
 
 def test_names_that_only_look_like_ids_stay():

@@ -420,6 +420,8 @@ class Link(asyncio.Protocol):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pong: asyncio.Future[None] | None = None
         self.lost = False
+        self.farewell = ""
+        """What those who still wait are told when the link ends on purpose."""
 
     # -- sending
 
@@ -574,7 +576,7 @@ class Link(asyncio.Protocol):
         self.lost = True
         if self._transport is not None:
             self._transport.abort()
-        loss = LinkLost(str(error) if error else "the other process has ended")
+        loss = LinkLost(self.farewell or (str(error) if error else "the other process has ended"))
         exchanges, self._exchanges = list(self._exchanges.values()), {}
         for exchange in exchanges:
             exchange.lost(loss)

@@ -1,0 +1,127 @@
+"""The pending alarms on disk: `metadata.sqlite` beside each class's objects, as the real runtime keeps them (design 4.2).
+
+`_cf_ALARM(actor_id, scheduled_time, actor_name)`, times in nanoseconds since 1970. The truth about an object is in its own database
+(`_cf_METADATA` row 1); after an unclean stop the index is corrected from there (durable-objects.md 4.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from emulator.core.alarms import AlarmKey
+from emulator.errors import StartError
+
+NS_PER_MS = 1_000_000
+_TABLE = "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER NOT NULL, actor_name TEXT) WITHOUT ROWID"
+
+Change = tuple[int | None, str | None]
+"""When (ms, None = no alarm) and the object's name."""
+
+
+class AlarmIndex:
+    """One database per class, opened when first needed. `state` is the persist folder, `worker` the project's name."""
+
+    def __init__(self, state: Path, worker: str) -> None:
+        self._root = state / "v3" / "do"
+        self._prefix = worker + "-"
+        self._open: dict[str, aiosqlite.Connection] = {}
+
+    async def load(self) -> list[tuple[AlarmKey, int, str | None]]:
+        """All pending alarms as (key, time_ms, name). Raises StartError E331 for a file that is no database."""
+        found = []
+        for folder in self._folders():
+            class_name = folder.name.removeprefix(self._prefix)
+            if not (folder / "metadata.sqlite").exists():
+                continue
+            database = await self._database(class_name)
+            async with database.execute("SELECT actor_id, scheduled_time, actor_name FROM _cf_ALARM") as rows:
+                async for ident, time_ns, name in rows:
+                    found.append((AlarmKey(class_name, ident), _to_ms(time_ns), name))
+        return found
+
+    async def write(self, changes: Mapping[AlarmKey, Change]) -> None:
+        """Set and delete alarms; on return they are on disk. Raises sqlite3.Error."""
+        for class_name in {key.class_name for key in changes}:
+            database = await self._database(class_name)
+            mine = [(key.id, change) for key, change in changes.items() if key.class_name == class_name]
+            await database.executemany("DELETE FROM _cf_ALARM WHERE actor_id = ?", [(ident,) for ident, (time, _) in mine if time is None])
+            await database.executemany(
+                "INSERT INTO _cf_ALARM VALUES (?, ?, ?) ON CONFLICT (actor_id) DO UPDATE SET"
+                " scheduled_time = excluded.scheduled_time, actor_name = coalesce(excluded.actor_name, actor_name)",
+                [(ident, time * NS_PER_MS, name) for ident, (time, name) in mine if time is not None],
+            )
+            await database.commit()
+
+    async def reconcile(self, indexed: Iterable[tuple[AlarmKey, int, str | None]]) -> dict[AlarmKey, Change]:
+        """What must change so that the index agrees with the objects' own databases. Reads them in a thread."""
+        return await asyncio.to_thread(self._differences, {key: time_ms for key, time_ms, _ in indexed})
+
+    def _differences(self, indexed: dict[AlarmKey, int]) -> dict[AlarmKey, Change]:
+        changes: dict[AlarmKey, Change] = {}
+        for folder in self._folders():
+            class_name = folder.name.removeprefix(self._prefix)
+            for path in folder.glob("*.sqlite"):
+                if len(path.stem) != 64:
+                    continue  # metadata, and facets: only whole objects have alarms
+                key = AlarmKey(class_name, path.stem)
+                truth = _own_alarm(path)
+                if truth is not None and truth[0] != indexed.get(key):
+                    changes[key] = truth
+        return changes
+
+    async def close(self) -> None:
+        """Close the databases."""
+        databases, self._open = self._open, {}
+        for database in databases.values():
+            await database.close()
+
+    def _folders(self) -> list[Path]:
+        if not self._root.is_dir():
+            return []
+        return [folder for folder in self._root.iterdir() if folder.name.startswith(self._prefix) and folder.is_dir()]
+
+    async def _database(self, class_name: str) -> aiosqlite.Connection:
+        if class_name in self._open:
+            return self._open[class_name]
+        path = self._root / f"{self._prefix}{class_name}" / "metadata.sqlite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = await aiosqlite.connect(path)
+        try:
+            await database.execute("PRAGMA journal_mode = WAL")
+            await database.execute(_TABLE)
+            await database.commit()
+        except sqlite3.DatabaseError as error:
+            await database.close()
+            hint = "move the file away; pending alarms of the class are then read from its objects"
+            raise StartError("E331", f"the alarm index cannot be used: {error}", where=str(path), hint=hint) from error
+        self._open[class_name] = database
+        return database
+
+
+def _own_alarm(path: Path) -> Change | None:
+    """The alarm an object's own database has, or None when it cannot be read: the host will say what is wrong with it."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=1.0)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            time_ns = _first(database, "SELECT value FROM _cf_METADATA WHERE key = 1") if "_cf_METADATA" in tables else None
+            name = _first(database, "SELECT name FROM __miniflare_do_name WHERE id = 1") if "__miniflare_do_name" in tables else None
+    except sqlite3.Error:
+        return None
+    return (None if time_ns is None else _to_ms(time_ns)), name
+
+
+def _first(database: sqlite3.Connection, query: str) -> Any:
+    row = database.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _to_ms(time_ns: int) -> int:
+    # Rounded up: an alarm never fires early.
+    return -(-int(time_ns) // NS_PER_MS)

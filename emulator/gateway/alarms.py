@@ -1,0 +1,162 @@
+"""The alarm clock: AlarmBook (core/alarms.py) on the gateway's clock, with its index on disk (flow "alarm" in emulator/README.md).
+
+The host is told that an alarm is set only when the index has it on disk, so that no crash of either process can lose one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from emulator.core.alarms import AlarmBook, AlarmKey, DueAlarm, Outcome
+from emulator.gateway.alarm_index import AlarmIndex, Change
+from emulator.gateway.clocks import Clock, Timer
+from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
+from emulator.gateway.journal import Journal
+from emulator.wire.link import Incoming, LinkLost, RemoteError
+
+
+class Alarms:
+    """`jitter` gives the fraction (0 to 0.25) that a retry is delayed by."""
+
+    def __init__(self, index: AlarmIndex, dispatcher: Dispatcher, clock: Clock, journal: Journal, jitter: Callable[[], float]) -> None:
+        self.book = AlarmBook()
+        self._index = index
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._journal = journal
+        self._jitter = jitter
+        self._timer: Timer | None = None
+        self._armed_ms: int | None = None
+        self._changes: dict[AlarmKey, Change] = {}
+        self._waiting: list[Incoming] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._runs: set[asyncio.Task[Any]] = set()
+        dispatcher.on_resume.append(self.settle)
+
+    async def load(self, *, reconcile: bool) -> None:
+        """Read the index; after an unclean stop hold it against the objects' own databases. Raises StartError E331."""
+        alarms = await self._index.load()
+        for key, time_ms, name in alarms:
+            self.book.set(key, time_ms, name)
+        if reconcile:
+            changes = await self._index.reconcile(alarms)
+            for key, (changed_ms, name) in changes.items():
+                if changed_ms is None:
+                    self.book.delete(key)
+                else:
+                    self.book.set(key, changed_ms, name)
+            if changes:
+                await self._index.write(changes)
+                self._journal.add("alarms.reconciled", count=len(changes))
+
+    def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
+        """An object set (`time_ms`) or deleted (null) its alarm: answered when that is on disk."""
+        key = AlarmKey(call["class"], call["id"])
+        time_ms = call.get("time_ms")
+        if time_ms is None:
+            self.book.delete(key)
+        else:
+            self.book.set(key, int(time_ms), call.get("name"))
+        self._change(key, None if time_ms is None else int(time_ms), call.get("name"))
+        self._waiting.append(incoming)
+        self._journal.add("alarm.set", object=_subject(key, call.get("name")), time_ms=time_ms)
+        self.settle()
+
+    def fire(self, key: AlarmKey) -> bool:
+        """Run an object's alarm now; False when it has none or it runs already."""
+        due = self.book.fire(key) if self._dispatcher.link is not None else None
+        if due is not None:
+            self._start(due)
+        return due is not None
+
+    def settle(self) -> None:
+        """Deliver what is due and set the one timer for what comes next. Without a host nothing is due."""
+        if self._dispatcher.link is None:
+            return
+        for due in self.book.due(self._clock.now_ms()):
+            self._start(due)
+        deadline = self.book.next_deadline()
+        if deadline == self._armed_ms and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_ms = deadline
+        self._timer = None if deadline is None else self._clock.call_at(deadline, self._ring)
+
+    async def close(self) -> None:
+        """Write what is unwritten and close the index."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for run in self._runs:
+            run.cancel()
+        if self._writer is not None:
+            await self._writer
+        await self._index.close()
+
+    def _ring(self) -> None:
+        self._timer = self._armed_ms = None
+        self.settle()
+
+    def _start(self, due: DueAlarm) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(due))
+        self._runs.add(task)
+        task.add_done_callback(self._runs.discard)
+
+    async def _run(self, due: DueAlarm) -> None:
+        began = self._clock.now_ms()
+        rearmed: bool | None = None
+        try:
+            fields = {"class": due.key.class_name, "id": due.key.id, "name": due.name}
+            answer = await self._dispatcher.call("alarm", **fields, scheduled_ms=due.scheduled_ms, retry=due.retry)
+            outcome, rearmed = Outcome(answer["outcome"]), answer.get("rearmed")
+        except (LinkLost, NoHost, Overloaded):
+            outcome = Outcome.LOST
+        except RemoteError as error:
+            outcome = Outcome.FAILED
+            self._journal.add("exception", where="alarm", error=error.fields, object=_subject(due.key, due.name))
+        now = self._clock.now_ms()
+        next_ms = self.book.finished(due.key, outcome, now, self._jitter(), rearmed=rearmed)
+        if next_ms is None:
+            self._change(due.key, None, due.name)
+        self._journal.add(
+            "alarm.run",
+            object=_subject(due.key, due.name),
+            outcome=outcome.value,
+            retry=due.retry,
+            late_ms=max(began - due.scheduled_ms, 0),
+            ms=now - began,
+            next_ms=next_ms,
+        )
+        self.settle()
+
+    # -- the index
+
+    def _change(self, key: AlarmKey, time_ms: int | None, name: str | None) -> None:
+        self._changes[key] = (time_ms, name)
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        """Write batch after batch: what comes during one write goes with the next."""
+        try:
+            while self._changes or self._waiting:
+                changes, self._changes = self._changes, {}
+                waiting, self._waiting = self._waiting, []
+                try:
+                    await self._index.write(changes)
+                except sqlite3.Error as error:
+                    self._journal.add("internal", text=f"the alarm index cannot be written: {error}")
+                    for incoming in waiting:
+                        incoming.fail({"name": "Error", "message": f"the alarm cannot be stored: {error}", "props": {}})
+                else:
+                    for incoming in waiting:
+                        incoming.result(None)
+        finally:
+            self._writer = None
+
+
+def _subject(key: AlarmKey, name: str | None) -> dict[str, Any]:
+    return {"class": key.class_name, "id": key.id, "name": name}

@@ -1,0 +1,262 @@
+"""The composition root: every part of the gateway is made and joined here, in reading order, and taken down in the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from typing import Any
+
+import uvloop
+
+from emulator.config import Options, Project, Reload
+from emulator.core import sockets as rules
+from emulator.core.routing import INSPECTOR, AssetRules, Attributor
+from emulator.gateway import ports, ready
+from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.modes import parse_mode
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.replay import Pacer, Speed
+from emulator.gateway.ai.service import AiService
+from emulator.gateway.alarm_index import AlarmIndex
+from emulator.gateway.alarms import Alarms
+from emulator.gateway.assets import AssetService
+from emulator.gateway.clocks import SystemClock
+from emulator.gateway.console import Binding, Console, Key, Note, Ready
+from emulator.gateway.control import Control
+from emulator.gateway.dispatcher import Dispatcher
+from emulator.gateway.egress import EgressService
+from emulator.gateway.from_host import FromHost
+from emulator.gateway.hosts import Hosts
+from emulator.gateway.http import Edge
+from emulator.gateway.journal import Journal
+from emulator.gateway.load_message import load_message
+from emulator.gateway.main import Start
+from emulator.gateway.narrator import Narrator
+from emulator.gateway.objects import ObjectBook
+from emulator.gateway.outgoing_sockets import OutgoingSockets
+from emulator.gateway.reload import Reloader
+from emulator.gateway.services import Services
+from emulator.gateway.sockets import SocketBook
+
+GRACE_S = 1.0
+STOP_WITHIN_S = 1.8
+"""After a signal everything is over within two seconds, whatever hangs."""
+STOPPING = "The server is shutting down."
+
+
+class Gateway:
+    """All parts of one running server. `start` serves, `stop` ends it; `url` ends with a slash."""
+
+    def __init__(self, project: Project, options: Options, console: Console, start: Start) -> None:
+        """Needs a running event loop."""
+        self.project = project
+        self.options = options
+        self.console = console
+        self._start = start
+        self.clock = SystemClock()
+        self.journal = Journal(self.clock, project.state_folder / "journal.ndjson")
+        self.journal.subscribe(Narrator(console))
+        self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        # What must outlive user code.
+        self.book = SocketBook(self.clock, self.journal, max_message=_max_message(project))
+        self.dispatcher = Dispatcher(self.book)
+        self.objects = ObjectBook()
+        index = AlarmIndex(options.persist_to, project.name)
+        self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, random.Random(options.seed).random)
+        # What user code reaches outside.
+        speed = Speed(None if options.ai_speed == float("inf") else options.ai_speed)
+        self.playback = Playback(
+            Library([options.fixtures], options.cassette), parse_mode(options.ai_mode.value), Pacer(speed), ci=options.ci
+        )
+        self.ai = AiService(self.playback, self._report)
+        self.egress = EgressService(self.playback, self._report)
+        self.assets = AssetService(project.assets) if project.assets and project.assets.directory else None
+        self.outgoing = OutgoingSockets(self.book, self.journal)
+        served: dict[str, Any] = {"ai": self.ai.serve, "egress": self.egress.serve}
+        if self.assets is not None:
+            served["assets"] = self.assets.serve
+        services = Services(served, self.outgoing.open, self.journal)
+        # Hosts.
+        from_host = FromHost(
+            self.journal, self.book, self.objects, services, self.alarms, project.secrets.redactor()
+        )
+        self.hosts = Hosts(
+            start.command,
+            start.runtime,
+            lambda: load_message(self.project, self.options),
+            dispatcher=self.dispatcher,
+            book=self.book,
+            listener=from_host,
+            journal=self.journal,
+            clock=self.clock,
+            on_host_ended=self.objects.host_ended,
+            first=start.first,
+        )
+        self.reloader = Reloader(
+            project,
+            options.reload,
+            self.hosts,
+            console,
+            self.journal,
+            reread=start.reread,
+            adopt=self._adopt,
+            ignored=(options.persist_to, options.fixtures),
+        )
+        # The edge.
+        address = start.listener.getsockname()
+        self.url = f"http://{_in_url(address[0])}:{address[1]}/"
+        self.control = Control(self, address[0], address[1], inspector=options.inspector)
+        self.edge = Edge(
+            self.dispatcher,
+            self.book,
+            self.journal,
+            reserved=self.control.handle,
+            attributor=_attributor(project),
+            address=f"{_in_url(address[0])}:{address[1]}",
+            assets=self.assets.at_edge if self.assets else None,
+            asset_rules=AssetRules(project.assets.worker_first) if project.assets else None,
+        )
+        self._server: asyncio.Server | None = None
+        self._http = self.edge.server()
+        self._watching: asyncio.Task[None] | None = None
+        self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
+
+    async def start(self) -> None:
+        """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""
+        loop = asyncio.get_running_loop()
+        loading = loop.create_task(self.hosts.begin(self.alarms.load(reconcile=self._start.unclean)))
+        self._server = await loop.create_server(self._http, sock=self._start.listener, backlog=ports.BACKLOG)
+        outcome = await loading
+        if outcome.error is not None:
+            self.journal.add("load.failed", error=outcome.error, kept=False)
+        if self.options.reload is not Reload.OFF:
+            self._watching = loop.create_task(self.reloader.run())
+        bindings = _bindings(self.project, self.playback)
+        inspector = self.url.rstrip("/") + INSPECTOR if self.options.inspector else None
+        server = ready.RunningServer(self.url, inspector, os.getpid(), (self.hosts.command.kind,), bindings)
+        for path in self._ready_files:
+            ready.write(path, server)
+        self.console.show(
+            Ready(
+                project=self.project.name,
+                url=self.url,
+                inspector=inspector,
+                bindings=bindings,
+                state=self.options.persist_to,
+                reload=self.options.reload.value,
+                started_ms=round((time.monotonic() - self._start.began_s) * 1000),
+                pid=os.getpid(),
+                environment=self.project.environment,
+                seed=self.options.seed,
+            )
+        )
+        self.console.listen(loop, self._key)
+
+    async def stop(self) -> None:
+        """End everything: turns get a moment, clients a Close frame, processes no choice."""
+        for path in self._ready_files:
+            ready.remove(path, os.getpid())
+        if self._server is not None:
+            self._server.close()
+        self.reloader.stop()
+        await self.hosts.stop(STOPPING, GRACE_S)
+        self.book.close_all(1001, STOPPING)
+        self._http.pre_shutdown()
+        if self._watching is not None:
+            self._watching.cancel()
+        await self.alarms.close()
+        await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await self._http.shutdown(0.1)
+        self.journal.close()
+
+    def quit(self, code: int) -> None:
+        """Ask for the end; the first code stays."""
+        if not self.stopped.done():
+            self.stopped.set_result(code)
+
+    # -- what happens
+
+    def _adopt(self, project: Project) -> None:
+        self.project = project
+        self.edge.attributor = _attributor(project)
+
+    def _report(self, fields: dict[str, Any]) -> None:
+        kind = str(fields.get("type", "ai"))
+        self.journal.add(kind, **{name: value for name, value in fields.items() if name != "type"})
+
+    def _key(self, key: Key) -> None:
+        loop = asyncio.get_running_loop()
+        match key:
+            case Key.QUIT:
+                self.quit(0)
+            case Key.RELOAD:
+                self._task = loop.create_task(self.reloader.reload())
+            case Key.EVICT | Key.HIBERNATE:
+                self._task = loop.create_task(self._evict_all())
+
+    async def _evict_all(self) -> None:
+        count = await self.control.evict_all()
+        self.console.show(Note("evict", f"{count} objects dropped; their sockets stay open"))
+
+
+def serve(project: Project, options: Options, console: Console, start: Start) -> int:
+    """Run a gateway until it is told to end; gives the exit code."""
+    return uvloop.run(_serve(project, options, console, start))
+
+
+async def _serve(project: Project, options: Options, console: Console, start: Start) -> int:
+    loop = asyncio.get_running_loop()
+    gateway = Gateway(project, options, console, start)
+
+    def on_signal(number: signal.Signals) -> None:
+        if gateway.stopped.done():
+            start.first.kill()
+            gateway.hosts.kill_all()
+            os._exit(128 + number)
+        gateway.quit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    starting = loop.create_task(gateway.start())
+    try:
+        await asyncio.wait({starting, gateway.stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        return await gateway.stopped
+    finally:
+        starting.cancel()
+        if gateway.stopped.done() and gateway.stopped.result() >= 128:
+            console.show(Note("stopping", "stopping"))
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await gateway.stop()
+        except TimeoutError:
+            gateway.hosts.kill_all()
+
+
+def _max_message(project: Project) -> int:
+    return rules.MAX_MESSAGE_RAISED if project.flag("increase_websocket_message_size") else rules.MAX_MESSAGE
+
+
+def _attributor(project: Project) -> Attributor:
+    return Attributor((binding.name, binding.class_name) for binding in project.durable_objects)
+
+
+def _in_url(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def _bindings(project: Project, playback: Playback) -> tuple[Binding, ...]:
+    rows = [Binding(one.name, "durable_object", one.class_name, one.script or str(project.main.name)) for one in project.durable_objects]
+    if project.ai_binding:
+        status = playback.status()
+        rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))
+    if project.assets:
+        rows.append(Binding(project.assets.binding or "assets", "assets", source=str(project.assets.directory or "-")))
+    return tuple(rows)

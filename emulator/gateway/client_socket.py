@@ -1,0 +1,181 @@
+"""One client's WebSocket after its handshake: an asyncio protocol without a task, so that an idle socket costs next to nothing.
+
+It turns bytes into messages and back, answers pings, and knows which side has said Close (durable-objects.md 5.4). What an object
+hears of it, and who the object is, is SocketBook's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from emulator.core import sockets as rules
+from emulator.gateway import rfc6455
+from emulator.gateway.rfc6455 import MessageReader, Opcode, ProtocolError
+from emulator.wire import frames
+from emulator.wire.frames import Kind
+
+if TYPE_CHECKING:
+    from emulator.gateway.sockets import ObjectRef, SocketBook
+
+_TEXT, _BINARY, _CLOSE, _PING = int(Opcode.TEXT), int(Opcode.BINARY), int(Opcode.CLOSE), int(Opcode.PING)
+_TO_HOST = {_TEXT: int(Kind.TEXT), _BINARY: int(Kind.BINARY)}
+
+MAX_UNREAD = 64 * 1024 * 1024
+"""Bytes that may wait for a client that does not read; more, and it is dropped."""
+LINGER_S = 2.0
+"""How long a client that broke the protocol may go on sending before it is cut: cutting at once would destroy the Close frame."""
+
+
+class ClientSocket(asyncio.Protocol):
+    """Frames that the host sends before the handshake is over wait in `early`. `object` is None until it is accepted for
+    hibernation; only then does the socket survive its host."""
+
+    __slots__ = (
+        "answered_ms",
+        "attachment",
+        "book",
+        "client_closed",
+        "credit",
+        "early",
+        "ended",
+        "faulted",
+        "id",
+        "object",
+        "opened_ms",
+        "paused",
+        "reader",
+        "server_closed",
+        "tags",
+        "transport",
+        "url",
+    )
+
+    def __init__(self, book: SocketBook, ident: int, url: str, opened_ms: int) -> None:
+        self.book = book
+        self.id = ident
+        self.url = url
+        self.opened_ms = opened_ms
+        self.reader = MessageReader(book.max_message)
+        self.transport: asyncio.Transport | None = None
+        self.early: list[tuple[int, bytes]] | None = []
+        self.object: ObjectRef | None = None
+        self.tags: list[str] = []
+        self.attachment: bytes | None = None
+        self.answered_ms: int | None = None
+        self.credit = frames.SOCKET_WINDOW
+        self.paused = False
+        self.client_closed = False
+        self.server_closed = False
+        self.faulted = False
+        self.ended = False
+
+    # -- from the client
+
+    def open(self, transport: asyncio.Transport, handshake: bytes, tail: bytes) -> None:
+        """Take the connection over: answer the handshake, then deliver what the host sent early and read what the client sent."""
+        self.transport = transport
+        transport.set_protocol(self)
+        transport.write(handshake)
+        early, self.early = self.early or [], None
+        for opcode, payload in early:
+            if opcode == _CLOSE:
+                self.close(*frames.read_close(payload))
+            else:
+                self.send(opcode, payload)
+        if tail:
+            self.data_received(tail)
+
+    def data_received(self, data: bytes) -> None:
+        if self.client_closed or self.faulted:
+            return
+        try:
+            for opcode, payload in self.reader.receive(data):
+                if opcode <= _BINARY:
+                    self.book.deliver(self, _TO_HOST[opcode], payload)
+                elif opcode == _PING:
+                    self._write(rfc6455.frame(Opcode.PONG, payload))
+                elif opcode == _CLOSE:
+                    self._client_close(payload)
+                    return
+        except ProtocolError as error:
+            self._fault(error)
+
+    def eof_received(self) -> bool | None:
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = True
+        self.transport = None
+        if not self.client_closed and not self.faulted:
+            self.book.closed(self, rules.ABNORMAL, rules.ABNORMAL_REASON, clean=False)
+        self.book.gone(self)
+
+    def _client_close(self, payload: bytes) -> None:
+        code, reason = rfc6455.read_close(payload)
+        self.client_closed = True
+        self.book.closed(self, code, reason, clean=True)
+        if self.server_closed:
+            self._end()
+
+    def _fault(self, error: ProtocolError) -> None:
+        self.faulted = True
+        if not self.server_closed:
+            self.server_closed = True
+            self._write(rfc6455.close_frame(error.code, error.text))
+        self.book.faulted(self, error.text)
+        asyncio.get_running_loop().call_later(LINGER_S, self._end)
+
+    # -- to the client
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        """One message. After a Close nothing more may follow."""
+        if self.early is not None:
+            self.early.append((opcode, payload))
+        elif not self.server_closed:
+            self._write(rfc6455.frame(opcode, payload))
+
+    def close(self, code: int | None, reason: str) -> None:
+        """The object's Close; with the client's Close before it the connection is over."""
+        if self.early is not None:
+            self.early.append((_CLOSE, frames.write_close(code, reason)))
+            return
+        if not self.server_closed:
+            self.server_closed = True
+            self._write(rfc6455.close_frame(code, reason))
+        if self.client_closed:
+            self._end()
+
+    def cut(self) -> None:
+        """End the connection without a Close frame."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    # -- flow
+
+    def spend(self, size: int) -> None:
+        """A message of `size` bytes went to the host; without credit this client is not read from."""
+        self.credit -= size
+        if self.credit <= 0 and not self.paused and self.transport is not None:
+            self.paused = True
+            self.transport.pause_reading()
+
+    def grant(self, size: int) -> None:
+        """The host has taken `size` bytes."""
+        self.credit += size
+        if self.credit > 0 and self.paused:
+            self.paused = False
+            if self.transport is not None:
+                self.transport.resume_reading()
+
+    def _write(self, data: bytes) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        transport.write(data)
+        if transport.get_write_buffer_size() > MAX_UNREAD:
+            transport.abort()
+
+    def _end(self) -> None:
+        if self.transport is not None:
+            self.transport.close()

@@ -1,0 +1,87 @@
+"""Where everything a host says goes: its requests to the services, its frames to the sockets, its notes to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from emulator.gateway.host_process import HostProcess
+from emulator.gateway.journal import Journal
+from emulator.gateway.objects import ObjectBook
+from emulator.gateway.services import Services
+from emulator.gateway.sockets import SocketBook
+from emulator.wire.frames import Frame
+from emulator.wire.link import Incoming
+
+
+class AlarmDesk(Protocol):
+    """Who takes `alarm` calls."""
+
+    def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
+        """An object set or deleted its alarm."""
+
+
+class FromHost:
+    """A HostListener (host_process.py). `redact` takes secret values out of what user code printed."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        book: SocketBook,
+        objects: ObjectBook,
+        services: Services,
+        alarms: AlarmDesk,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self._journal = journal
+        self._book = book
+        self._objects = objects
+        self._services = services
+        self._alarms = alarms
+        self._redact = redact
+
+    def on_request(self, host: HostProcess, incoming: Incoming) -> None:
+        """Egress, AI, assets."""
+        self._services.serve(incoming)
+
+    def on_call(self, host: HostProcess, incoming: Incoming, call: dict[str, Any]) -> None:
+        """The only operation towards the gateway is `alarm`."""
+        if call.get("op") == "alarm":
+            self._alarms.on_call(incoming, call)
+        else:
+            incoming.fail({"name": "Error", "message": f"the gateway has no operation {call.get('op')}", "props": {}})
+
+    def on_socket(self, host: HostProcess, frame: Frame) -> None:
+        """Only a host that was started has sockets."""
+        if host.started and host.link is not None:
+            self._book.on_frame(host.link, frame)
+
+    def on_output(self, host: HostProcess, stream: str, line: str) -> None:
+        """A line that did not come through the console of user code: print in a thread, a C library, the interpreter itself."""
+        self._journal.add("log", level="info" if stream == "stdout" else "warn", text=self._redact(line), stream=stream)
+
+    def on_note(self, host: HostProcess, note: dict[str, Any], now_ms: int) -> None:
+        """Unknown notes are kept: a newer host may know more than we do."""
+        match note.get("op"):
+            case "log":
+                text = self._redact(str(note.get("text", "")))
+                self._journal.add("log", level=note.get("level", "info"), text=text, **_subject(note))
+            case "object":
+                self._objects.note(note)
+                self._journal.add("object", **{name: value for name, value in note.items() if name != "op"})
+            case "exception":
+                error = {**note.get("error", {})}
+                for name in ("message", "stack"):
+                    if error.get(name):
+                        error[name] = self._redact(str(error[name]))
+                self._journal.add("exception", where=note.get("where"), error=error, **_subject(note))
+            case "auto_response":
+                self._book.auto_response(note["class"], note["id"], note.get("request"), note.get("response") or "")
+            case "stall":
+                self._journal.add("stall", where=note.get("where"), ms=note.get("ms"), over=note.get("over"), **_subject(note))
+            case other:
+                self._journal.add("note", op=str(other))
+
+
+def _subject(note: dict[str, Any]) -> dict[str, Any]:
+    return {"object": note["object"]} if note.get("object") else {}

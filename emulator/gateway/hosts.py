@@ -1,0 +1,294 @@
+"""The supervisor: which host process serves, and how the next one takes over.
+
+A loop over commands, one at a time, so that no two of them ever meet: start, reload, recover from a crash, restart. A spare process
+that has the SDKs imported already stands by, so that a reload only has to load the user's modules. The host before has always ended
+before the next is started: an object never has two live instances.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.errors import EmuError, StartError
+from emulator.gateway.clocks import Clock
+from emulator.gateway.dispatcher import CODE_UPDATED, PROCESS_ENDED, Dispatcher
+from emulator.gateway.host_process import HostCommand, HostListener, HostProcess, LoadFailed, Ready, RuntimeDir
+from emulator.gateway.journal import Journal
+from emulator.gateway.sockets import SocketBook
+
+SPARE_DELAY_S = 0.4
+"""A spare is spawned when the first requests after a start have had the processor to themselves."""
+PING_EVERY_S = 5.0
+PING_WITHIN_S = 60.0
+"""Longer than the platform's 30 s of CPU time for one event: a host that is silent for so long is stuck."""
+STABLE_S = 10.0
+MAX_BACKOFF_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """How a reload or restart went. `error` is the error object when the code did not load and the old host goes on (`kept`)."""
+
+    ms: int
+    sockets: int
+    reset: int | None
+    error: dict[str, Any] | None = None
+    kept: bool = False
+
+
+class Hosts:
+    """Owns the host processes of one kind. `project` gives the LOAD message's project as it is now."""
+
+    def __init__(
+        self,
+        command: HostCommand,
+        runtime: RuntimeDir,
+        project: Callable[[], dict[str, Any]],
+        *,
+        dispatcher: Dispatcher,
+        book: SocketBook,
+        listener: HostListener,
+        journal: Journal,
+        clock: Clock,
+        on_host_ended: Callable[[], None],
+        first: HostProcess | None = None,
+    ) -> None:
+        """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left."""
+        self.command = command
+        self._runtime = runtime
+        self._project = project
+        self._dispatcher = dispatcher
+        self._book = book
+        self._listener = listener
+        self._journal = journal
+        self._clock = clock
+        self._on_host_ended = on_host_ended
+        self._first = first
+        self.active: HostProcess | None = None
+        self._spare: HostProcess | None = None
+        self._spare_task: asyncio.Task[None] | None = None
+        self._replacing: HostProcess | None = None
+        self._known: set[HostProcess] = {first} if first else set()
+        self._lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._watchdog: asyncio.Task[None] | None = None
+        self._modules: list[str] = []
+        self._quick_deaths = 0
+        self._served_since = 0.0
+        self._stopping = False
+
+    # -- commands
+
+    async def begin(self, before_start: Awaitable[None] | None = None) -> Reloaded:
+        """Bring the first host up. `before_start` must be over before it may open objects."""
+        async with self._lock:
+            return await self._replace(keep_sockets=True, before_start=before_start)
+
+    async def reload(self, *, keep_sockets: bool = True) -> Reloaded:
+        """Load the code as it is now beside the serving host, then swap. When it does not load, the old host goes on serving."""
+        async with self._lock:
+            return await self._replace(keep_sockets=keep_sockets)
+
+    async def restart(self) -> Reloaded:
+        """A new process with the same code."""
+        return await self.reload()
+
+    def crash(self) -> int | None:
+        """Kill the serving host as a crash would; gives its pid."""
+        if self.active is None:
+            return None
+        self.active.kill()
+        return self.active.pid
+
+    async def stop(self, message: str, grace_s: float) -> None:
+        """End all hosts: the serving one may finish its turns within the grace."""
+        self._stopping = True
+        for task in (self._watchdog, self._spare_task, *self._tasks):
+            if task is not None:
+                task.cancel()
+        self._dispatcher.pause()
+        active, self.active = self.active, None
+        if active is not None:
+            if active.link is not None:
+                active.link.farewell = message
+            await active.drain(message, grace_s)
+            self._known.discard(active)
+        await asyncio.gather(*(host.end() for host in list(self._known)))
+        self._known.clear()
+
+    def kill_all(self) -> None:
+        """No waiting any more."""
+        for host in list(self._known):
+            host.kill()
+
+    # -- the swap
+
+    async def _replace(self, *, keep_sockets: bool, before_start: Awaitable[None] | None = None) -> Reloaded:
+        began = self._clock.now_ms()
+        preparing = asyncio.ensure_future(before_start) if before_start is not None else None
+        loaded = await self._load_fresh()
+        if preparing is not None:
+            await preparing
+        if isinstance(loaded, dict):
+            return self._load_failed(began, loaded)
+        reset = await self._retire(CODE_UPDATED)
+        sockets = self._ended(keep_sockets)
+        self._serve(*loaded)
+        return Reloaded(self._clock.now_ms() - began, sockets, reset)
+
+    async def _load_fresh(self) -> tuple[HostProcess, Ready] | dict[str, Any]:
+        """A process that has loaded the code as it is now, or the error object that says why there is none."""
+        try:
+            fresh = await self._fresh()
+        except StartError as error:
+            return _error_object(error)
+        try:
+            return fresh, await fresh.load(self._project())
+        except LoadFailed as error:
+            self._discard(fresh)
+            return error.error
+        except EmuError as error:
+            self._discard(fresh)
+            return _error_object(error)
+
+    async def _retire(self, message: str) -> int | None:
+        old = self._replacing = self.active
+        self._dispatcher.pause()
+        if old is None:
+            return None
+        if old.link is not None:
+            old.link.farewell = message
+        reset = await old.drain(message)
+        self.active = None
+        self._known.discard(old)
+        self._replacing = None
+        return reset
+
+    def _ended(self, keep_sockets: bool) -> int:
+        self._on_host_ended()
+        return self._book.host_ended(keep=keep_sockets)
+
+    def _serve(self, host: HostProcess, ready: Ready) -> None:
+        assert host.link is not None
+        self.active = host
+        self._modules = ready.modules
+        self._served_since = asyncio.get_running_loop().time()
+        host.start(self._book.handover())
+        self._dispatcher.resume(host.link)
+        self._journal.add("host.serving", host=host.kind, pid=host.pid, runtime=host.runtime)
+        if self._watchdog is None or self._watchdog.done():
+            self._watchdog = self._spawn(self._watch())
+        self._want_spare()
+
+    def _load_failed(self, began: int, error: dict[str, Any]) -> Reloaded:
+        kept = self.active is not None
+        if not kept:
+            self._dispatcher.fail(error)
+        self._want_spare()
+        return Reloaded(self._clock.now_ms() - began, 0, None, error, kept)
+
+    # -- processes
+
+    async def _fresh(self) -> HostProcess:
+        """A connected process that has loaded nothing of the user's: the first, the spare, or a new one."""
+        if self._spare_task is not None:
+            with contextlib.suppress(StartError):
+                await self._spare_task
+            self._spare_task = None
+        host, self._spare = self._spare, None
+        if host is not None and host.link is not None and not host.link.lost:
+            return host
+        host, self._first = self._first or self._new(), None
+        await self._connect(host)
+        return host
+
+    def _new(self) -> HostProcess:
+        host = HostProcess(self.command, self._runtime)
+        self._known.add(host)
+        return host
+
+    async def _connect(self, host: HostProcess) -> None:
+        try:
+            await host.connect(self._listener, self._lost, clock=self._clock.now_ms, taken=self._book.sockets)
+        except BaseException:
+            self._discard(host)
+            raise
+        if host.link is not None:
+            host.link.farewell = PROCESS_ENDED
+
+    def _want_spare(self) -> None:
+        if self._spare is None and self._spare_task is None and not self._stopping:
+            self._spare_task = self._spawn(self._make_spare())
+
+    async def _make_spare(self) -> None:
+        await asyncio.sleep(SPARE_DELAY_S)
+        host = self._new()
+        await self._connect(host)
+        host.preload(self._modules)
+        self._spare = host
+        self._spare_task = None
+
+    def _discard(self, host: HostProcess) -> None:
+        host.kill()
+        self._known.discard(host)
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._journal.add("internal", text=f"supervisor: {error}")
+
+    # -- death
+
+    def _lost(self, host: HostProcess) -> None:
+        if host is self._spare:
+            self._spare = None
+            self._discard(host)
+        if host is not self.active or host is self._replacing or self._stopping:
+            return
+        self.active = None
+        self._dispatcher.pause()
+        kept = self._ended(keep_sockets=True)
+        self._spawn(self._recover(host, kept))
+
+    async def _recover(self, dead: HostProcess, kept: int) -> None:
+        dead.kill()
+        self._known.discard(dead)
+        assert dead.ended is not None
+        status = await dead.ended
+        lived_s = asyncio.get_running_loop().time() - self._served_since
+        self._quick_deaths = self._quick_deaths + 1 if lived_s < STABLE_S else 0
+        self._journal.add("host.crashed", host=dead.kind, pid=dead.pid, status=status, sockets=kept, lines=dead.last_lines[-20:])
+        if self._quick_deaths > 1:
+            await asyncio.sleep(min(0.1 * 2**self._quick_deaths, MAX_BACKOFF_S))
+        async with self._lock:
+            if self.active is not None:
+                return  # a reload has brought a new one meanwhile
+            outcome = await self._replace(keep_sockets=True)
+        if outcome.error is None:
+            self._journal.add("host.recovered", ms=outcome.ms, sockets=kept)
+        else:
+            self._journal.add("load.failed", error=outcome.error, kept=False)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(PING_EVERY_S)
+            host = self.active
+            if host is None or host.link is None or host is self._replacing:
+                continue
+            if not await host.link.ping(PING_WITHIN_S) and host is self.active and host is not self._replacing:
+                self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S)
+                host.kill()
+
+
+def _error_object(error: EmuError) -> dict[str, Any]:
+    return {"name": type(error).__name__, "message": error.what, "code": error.code, "hint": error.hint}

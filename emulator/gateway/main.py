@@ -1,0 +1,93 @@
+"""`run`: one running server, from the first process to the exit code.
+
+Only what must happen before the host is spawned happens here: lock, port, interpreter. Importing the rest (aiohttp above all) takes as
+long as a host takes to start, so it is done while that starts. What the server is made of is in assembly.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.config import HostKind, Options, Project, choose_python, load_project
+from emulator.config.document import shown
+from emulator.errors import StartError
+from emulator.gateway import ports
+from emulator.gateway.console import Caution, Console, Note
+from emulator.gateway.host_process import HostCommand, HostProcess, RuntimeDir
+from emulator.gateway.state_lock import StateLock
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is there before the event loop runs. `began_s` is on time.monotonic()."""
+
+    listener: socket.socket
+    command: HostCommand
+    runtime: RuntimeDir
+    first: HostProcess
+    unclean: bool
+    began_s: float
+    reread: Callable[[], Project]
+
+
+def run(
+    project: Project,
+    options: Options,
+    console: Console,
+    *,
+    reread: Callable[[], Project] | None = None,
+    command: HostCommand | None = None,
+) -> int:
+    """Serve until a signal or the quit key; gives the exit code (0, 130 after SIGINT, 143 after SIGTERM). `reread` reads the project's
+    files again the way they were read at first; `command` replaces the project's own host. Raises StartError."""
+    began_s = _process_began_s()
+    with StateLock(options.persist_to) as lock:
+        listener = ports.listen(options.ip, options.port, strict=options.strict_port)
+        runtime = RuntimeDir()
+        try:
+            port = listener.getsockname()[1]
+            if options.port not in (0, port):
+                console.show(Note("port", f"port {options.port} is taken, using {port}"))
+            command = command or host_command(project, options, console)
+            first = HostProcess(command, runtime)
+            start = Start(listener, command, runtime, first, lock.unclean, began_s, reread or _reread(project))
+            from emulator.gateway.assembly import serve  # late: its imports overlap with the host's start
+
+            return serve(project, options, console, start)
+        finally:
+            listener.close()
+            runtime.remove()
+
+
+def host_command(project: Project, options: Options, console: Console) -> HostCommand:
+    """How the project's host is started. Raises StartError."""
+    if project.host is not HostKind.PYTHON:
+        what = f"{shown(project.main)} needs the {project.host.value} host, which is not part of this version"
+        raise StartError("E344", what, where=shown(project.config_path), hint='give a Python "main"')
+    interpreter = choose_python(project, options)
+    for notice in interpreter.notices:
+        console.show(Caution(notice))
+    # -P: the folder a host is started in shall not shadow our package.
+    arguments = [str(interpreter.path), "-P", "-m", "emulator.hosts.python"]
+    return HostCommand(project.host.value, arguments, project.root)
+
+
+def _reread(project: Project) -> Callable[[], Project]:
+    return lambda: load_project(
+        project.root, config=project.config_path, environment=project.environment, env_files=(), variables={}, environ=os.environ
+    )
+
+
+def _process_began_s() -> float:
+    """When this process began, on time.monotonic(); where /proc does not tell, now."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError):
+        age_s = 0.0
+    return time.monotonic() - age_s

@@ -1,0 +1,137 @@
+"""Tells the terminal what the journal records: entries become console events (console.py), in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emulator.config import LogLevel, Notice
+from emulator.errors import EmuError, InternalError, UserCodeError
+from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
+from emulator.gateway.journal import Entry
+
+_LEVELS = {
+    "debug": LogLevel.DEBUG,
+    "trace": LogLevel.DEBUG,
+    "log": LogLevel.INFO,
+    "info": LogLevel.INFO,
+    "warn": LogLevel.WARN,
+    "warning": LogLevel.WARN,
+    "error": LogLevel.ERROR,
+}
+
+
+class Narrator:
+    """A reader of the journal. Kinds it has no words for are shown nowhere but in the journal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tell: dict[str, Callable[[Entry], None]] = {
+            "request": self._request,
+            "log": self._log,
+            "exception": self._exception,
+            "host.crashed": self._crashed,
+            "host.recovered": self._recovered,
+            "host.stuck": self._stuck,
+            "load.failed": self._load_failed,
+            "stall": self._stall,
+            "alarm.run": self._alarm,
+            "internal": self._internal,
+            "ai": self._ai,
+            "egress": self._egress,
+        }
+
+    def __call__(self, entry: Entry) -> None:
+        """One entry."""
+        tell = self._tell.get(entry["kind"])
+        if tell is not None:
+            tell(entry)
+
+    def _request(self, entry: Entry) -> None:
+        if self._console.shows(LogLevel.INFO):
+            self._console.show(RequestServed(entry["method"], entry["path"], entry["status"], entry["ms"], subject(entry)))
+
+    def _log(self, entry: Entry) -> None:
+        level = _LEVELS.get(str(entry.get("level")), LogLevel.INFO)
+        self._console.show(UserLog(entry["text"], subject(entry), level))
+
+    def _exception(self, entry: Entry) -> None:
+        fields = entry["error"]
+        what = f"{fields.get('name', 'Error')}: {fields.get('message', '')}"
+        where = f" in {entry['where']}" if entry.get("where") else ""
+        error = UserCodeError("E401", f"{what}{where}", where=place(fields))
+        self._console.show(Trouble(error, fields.get("stack"), subject(entry)))
+
+    def _crashed(self, entry: Entry) -> None:
+        status = entry["status"]
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        kept = f"; {entry['sockets']} sockets stay open" if entry["sockets"] else ""
+        error = UserCodeError("E402", f"the {entry['host']} host ended with {how}; it is started again{kept}")
+        self._console.show(Trouble(error, "\n".join(entry["lines"]) or None))
+
+    def _recovered(self, entry: Entry) -> None:
+        self._console.show(Note("host.recovered", f"the agents' process is back after {entry['ms']} ms"))
+
+    def _stuck(self, entry: Entry) -> None:
+        what = f"the {entry['host']} host has not answered for {entry['bound_s']:.0f} s and is ended"
+        self._console.show(Trouble(UserCodeError("E403", what, hint="look for a blocking call or an endless loop")))
+
+    def _load_failed(self, entry: Entry) -> None:
+        self._console.show(Trouble(load_error(entry["error"], kept=entry["kept"]), entry["error"].get("stack")))
+
+    def _stall(self, entry: Entry) -> None:
+        who = subject(entry)
+        label = f"{who.class_name}/{who.name} " if who else ""
+        what = f"{label}blocked the event loop for {entry.get('ms')} ms"
+        self._console.show(Caution(Notice(what, entry.get("where"), "use the asynchronous form of what is called there")))
+
+    def _alarm(self, entry: Entry) -> None:
+        if entry["outcome"] != "done" or self._console.shows(LogLevel.DEBUG):
+            level = LogLevel.DEBUG if entry["outcome"] == "done" else LogLevel.WARN
+            again = f", again in {entry['next_ms'] - entry['ts_ms']} ms" if entry["outcome"] == "failed" and entry["next_ms"] else ""
+            self._console.show(Note("alarm", f"alarm {entry['outcome']}{again} (retry {entry['retry']})", subject(entry), level))
+
+    def _internal(self, entry: Entry) -> None:
+        error = InternalError("E900", entry["text"], hint="please report this with .agents-emu/journal.ndjson")
+        self._console.show(Trouble(error))
+
+    def _ai(self, entry: Entry) -> None:
+        if entry.get("problem"):
+            self._console.show(Trouble(EmuError("E502", f"model call {entry.get('model')}: {entry['problem']}")))
+        elif entry.get("notice"):
+            self._console.show(Caution(Notice(str(entry["notice"]))))
+
+    def _egress(self, entry: Entry) -> None:
+        if entry.get("problem"):
+            text = f"{entry.get('method')} {entry.get('url')}: {entry['problem']}"
+            self._console.show(Note("egress", text, level=LogLevel.WARN))
+
+
+def subject(entry: Entry) -> Subject | None:
+    """The object that an entry is about."""
+    about: Any = entry.get("object")
+    if not isinstance(about, dict) or not about.get("class"):
+        return None
+    return Subject(str(about["class"]), str(about.get("name") or about.get("id") or ""), about.get("generation"))
+
+
+def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:
+    """Why the project's code does not load, with the place and what happens now."""
+    message = f"{error.get('name', 'Error')}: {error.get('message', '')}"
+    rest = "the last code that loaded goes on serving; save a fix" if kept else "save a fix; requests get this error until then"
+    what = f"the project's code does not load: {message}"
+    return UserCodeError("E411", what, where=place(error), hint=error.get("hint") or rest)
+
+
+def place(error: dict[str, Any]) -> str | None:
+    """`file:line` of an error object: as the host says, else the last place in a Python traceback."""
+    props = error.get("props") or {}
+    if props.get("where"):
+        return str(props["where"])
+    for line in reversed(str(error.get("stack") or "").splitlines()):
+        head, quote, rest = line.strip().partition('"')
+        if head == "File " and quote:
+            path, _, tail = rest.partition('"')
+            number = "".join(character for character in tail.partition("line ")[2].split(",")[0] if character.isdigit())
+            return f"{path}:{number}" if number else path
+    return None

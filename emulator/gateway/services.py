@@ -1,0 +1,88 @@
+"""What user code reaches outside its host: `egress`, `ai`, `assets`. Carries a REQUEST of the host to a Service and its answer back.
+
+A host that gives up (its object was reset, it read enough) cancels the service's work, and a body it no longer wants is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from emulator.errors import EmuError
+from emulator.gateway.exchange import Request, Response, Service
+from emulator.gateway.failures import NetworkFailure
+from emulator.gateway.journal import Journal
+from emulator.wire.link import BodyBroken, Incoming, LinkLost
+
+Upgrade = Callable[[Incoming], None]
+
+
+class Services:
+    """`services` by the link's target name; `upgrade` opens WebSockets for user code (target `egress`)."""
+
+    def __init__(self, services: Mapping[str, Service], upgrade: Upgrade, journal: Journal) -> None:
+        self._services = services
+        self._upgrade = upgrade
+        self._journal = journal
+
+    def serve(self, incoming: Incoming) -> None:
+        """Answer this request, now or later."""
+        assert incoming.head is not None
+        target = incoming.head.target
+        service = self._services.get(target)
+        if service is None:
+            incoming.fail({"name": "Error", "message": f"agents-emu serves no {target} here", "props": {}})
+        elif incoming.wants_upgrade and target == "egress":
+            self._upgrade(incoming)
+        else:
+            task = incoming.link.spawn(self._serve(service, incoming))
+            incoming.on_cancel = lambda reason: _cancel(task)
+
+    async def _serve(self, service: Service, incoming: Incoming) -> None:
+        assert incoming.head is not None
+        head = incoming.head
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
+        try:
+            response = await service(Request(head.method, head.url, headers, _body(incoming)))
+        except (BodyBroken, LinkLost) as error:
+            incoming.fail({"name": "Error", "message": str(error), "props": {}})
+        except Exception as error:
+            incoming.fail(error_object(error))
+            if not isinstance(error, EmuError):
+                self._journal.add("internal", text=f"{head.target}: {type(error).__name__}: {error}")
+        else:
+            raw = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in response.headers]
+            incoming.respond(response.status, _reason(response), raw, response.body)
+
+
+def error_object(error: Exception) -> dict[str, Any]:
+    """An error as user code shall meet it (wire/README.md)."""
+    if isinstance(error, NetworkFailure):
+        props = {"retryable": True} if error.retryable else {}
+        return {"name": error.user_name, "message": error.user_message, "code": error.code, "props": props}
+    if isinstance(error, EmuError):
+        return {"name": "Error", "message": error.render(), "code": error.code, "props": {}}
+    return {"name": "Error", "message": f"agents-emu: {type(error).__name__}: {error}", "props": {}}
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+
+
+def _body(incoming: Incoming) -> AsyncIterator[bytes] | None:
+    body = incoming.body
+    return _once(body) if isinstance(body, bytes) else body
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    if body:
+        yield body
+
+
+def _reason(response: Response) -> bytes:
+    try:
+        return HTTPStatus(response.status).phrase.encode()
+    except ValueError:
+        return b""

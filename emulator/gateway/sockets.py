@@ -1,0 +1,278 @@
+"""The client sockets of the objects: who they belong to, what survives a host, and the road of each frame (wire/README.md, Sockets).
+
+A socket accepted for hibernation outlives hosts: while there is none, its messages wait in order, and `START` hands it to the next
+one. Auto-responses are given here, so that nobody wakes (durable-objects.md 5.6).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+from emulator.core import sockets as rules
+from emulator.core.sockets import AutoResponse
+from emulator.gateway.client_socket import ClientSocket
+from emulator.gateway.clocks import Clock
+from emulator.gateway.journal import Journal
+from emulator.gateway.rfc6455 import Opcode
+from emulator.wire import frames
+from emulator.wire.frames import Frame, Kind
+from emulator.wire.link import Link
+
+_TEXT, _BINARY, _CLOSE, _CREDIT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.CREDIT)
+_ACCEPTED, _ATTACHMENT, _RESPONSE = int(Kind.ACCEPTED), int(Kind.ATTACHMENT), int(Kind.RESPONSE)
+_FAULT, _GONE, _ANSWERED = int(Kind.FAULT), int(Kind.GONE), int(Kind.ANSWERED)
+_FROM_HOST = {_TEXT: int(Opcode.TEXT), _BINARY: int(Opcode.BINARY)}
+
+MAX_WAITING = 64 * 1024 * 1024
+"""Bytes of messages that may wait while there is no host; beyond it each further sender is no longer read from."""
+
+
+class ObjectRef(NamedTuple):
+    """An object: class name, 64 hex digits, and its name when it is known."""
+
+    class_name: str
+    id: str
+    name: str | None
+
+
+class OutgoingSocket(Protocol):
+    """A WebSocket that user code opened; its frames share the link with the clients'."""
+
+    def take(self, frame: Frame) -> None:
+        """A frame from the host."""
+
+    def host_lost(self) -> None:
+        """Nobody is at the other end any more."""
+
+
+class SocketBook:
+    """All sockets by id. `link` is the serving host's, None while there is none."""
+
+    def __init__(self, clock: Clock, journal: Journal, *, max_message: int = rules.MAX_MESSAGE) -> None:
+        self._clock = clock
+        self._journal = journal
+        self.max_message = max_message
+        self.link: Link | None = None
+        self.sockets: dict[int, ClientSocket] = {}
+        self.outgoing: dict[int, OutgoingSocket] = {}
+        self._auto: dict[tuple[str, str], AutoResponse] = {}
+        self._waiting: deque[tuple[ClientSocket, int, bytes, int]] = deque()
+        self._waiting_bytes = 0
+
+    # -- life of a socket
+
+    def expect(self, ident: int, url: str) -> ClientSocket:
+        """A handshake has been passed to the host under this exchange id; its frames may arrive before its answer."""
+        socket = self.sockets[ident] = ClientSocket(self, ident, url, self._clock.now_ms())
+        return socket
+
+    def refuse(self, ident: int) -> None:
+        """The handshake was not answered by an upgrade, or its client is gone."""
+        self.sockets.pop(ident, None)
+
+    def drop(self, socket: ClientSocket, mode: str, code: int, reason: str) -> None:
+        """End a socket from outside: `close` sends a Close frame, `reset` cuts the connection."""
+        if mode == "reset":
+            socket.cut()
+        else:
+            socket.close(code, reason)
+
+    def of(self, class_name: str, object_id: str) -> list[ClientSocket]:
+        """The sockets accepted by one object, oldest first."""
+        return [s for s in self.sockets.values() if s.object and s.object.class_name == class_name and s.object.id == object_id]
+
+    # -- client to host
+
+    def deliver(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
+        """A message from a client."""
+        if self._auto and kind == _TEXT and socket.object is not None and self._answer(socket, payload):
+            return
+        if self.link is not None:
+            self.link.send(kind, socket.id, payload)
+            socket.spend(len(payload))
+        else:
+            self._wait(socket, kind, payload, 0)
+            # Beyond the bound even a socket with credit left is not read from.
+            socket.spend(len(payload) if self._waiting_bytes <= MAX_WAITING else max(socket.credit, len(payload)))
+
+    def closed(self, socket: ClientSocket, code: int | None, reason: str, *, clean: bool) -> None:
+        """The client said Close (`clean`), or its connection ended without one."""
+        self._pass(socket, _CLOSE, frames.write_close(code, reason), frames.CLEAN if clean else 0)
+
+    def faulted(self, socket: ClientSocket, text: str) -> None:
+        """The client broke the protocol."""
+        self._journal.add("socket.fault", socket=socket.id, text=text)
+        self._pass(socket, _FAULT, text.encode(), 0)
+
+    def gone(self, socket: ClientSocket) -> None:
+        """The connection has ended."""
+        if socket.id in self.sockets:
+            self._journal.add("socket.end", socket=socket.id, **_label(socket))
+            self._pass(socket, _GONE, b"", 0)
+
+    def _pass(self, socket: ClientSocket, kind: int, payload: bytes, flags: int) -> None:
+        if self.sockets.get(socket.id) is not socket:
+            return
+        if self.link is not None:
+            self.link.send(kind, socket.id, payload, flags)
+            if kind == _GONE:
+                del self.sockets[socket.id]
+        else:
+            self._wait(socket, kind, payload, flags)
+
+    def _wait(self, socket: ClientSocket, kind: int, payload: bytes, flags: int) -> None:
+        self._waiting.append((socket, kind, payload, flags))
+        self._waiting_bytes += len(payload)
+
+    def _answer(self, socket: ClientSocket, text: bytes) -> bool:
+        assert socket.object is not None
+        pair = self._auto.get((socket.object.class_name, socket.object.id))
+        response = pair.answer(text) if pair else None
+        if response is None:
+            return False
+        socket.send(Opcode.TEXT, response)
+        socket.answered_ms = self._clock.now_ms()
+        if self.link is not None:
+            self.link.send(_ANSWERED, socket.id)
+        return True
+
+    # -- host to client
+
+    def on_frame(self, link: Link, frame: Frame) -> None:
+        """A frame of a socket from a host (the serving one, or one that has just begun to)."""
+        kind, ident = frame.kind, frame.id
+        socket = self.sockets.get(ident)
+        if socket is None:
+            self._on_other(link, frame)
+        elif kind in _FROM_HOST:
+            socket.send(_FROM_HOST[kind], frame.payload)
+        elif kind == _CREDIT:
+            socket.grant(frames.read_credit(frame.payload))
+        elif kind == _CLOSE:
+            if frame.flags & frames.CUT:
+                socket.cut()
+            else:
+                socket.close(*frames.read_close(frame.payload))
+        elif kind == _ACCEPTED:
+            fields = frame.json()
+            socket.object = ObjectRef(fields["class"], fields["id"], fields.get("name"))
+            socket.tags = list(fields.get("tags") or ())
+            self._journal.add("socket.accept", socket=ident, **_label(socket), tags=socket.tags)
+        elif kind == _ATTACHMENT:
+            socket.attachment = frame.payload
+
+    def _on_other(self, link: Link, frame: Frame) -> None:
+        outgoing = self.outgoing.get(frame.id)
+        if outgoing is not None:
+            outgoing.take(frame)
+        elif frame.kind == _RESPONSE:
+            # The upgrade crossed the news that the client is gone.
+            link.send(_CLOSE, frame.id, frames.write_close(rules.ABNORMAL, rules.ABNORMAL_REASON))
+            link.send(_GONE, frame.id)
+
+    def auto_response(self, class_name: str, object_id: str, request: str | None, response: str) -> None:
+        """The object's pair; `request` None removes it."""
+        if request is None:
+            self._auto.pop((class_name, object_id), None)
+        else:
+            self._auto[class_name, object_id] = AutoResponse(request, response)
+
+    # -- hosts come and go
+
+    def handover(self) -> dict[str, Any]:
+        """What the next host is told at START (wire/README.md): the sockets that survive, and the auto-responses."""
+        return {
+            "sockets": [_surviving(socket) for socket in self.sockets.values() if socket.object is not None],
+            "auto_responses": [
+                {"class": key[0], "id": key[1], "request": pair.request.decode(), "response": pair.response.decode()}
+                for key, pair in self._auto.items()
+            ],
+        }
+
+    def resume(self, link: Link) -> None:
+        """A host serves: give it what waited, in order."""
+        self.link = link
+        waiting, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
+        spent: dict[ClientSocket, int] = {}
+        for socket, kind, payload, flags in waiting:
+            if self.sockets.get(socket.id) is not socket:
+                continue
+            link.send(kind, socket.id, payload, flags)
+            if kind == _GONE:
+                del self.sockets[socket.id]
+            elif kind in _FROM_HOST:
+                spent[socket] = spent.get(socket, 0) + len(payload)
+        for socket in self.sockets.values():
+            socket.grant(frames.SOCKET_WINDOW - spent.get(socket, 0) - socket.credit)
+
+    def suspend(self) -> None:
+        """No host serves for now: messages wait."""
+        self.link = None
+
+    def host_ended(self, *, keep: bool = True) -> int:
+        """The host is gone: sockets it had not accepted for hibernation are cut, and all of them without `keep`. Gives how many
+        stay open."""
+        self.link = None
+        outgoing, self.outgoing = self.outgoing, {}
+        for other in outgoing.values():
+            other.host_lost()
+        kept = 0
+        waiting = {entry[0].id for entry in self._waiting if entry[1] == _CLOSE}
+        for socket in list(self.sockets.values()):
+            if socket.object is None or not keep:
+                del self.sockets[socket.id]
+                socket.cut()
+            elif socket.client_closed and socket.id not in waiting:
+                # The dead host had heard the Close and cannot answer it any more.
+                del self.sockets[socket.id]
+                socket.close(1000, "")
+            else:
+                kept += not socket.ended
+        return kept
+
+    def close_all(self, code: int, reason: str) -> None:
+        """The server ends: a Close frame for everybody, and no waiting for theirs."""
+        for socket in list(self.sockets.values()):
+            socket.close(code, reason)
+            if socket.transport is not None:
+                socket.transport.close()
+
+    # -- looking
+
+    def describe(self) -> Iterator[dict[str, Any]]:
+        """Each open socket for the control API."""
+        for socket in self.sockets.values():
+            if socket.transport is not None:
+                yield {
+                    "id": socket.id,
+                    **_label(socket),
+                    "object_id": socket.object.id if socket.object else None,
+                    "tags": socket.tags,
+                    "url": socket.url,
+                    "attachment_bytes": len(socket.attachment) if socket.attachment is not None else None,
+                    "opened_ms": socket.opened_ms,
+                    "hibernatable": socket.object is not None,
+                    "unread_bytes": socket.transport.get_write_buffer_size(),
+                }
+
+
+def _label(socket: ClientSocket) -> dict[str, Any]:
+    return {"class": socket.object.class_name, "name": socket.object.name} if socket.object else {"class": None, "name": None}
+
+
+def _surviving(socket: ClientSocket) -> dict[str, Any]:
+    assert socket.object is not None
+    return {
+        "socket": socket.id,
+        "class": socket.object.class_name,
+        "id": socket.object.id,
+        "name": socket.object.name,
+        "tags": socket.tags,
+        "attachment": None if socket.attachment is None else base64.b64encode(socket.attachment).decode(),
+        "url": socket.url,
+        "answered_ms": socket.answered_ms,
+        "closing": socket.server_closed,
+    }

@@ -1,0 +1,84 @@
+"""One runtime per state folder: two processes with the same objects would break their databases (design 4.2).
+
+Ours hold a lock on a file in it, which the kernel releases however they die. `wrangler dev` knows no such lock; where /proc shows
+who has files open below the folder, a live one is found by that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from emulator.errors import StartError
+
+FILE_NAME = ".agents-emu.lock"
+
+
+class StateLock:
+    """Take it with `with`. `unclean` is True when the holder before us did not release it: it was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+        self.unclean = False
+
+    def __enter__(self) -> StateLock:
+        """Raises StartError E321 (another emulator has it), E322 (another runtime has) or E323 (the folder cannot be written)."""
+        path = self._folder / FILE_NAME
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            what = f"the state folder cannot be written: {(error.strerror or str(error)).lower()}"
+            raise StartError("E323", what, where=str(self._folder), hint="choose another with --persist-to") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(descriptor)
+            what = f"another agents-emu (process {holder}) serves this state folder"
+            hint = "use that one, stop it, or choose another folder with --persist-to"
+            raise StartError("E321", what, where=str(self._folder), hint=hint) from error
+        self.unclean = bool(os.pread(descriptor, 32, 0).strip())
+        other = runtime_in(self._folder)
+        if other is not None:
+            os.close(descriptor)
+            what = f"{other[1]} (process {other[0]}) has the objects of this state folder open"
+            hint = "stop it, or choose another folder with --persist-to"
+            raise StartError("E322", what, where=str(self._folder), hint=hint)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        """Release it; an empty file says that the stop was clean."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def runtime_in(folder: Path) -> tuple[int, str] | None:
+    """Process id and name of another process with a database open below `folder`, where /proc shows it."""
+    below = str(folder.resolve()) + os.sep
+    proc = Path("/proc")
+    if not proc.is_dir():
+        return None
+    for process in proc.iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        try:
+            name = (process / "comm").read_text().strip()
+            # Editors and database browsers may look into files; only a runtime keeps objects open.
+            if name not in ("workerd", "node"):
+                continue
+            for link in (process / "fd").iterdir():
+                target = os.readlink(link)
+                if target.startswith(below) and ".sqlite" in target:
+                    return int(process.name), name
+        except OSError:
+            continue  # another user's process, or one that just ended
+    return None

@@ -16,19 +16,20 @@ from emulator.hosts.python.console import ConsoleStream
 from emulator.hosts.python.context import DurableObjectState, ExportedClass
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object
-from emulator.hosts.python.instance import Instance, Turn
+from emulator.hosts.python.instance import Instance, InstanceGone, Turn
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.owner import Owner
-from emulator.hosts.python.runtime import HostRuntime
+from emulator.hosts.python.runtime import HostRuntime, bare_context
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
-from emulator.hosts.python.storage import ObjectStorage, OpenFiles
+from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageRevoked
 from emulator.hosts.python.surface import structured_clone
 from emulator.hosts.python.surface.convert import to_js_object
 from emulator.hosts.python.surface.errors import JsException, js_error
+from emulator.hosts.python.surface.events import EventTarget
 from emulator.hosts.python.surface.install import install
-from emulator.hosts.python.surface.promise import JsPromise
+from emulator.hosts.python.surface.promise import JsPromise, report_rejections
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.values import JsObject, js_string
@@ -68,6 +69,10 @@ class Host:
         """Install the surface, import the user's code, build env. Raises UserCodeError."""
         main = Path(self.project["root"]) / self.project["main"]
         install(self.runtime)
+        EventTarget.new_context = staticmethod(bare_context)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._stray_error)
+        report_rejections(loop, self.runtime.unhandled)
         sys.stdout = ConsoleStream("log", self.write_log)
         sys.stderr = ConsoleStream("error", self.write_log)
         self.notices += loader.extend_path(main, Path(self.project["root"]), self._fallback_path)
@@ -80,6 +85,15 @@ class Host:
         self.code = loader.load(self.project)
         self._fill_exports()
         self.requests = RequestHandler(self, self.code, abort_signal=bool(self.project["flags"].get("enable_request_signal")))
+
+    def _stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio has nobody to tell of: a task that failed unawaited resets nothing (S-16), a reset's own unwinding is no news."""
+        error = context.get("exception")
+        if error is None:
+            self.write_log("warn", f"asyncio: {context.get('message')}", None)
+        elif not isinstance(error, InstanceGone | StorageRevoked):
+            task = context.get("future") or context.get("task")
+            self.user_error(f"task {task.get_name()}" if isinstance(task, asyncio.Task) else "callback", error, None)
 
     def _fill_values(self) -> None:
         for name, value in {**self.project["vars"], **self.project["secrets"]}.items():

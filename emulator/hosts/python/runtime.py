@@ -69,7 +69,7 @@ class HostRuntime:
         """A timer of the running code's owner; it fires in an empty context, as in production (python-workers-surface.md 4.3)."""
         ident = self._next_timer
         self._next_timer += 1
-        context = _bare_context()
+        context = bare_context()
         loop = asyncio.get_running_loop()
         delay_s = max(delay_ms, 0) / 1000
 
@@ -91,7 +91,7 @@ class HostRuntime:
 
     def queue_microtask(self, callback: Callable[[], Any]) -> None:
         """Run `callback` before later events."""
-        asyncio.get_running_loop().call_soon(self._guarded, callback, "microtask", context=_bare_context())
+        asyncio.get_running_loop().call_soon(self._guarded, callback, "microtask", context=bare_context())
 
     def _guarded(self, callback: Callable[[], Any], where: str) -> None:
         owner = current_owner.get()
@@ -149,7 +149,7 @@ class HostRuntime:
         self._world.user_error("unhandled rejection", error, _handle(current_owner.get()))
 
 
-def _bare_context() -> contextvars.Context:
+def bare_context() -> contextvars.Context:
     """Empty but for whose code it is: production loses context variables in timers and microtasks."""
     owner, section = current_owner.get(), current_section.get()
     if owner is None:

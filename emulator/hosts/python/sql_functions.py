@@ -5,6 +5,7 @@ Not covered on libraries before 3.45: `jsonb` and its relatives (3.45), `timedif
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from typing import Any
 
@@ -26,8 +27,10 @@ def text_of(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, float):
-        text = f"{value:.15g}"
-        return text if set(text) & set(".einf") else f"{text}.0"
+        if math.isinf(value):
+            return "Inf" if value > 0 else "-Inf"
+        mantissa, mark, exponent = f"{value:.15g}".partition("e")
+        return f"{mantissa if '.' in mantissa else f'{mantissa}.0'}{mark}{exponent}"
     return str(value)
 
 

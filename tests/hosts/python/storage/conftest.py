@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -36,16 +35,6 @@ class Notes:
         self.alarms.append(time_ms)
 
 
-class PickleCodec:
-    """Stands in for V8's format where the format is not what is tested."""
-
-    def dumps(self, value: Any) -> bytes:
-        return pickle.dumps(show(value))
-
-    def loads(self, data: bytes) -> Any:
-        return make(pickle.loads(data))
-
-
 class Rig:
     """A storage and what its hooks heard; `reopen` is a new instance on the same file."""
 
@@ -58,7 +47,6 @@ class Rig:
 
     def _make(self) -> ObjectStorage:
         defaults: dict[str, Any] = {
-            "codec": PickleCodec(),
             "has_alarm_handler": True,
             "flags": {"delete_all_deletes_alarm": True},
         }

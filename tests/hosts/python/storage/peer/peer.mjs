@@ -59,6 +59,11 @@ class Operations extends DurableObject {
         return results;
       });
       case "oldtxn": return await this.txn[args[0]](...args.slice(1));
+      case "facet": {
+        const facet = this.ctx.facets.get(args[0], () => ({ class: this.ctx.exports.Store }));
+        const response = await facet.fetch("http://facet/", { method: "POST", body: JSON.stringify(args[1]) });
+        return await response.json();
+      }
       case "sleep": return await new Promise((resolve) => setTimeout(resolve, args[0]));
       default: return await storage[name](...args);
     }

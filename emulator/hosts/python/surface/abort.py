@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .errors import js_error
 from .events import Event, EventTarget
@@ -14,7 +14,7 @@ class AbortSignal(EventTarget):
     """Tells when work is no longer wanted. `reason` is an exception."""
 
     _js_name = "AbortSignal"
-    _js_statics = ("abort", "any")
+    _js_statics: ClassVar[tuple[str, ...]] = ("abort", "any")
 
     def __init__(self) -> None:
         super().__init__()

@@ -227,12 +227,6 @@ class TypedArray(JsBuffer):
         return copy if self._format == "B" else copy.cast(self._format)  # type: ignore[call-overload]
 
 
-class JsTypedArray(TypedArray):
-    """Pyodide's name for the typed arrays."""
-
-    __slots__ = ()
-
-
 def to_index(value: Any) -> int:
     """A length or offset argument: missing is 0; RangeError when negative or beyond 2**53 - 1."""
     if is_nullish(value):
@@ -263,10 +257,10 @@ def clamp_byte(value: Any) -> int:
 def typed_array(name: str, code: str, coerce: Callable[[Any], Any]) -> type[TypedArray]:
     """One element type; `code` is its `struct` format."""
     members = {"_js_name": name, "_format": code, "BYTES_PER_ELEMENT": struct.calcsize(code), "_coerce": staticmethod(coerce)}
-    return type(name, (JsTypedArray,), {"__slots__": (), **members})
+    return type(name, (TypedArray,), {"__slots__": (), **members})
 
 
-class Uint8Array(JsTypedArray):
+class Uint8Array(TypedArray):
     """Bytes: what streams carry and `to_js(bytes)` gives."""
 
     __slots__ = ()

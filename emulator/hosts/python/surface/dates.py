@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .errors import js_error
 from .values import JsProxy, is_nullish, js_number
@@ -19,7 +19,7 @@ class JsDate(JsProxy):
 
     __slots__ = ("__weakref__", "_ms")
     _js_name = "Date"
-    _js_statics = ("UTC", "parse")
+    _js_statics: ClassVar[tuple[str, ...]] = ("UTC", "parse")
 
     def __init__(self, ms: float) -> None:
         self._ms = time_clip(ms)

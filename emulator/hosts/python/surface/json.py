@@ -90,7 +90,7 @@ class Writer:
 
     def prepare(self, key: str, value: Any) -> Any:
         if isinstance(value, JsProxy):
-            own_form = getattr(value, "toJSON", None)
+            own_form: Any = getattr(value, "toJSON", None)
             if is_function(own_form):
                 value = own_form()
         if self._replacer is not None:

@@ -296,15 +296,33 @@ class JsFunction(JsProxy):
         return f"function {self.name}() {{ [native code] }}"
 
 
+class ThisFunction(JsFunction):
+    """A function that is about its `this`: `Object.prototype.toString.call(value)`."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(None, *args)
+
+    def call(self, this: Any = None, *args: Any) -> Any:
+        return self._function(this, *args)
+
+    def apply(self, this: Any = None, args: Iterable[Any] = ()) -> Any:
+        return self._function(this, *args)
+
+
 class JsConstructor(JsFunction):
     """A JavaScript class: `.new(...)`, `.name`, `.prototype` and the statics its Python class lists."""
 
-    __slots__ = ("_class", "_construct")
+    __slots__ = ("_class", "_construct", "_statics")
 
-    def __init__(self, cls: type[JsProxy], construct: Callable[..., Any] | None = None) -> None:
-        super().__init__(cls._js_call, cls._js_name)
+    def __init__(self, cls: type[JsProxy], construct: Callable[..., Any] | None = None, *, statics: type[JsProxy] | None = None) -> None:
+        """`construct` and `statics` replace the class's own where they need the runtime."""
+        holder = statics or cls
+        super().__init__(holder._js_call, cls._js_name)
         self._class = cls
         self._construct = construct or cls._js_new
+        self._statics = holder
 
     def new(self, *args: Any, **kwargs: Any) -> Any:
         """`new Class(...)`; keyword arguments are one trailing options object."""
@@ -312,13 +330,13 @@ class JsConstructor(JsFunction):
 
     @property
     def prototype(self) -> JsObject:
-        return JsObject({"constructor": self, "toString": JsFunction(class_tag)})
+        return JsObject({"constructor": self, "toString": ThisFunction(class_tag, "toString")})
 
     def __getattr__(self, name: str) -> Any:
-        statics = self._class._js_statics
+        statics = self._statics._js_statics
         attribute = name if name in statics else name + "_"  # `Array.from` and `Response.json` are spelled with `_` in Python
         if attribute in statics:
-            value = getattr(self._class, attribute)
+            value = getattr(self._statics, attribute)
             return JsFunction(value, name) if callable(value) and not isinstance(value, JsProxy) else value
         raise AttributeError(f"{self.name}.{name} is not emulated")
 

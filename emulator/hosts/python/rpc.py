@@ -15,11 +15,12 @@ from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.convert import is_function, unwrap
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
+from emulator.hosts.python.surface.readable import ReadableStream
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
-from emulator.hosts.python.surface.streams import ReadableStream, WritableStream
 from emulator.hosts.python.surface.structured_clone import clone
 from emulator.hosts.python.surface.values import JsProxy
+from emulator.hosts.python.surface.writable import WritableStream
 
 _BY_REFERENCE = (JsRequest, JsResponse, ReadableStream, WritableStream)
 

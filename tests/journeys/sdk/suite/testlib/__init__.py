@@ -1,0 +1,1 @@
+"""Stands in for the SDK's unpublished package of the same name; main.py runs the tests itself."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import secrets
 import signal
 import time
 from typing import Any
@@ -41,6 +42,7 @@ from emulator.gateway.outgoing_sockets import OutgoingSockets
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
+from emulator.gateway.verbs import Verbs
 
 GRACE_S = 1.0
 STOP_WITHIN_S = 1.8
@@ -81,9 +83,7 @@ class Gateway:
             served["assets"] = self.assets.serve
         services = Services(served, self.outgoing.open, self.journal)
         # Hosts.
-        from_host = FromHost(
-            self.journal, self.book, self.objects, services, self.alarms, project.secrets.redactor()
-        )
+        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, project.secrets.redactor())
         self.hosts = Hosts(
             start.command,
             start.runtime,
@@ -109,7 +109,20 @@ class Gateway:
         # The edge.
         address = start.listener.getsockname()
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
-        self.control = Control(self, address[0], address[1], inspector=options.inspector)
+        self.verbs = Verbs(
+            project.name,
+            dispatcher=self.dispatcher,
+            book=self.book,
+            objects=self.objects,
+            hosts=self.hosts,
+            alarms=self.alarms,
+            reloader=self.reloader,
+            ai=self.ai,
+            playback=self.playback,
+            clock=self.clock,
+        )
+        self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
+        self.control = Control(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
         self.edge = Edge(
             self.dispatcher,
             self.book,
@@ -123,6 +136,7 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._http = self.edge.server()
         self._watching: asyncio.Task[None] | None = None
+        self._key_task: asyncio.Task[None] | None = None
         self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
 
     async def start(self) -> None:
@@ -154,6 +168,8 @@ class Gateway:
                 seed=self.options.seed,
             )
         )
+        if self.token is not None:
+            self.console.show(Note("token", f"the control API needs this token: {self.token}"))
         self.console.listen(loop, self._key)
 
     async def stop(self) -> None:
@@ -196,12 +212,15 @@ class Gateway:
             case Key.QUIT:
                 self.quit(0)
             case Key.RELOAD:
-                self._task = loop.create_task(self.reloader.reload())
+                self._key_task = loop.create_task(self._reload())
             case Key.EVICT | Key.HIBERNATE:
-                self._task = loop.create_task(self._evict_all())
+                self._key_task = loop.create_task(self._evict_all())
+
+    async def _reload(self) -> None:
+        await self.reloader.reload()
 
     async def _evict_all(self) -> None:
-        count = await self.control.evict_all()
+        count = await self.verbs.evict_all()
         self.console.show(Note("evict", f"{count} objects dropped; their sockets stay open"))
 
 
@@ -225,7 +244,8 @@ async def _serve(project: Project, options: Options, console: Console, start: St
         loop.add_signal_handler(number, on_signal, number)
     starting = loop.create_task(gateway.start())
     try:
-        await asyncio.wait({starting, gateway.stopped}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {starting, gateway.stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
         return await gateway.stopped

@@ -29,9 +29,6 @@ from emulator.gateway.exchange import Headers, Request, Response
 CHUNK = 64 * 1024
 INLINE = 256 * 1024
 """Files up to this size are answered in one piece."""
-MISS = "x-agents-emu-miss"
-"""On a 404 that means "no such asset" and not "here is your 404 page": the Worker may answer instead."""
-
 _TYPES = mimetypes.MimeTypes()
 for _type, _suffix in (
     ("text/javascript", ".js"),
@@ -67,27 +64,27 @@ class AssetService:
 
     async def serve(self, request: Request) -> Response:
         """The answer to one request (GET or HEAD; 405 else), as the binding gives it."""
+        return (await self._answer(request))[0]
+
+    async def at_edge(self, request: Request) -> Response | None:
+        """The answer in front of a Worker, or None when the Worker shall answer. What stands for a missing file (the single page, the
+        404 page) is only for a browser's navigation, as on the platform with `assets_navigation_prefers_asset_serving`."""
+        response, exists = await self._answer(request)
+        return response if exists or (response.body and request.header("sec-fetch-mode") == "navigate") else None
+
+    async def _answer(self, request: Request) -> tuple[Response, bool]:
+        """The response, and whether it stands for a file that exists."""
         if request.method not in ("GET", "HEAD"):
-            return Response(405, [("allow", "GET, HEAD")])
-        path = unquote_to_bytes(urlsplit(request.url).path).decode("utf-8", "surrogateescape")
+            return Response(405, [("allow", "GET, HEAD")]), False
+        parts = urlsplit(request.url)
+        path = unquote_to_bytes(parts.path).decode("utf-8", "surrogateescape")
         found = self._route(path)
         if isinstance(found, str):
-            query = urlsplit(request.url).query
-            location = quote(found, safe="/:@!$&'()*+,;=~") + (f"?{query}" if query else "")
-            return Response(307, [("location", location)])
+            location = quote(found, safe="/:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
+            return Response(307, [("location", location)]), True
         if found is not None:
-            return await self._file(request, found, 200)
-        return await self._not_found(request, path)
-
-    async def at_edge(self, request: Request) -> Response:
-        """The same, in front of a Worker: a navigation may get the single page, everything else that misses is the Worker's."""
-        response = await self.serve(request)
-        if self._assets.not_found is NotFound.SINGLE_PAGE and response.header("x-agents-emu-fallback"):
-            # With a Worker behind, only a browser's navigation gets the page (wrangler, `assets_navigation_prefers_asset_serving`).
-            if request.header("sec-fetch-mode") != "navigate":
-                return Response(404, [(MISS, "1")])
-            response.headers = [(name, value) for name, value in response.headers if name != "x-agents-emu-fallback"]
-        return response
+            return await self._file(request, found, 200), True
+        return await self._not_found(request, path), False
 
     # -- which file
 
@@ -149,14 +146,12 @@ class AssetService:
         if self._assets.not_found is NotFound.SINGLE_PAGE:
             page = self._look("/index.html")
             if page is not None:
-                response = await self._file(request, page, 200)
-                response.headers.append(("x-agents-emu-fallback", "1"))
-                return response
+                return await self._file(request, page, 200)
         if self._assets.not_found is NotFound.PAGE_404:
             page = self._nearest_404(path)
             if page is not None:
                 return await self._file(request, page, 404)
-        return Response(404, [(MISS, "1")])
+        return Response(404)
 
     def _nearest_404(self, path: str) -> _File | None:
         folder = path

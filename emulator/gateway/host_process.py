@@ -152,7 +152,8 @@ class HostProcess:
         clock: Callable[[], int],
         taken: Container[int],
     ) -> None:
-        """Wait for the process to connect and say HELLO. `on_end` is called once, when the link is gone. Raises StartError E342."""
+        """Wait for the process to connect and say HELLO. `on_end` is called once, when the link is gone. Raises StartError E342, or
+        WireError when it speaks another protocol; then the process has been killed."""
         loop = asyncio.get_running_loop()
         self._hearer = listener
         self._on_end = on_end
@@ -168,12 +169,15 @@ class HostProcess:
                 await loop.connect_accepted_socket(self._the_link, connection)
                 await self._greeted
         except (TimeoutError, LinkLost, OSError) as error:
-            self.kill()
             lines = "\n".join(self.last_lines[-5:])
             ended = self.ended.done()
             why = f"ended with exit status {self.ended.result()}" if ended else "did not answer"
             what = f"the {self.kind} host {why} before it was ready" + (f":\n{lines}" if lines else "")
+            self.kill()
             raise StartError("E342", what, hint="agents-emu doctor") from error
+        except WireError:
+            self.kill()
+            raise
         finally:
             self._close_listener()
 

@@ -21,7 +21,7 @@ from emulator.core.routing import AssetRules, Attributor
 from emulator.gateway import error_page, rfc6455
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.exchange import Request as ServiceRequest
-from emulator.gateway.exchange import Response, Service
+from emulator.gateway.exchange import Response
 from emulator.gateway.journal import Journal
 from emulator.gateway.sockets import SocketBook
 from emulator.wire.link import Answer, BodyBroken, BodyReader, LinkLost, Outgoing, RemoteError
@@ -39,6 +39,7 @@ _NOT_IN_HANDSHAKE = _NOT_TO_CLIENT | {b"sec-websocket-accept", b"sec-websocket-e
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
 
+EdgeAssets = Callable[[ServiceRequest], Awaitable[Response | None]]
 Reserved = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -67,12 +68,12 @@ class Edge:
         reserved: Reserved,
         attributor: Attributor,
         address: str,
-        assets: Service | None = None,
+        assets: EdgeAssets | None = None,
         asset_rules: AssetRules | None = None,
         log_requests: bool = True,
     ) -> None:
-        """`reserved` answers the emulator's own paths. `assets` answers before the Worker, unless `asset_rules` say otherwise; a miss
-        (404 without `x-agents-emu-miss`) goes on to the Worker. `address` is the Host for clients that send none."""
+        """`reserved` answers the emulator's own paths. `assets` answers before the Worker, unless `asset_rules` say otherwise; None
+        from it is a miss, which the Worker answers. `address` is the Host for clients that send none."""
         self._dispatcher = dispatcher
         self._book = book
         self._journal = journal
@@ -320,8 +321,8 @@ class Edge:
         if self.asset_rules is not None and self.asset_rules.worker_first(path.split("?", 1)[0]):
             return None
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
-        response: Response = await self.assets(ServiceRequest(request.method, url.decode("latin-1"), headers))
-        if response.status == 404 and response.header("x-agents-emu-miss"):
+        response = await self.assets(ServiceRequest(request.method, url.decode("latin-1"), headers))
+        if response is None:
             return None
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         reason = HTTPStatus(response.status).phrase

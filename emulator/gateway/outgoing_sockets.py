@@ -24,10 +24,8 @@ _GONE = int(Kind.GONE)
 CONNECT_WITHIN_S = 30.0
 CLOSE_WITHIN_S = 10.0
 # aiohttp makes these itself.
-_HANDSHAKE = frozenset(
-    "connection upgrade host content-length transfer-encoding sec-websocket-key sec-websocket-version"
-    " sec-websocket-extensions sec-websocket-protocol".split()
-)
+_HANDSHAKE = frozenset(("connection", "upgrade", "host", "content-length", "transfer-encoding"))
+_OFFER = "sec-websocket-"
 
 
 class OutgoingSockets:
@@ -77,7 +75,9 @@ class _Outgoing:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 far = await session.ws_connect(
                     head.url,
-                    headers=[(name, value) for name, value in headers if name.lower() not in _HANDSHAKE],
+                    headers=[
+                        (name, value) for name, value in headers if name.lower() not in _HANDSHAKE and not name.lower().startswith(_OFFER)
+                    ],
                     protocols=offered,
                     autoclose=False,
                     max_msg_size=rules.MAX_MESSAGE_RAISED,

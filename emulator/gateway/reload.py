@@ -13,6 +13,7 @@ from watchfiles import Change, awatch
 
 from emulator.config import Project, Reload
 from emulator.errors import EmuError
+from emulator.gateway import hosts
 from emulator.gateway.console import Console, Reloaded, Trouble
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.journal import Journal
@@ -92,22 +93,23 @@ class Reloader:
                 return
         await self.reload(self._shown(paths))
 
-    async def reload(self, paths: tuple[str, ...] = ()) -> None:
+    async def reload(self, paths: tuple[str, ...] = ()) -> hosts.Reloaded:
         """Load the code as it is now and swap."""
         keep = self._mode is not Reload.CLOSE
         outcome = await self._hosts.reload(keep_sockets=keep)
         if outcome.error is not None:
             self._journal.add("load.failed", error=outcome.error, kept=outcome.kept, paths=list(paths))
-            return
+            return outcome
         self._count += 1
         self._journal.add("reload", paths=list(paths), ms=outcome.ms, sockets=outcome.sockets, reset=outcome.reset)
         self._console.show(Reloaded(self._count, paths, outcome.ms, outcome.sockets, keep))
+        return outcome
 
     def _matters(self, change: Change, path: str) -> bool:
         file = Path(path)
         if file.name.endswith(IGNORED_SUFFIXES) or file.name.startswith((".#", "#", "4913")):
             return False
-        if self._assets is not None and file.is_relative_to(self._assets) or any(file.is_relative_to(one) for one in self._ignored):
+        if (self._assets is not None and file.is_relative_to(self._assets)) or any(file.is_relative_to(one) for one in self._ignored):
             return False
         try:
             folders = file.relative_to(self._root).parts[:-1]
@@ -117,5 +119,3 @@ class Reloader:
 
     def _shown(self, paths: set[Path]) -> tuple[str, ...]:
         return tuple(sorted(str(path.relative_to(self._root)) for path in paths if path.is_relative_to(self._root)))
-
-

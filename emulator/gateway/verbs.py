@@ -1,0 +1,190 @@
+"""What can be done to a running server from outside: the verbs of the control API (design 4.5), without HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.core.alarms import AlarmKey
+from emulator.core.ids import InvalidId, Namespace
+from emulator.core.sockets import close_code_error, close_reason_error
+from emulator.errors import UsageError
+from emulator.gateway.ai.modes import parse_mode
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.service import AiService
+from emulator.gateway.alarms import Alarms
+from emulator.gateway.clocks import Clock
+from emulator.gateway.dispatcher import Dispatcher
+from emulator.gateway.hosts import Hosts, Reloaded
+from emulator.gateway.objects import ObjectBook
+from emulator.gateway.reload import Reloader
+from emulator.gateway.sockets import SocketBook
+
+
+class Verbs:
+    """Each verb gives a JSON-able answer or raises UsageError. An object is named by its class and by its name or id."""
+
+    def __init__(
+        self,
+        worker: str,
+        *,
+        dispatcher: Dispatcher,
+        book: SocketBook,
+        objects: ObjectBook,
+        hosts: Hosts,
+        alarms: Alarms,
+        reloader: Reloader,
+        ai: AiService,
+        playback: Playback,
+        clock: Clock,
+    ) -> None:
+        self._worker = worker
+        self._dispatcher = dispatcher
+        self._book = book
+        self._objects = objects
+        self._hosts = hosts
+        self._alarms = alarms
+        self._reloader = reloader
+        self._ai = ai
+        self._playback = playback
+        self._clock = clock
+
+    # -- objects
+
+    async def objects(self) -> dict[str, Any]:
+        """Every object that exists, as the host lists them; from what was heard of them while there is no host. Wakes none."""
+        rows = {(row["class"], row["id"]): row for row in self._objects.all()}
+        if self._dispatcher.link is not None:
+            for row in await self._dispatcher.call("objects"):
+                rows[row["class"], row["id"]] = {**rows.get((row["class"], row["id"]), {}), **row}
+        for key, name, time_ms, _, _ in self._alarms.book.pending():
+            row = rows.setdefault((key.class_name, key.id), {"class": key.class_name, "id": key.id, "name": name, "state": "inactive"})
+            row["alarm_ms"] = time_ms
+        for row in rows.values():
+            row["sockets"] = len(self._book.of(row["class"], row["id"]))
+            row.setdefault("alarm_ms", None)
+            row.setdefault("generation", 0)
+        return {"objects": sorted(rows.values(), key=lambda row: (row["class"], row.get("name") or "", row["id"]))}
+
+    async def evict(self, class_name: str, name: str, sockets: str) -> Any:
+        """Drop the instance; `sockets` is `hibernate` (they stay) or `close`."""
+        if sockets not in ("hibernate", "close"):
+            raise UsageError("E227", 'sockets must be "hibernate" or "close"')
+        fields = {"class": class_name, "id": self._id(class_name, name), "sockets": sockets}
+        return {"evicted": f"{class_name}/{name}", "result": await self._dispatcher.call("evict", **fields)}
+
+    async def evict_all(self) -> int:
+        """Drop every instance, sockets stay; gives how many."""
+        awake = [row for row in (await self.objects())["objects"] if row["state"] not in ("inactive", "hibernated")]
+        for row in awake:
+            await self._dispatcher.call("evict", **{"class": row["class"], "id": row["id"], "sockets": "hibernate"})
+        return len(awake)
+
+    async def abort(self, class_name: str, name: str, reason: Any) -> Any:
+        """Reset the object as `ctx.abort(reason)` would."""
+        fields = {"class": class_name, "id": self._id(class_name, name), "reason": None if reason is None else str(reason)}
+        return {"aborted": f"{class_name}/{name}", "result": await self._dispatcher.call("abort", **fields)}
+
+    async def awake(self, class_name: str, name: str) -> Any:
+        """What holds the object in memory."""
+        return await self._dispatcher.call("awake", **{"class": class_name, "id": self._id(class_name, name)})
+
+    async def call(self, class_name: str, name: str, body: dict[str, Any]) -> Any:
+        """A method of the object over RPC: `{"method", "args"}`."""
+        method, arguments = body.get("method"), body.get("args", [])
+        if not isinstance(method, str) or not isinstance(arguments, list):
+            raise UsageError("E227", 'a call is {"method": text, "args": list}')
+        fields = {"class": class_name, "id": self._id(class_name, name), "name": name, "method": method, "args": arguments}
+        return await self._dispatcher.call("rpc", **fields)
+
+    # -- sockets
+
+    async def sockets(self) -> Any:
+        """Every open client socket."""
+        return {"sockets": list(self._book.describe())}
+
+    async def drop(self, ident: str, body: dict[str, Any]) -> Any:
+        """End one: `{"mode": "close"|"reset", "code", "reason"}`; a close sends a Close frame, a reset sends nothing."""
+        socket = self._book.sockets.get(int(ident)) if ident.isdigit() else None
+        if socket is None or socket.transport is None:
+            raise UsageError("E228", f"there is no open socket {ident}", hint="GET sockets lists them")
+        mode, code, reason = body.get("mode", "close"), body.get("code", 1001), body.get("reason", "")
+        if mode not in ("close", "reset") or not isinstance(code, int) or not isinstance(reason, str):
+            raise UsageError("E227", 'a drop is {"mode": "close" or "reset", "code": number, "reason": text}')
+        problem = close_code_error(code) or close_reason_error(code, reason)
+        if problem:
+            raise UsageError("E227", problem)
+        self._book.drop(socket, mode, code, reason)
+        return {"dropped": socket.id}
+
+    # -- hosts
+
+    async def crash(self, kind: str) -> Any:
+        """Kill the host process, as a crash would."""
+        self._check_kind(kind)
+        pid = self._hosts.crash()
+        if pid is None:
+            raise UsageError("E228", f"no {kind} host is running")
+        return {"killed": pid}
+
+    async def restart(self, kind: str) -> Any:
+        """A new process with the code as it is."""
+        self._check_kind(kind)
+        return _outcome(await self._hosts.restart())
+
+    async def deploy(self) -> Any:
+        """What a deploy does: new code, objects reset."""
+        return _outcome(await self._reloader.reload())
+
+    async def scheduled(self, cron: str, time: str | None) -> None:
+        """Run the Worker's `scheduled` handler. `time` is milliseconds since 1970, None for now. Raises RemoteError."""
+        scheduled_ms = int(time) if time and time.isdigit() else self._clock.now_ms()
+        await self._dispatcher.call("scheduled", cron=cron, scheduled_ms=scheduled_ms)
+
+    # -- alarms
+
+    async def alarms(self) -> Any:
+        """Every pending alarm."""
+        rows = [
+            {"class": key.class_name, "id": key.id, "name": name, "time_ms": time_ms, "retry": retry, "running": running}
+            for key, name, time_ms, retry, running in self._alarms.book.pending()
+        ]
+        return {"alarms": sorted(rows, key=lambda row: (row["time_ms"], row["class"], row["id"]))}
+
+    async def fire(self, class_name: str, name: str) -> Any:
+        """Run an alarm now."""
+        if not self._alarms.fire(AlarmKey(class_name, self._id(class_name, name))):
+            raise UsageError("E228", f"{class_name}/{name} has no alarm waiting", hint="GET alarms lists them")
+        return {"fired": f"{class_name}/{name}"}
+
+    # -- AI
+
+    async def ai_session(self) -> Any:
+        """Mode, recordings and score."""
+        return self._ai.status()
+
+    async def set_ai_session(self, body: dict[str, Any]) -> Any:
+        """Begin a new session: `{"mode", "cassette"}`; without `mode` it stays, without `cassette` all are searched."""
+        mode = parse_mode(str(body["mode"])) if body.get("mode") is not None else None
+        self._playback.restart(mode=mode, cassette=body.get("cassette"))
+        return self._ai.status()
+
+    async def ai_calls(self) -> Any:
+        """The last model calls."""
+        return {"calls": self._ai.calls()}
+
+    # --
+
+    def _id(self, class_name: str, name: str) -> str:
+        namespace = Namespace.of(self._worker, class_name)
+        try:
+            return namespace.check(name)
+        except InvalidId:
+            return namespace.id_from_name(name)
+
+    def _check_kind(self, kind: str) -> None:
+        if kind != self._hosts.command.kind:
+            raise UsageError("E228", f"there is no {kind} host", hint=f"this project runs on the {self._hosts.command.kind} host")
+
+
+def _outcome(outcome: Reloaded) -> dict[str, Any]:
+    return {"ms": outcome.ms, "sockets": outcome.sockets, "reset": outcome.reset, "error": outcome.error, "kept": outcome.kept}

@@ -43,10 +43,12 @@ class Verdict:
 
 
 class Playback:
-    """Recordings, mode and consumption. `ci` makes `auto` strict; raises UsageError when the mode needs recording."""
+    """Recordings, mode and consumption. `ci` makes `auto` strict. Raises UsageError for a mode that needs recording and for a cassette
+    that does not exist."""
 
     def __init__(self, library: Library, mode: AIMode, pacer: Pacer, *, ci: bool) -> None:
         check_supported(mode)
+        library.choose(library.cassette)
         self.library = library
         self.mode = mode
         self.pacer = pacer

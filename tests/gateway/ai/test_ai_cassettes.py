@@ -14,12 +14,6 @@ from .conftest import read_json
 
 REQUEST = {"kind": "http", "target": "GET https://x/"}
 GOOD = {"format": 1, "id": "00-x", "source": "recorded", "request": REQUEST, "response": {"status": 204}}
-    "format": 1,
-    "id": "00-x",
-    "source": "recorded",
-    "request": {"kind": "http", "target": "GET https://x/"},
-    "response": {"status": 204},
-}
 BLOB = {"file": "blobs/x.bin", "sha256": "0" * 64, "media_type": "audio/mpeg"}
 
 

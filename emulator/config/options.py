@@ -55,6 +55,11 @@ class LogLevel(Enum):
     ERROR = "error"
     NONE = "none"
 
+    @classmethod
+    def _missing_(cls, value: object) -> LogLevel | None:
+        """Other tools' names, typed without looking: Python's `warning`, wrangler's `log`."""
+        return {"warning": cls.WARN, "log": cls.INFO}.get(str(value))
+
 
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:

@@ -13,6 +13,7 @@ A request ends with one `report`: `{type: "egress", method, url, source, recordi
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -59,6 +60,9 @@ class EgressService:
         call = _Call(request.method.upper(), request.url, self._playback.pacer.now_ms())
         try:
             response = await self._respond(request, call)
+        except asyncio.CancelledError:
+            self._finish(call, 0, 0, 0, None)  # user code left before the first byte
+            raise
         except EmuError as error:
             self._finish(call, 0, 0, 0, error)
             raise

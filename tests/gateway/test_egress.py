@@ -415,3 +415,17 @@ async def test_closing_and_going_on(egress, remote):
 )
 def test_this_machine(address, loopback):
     assert is_loopback(address) is loopback
+
+
+async def test_user_code_that_leaves_before_the_answer_is_reported(egress, remote):
+    service = egress()
+
+    async def body():
+        yield b"first"
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(service.serve(Request("POST", url(remote, "/slow-upload"), [], body())))
+    await remote.may_go_on.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert [event["status"] for event in service.events] == [0]

@@ -5,11 +5,12 @@ version, and `live` says so. A `gateway` option gives its call a log id and a lo
 fallback of AI Gateway are accepted and have no effect yet, so `cf-aig-cache-status` is always MISS.
 
 A call ends with one `report`: `{type: "ai", model, kind, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
-request_id, notice, problem}`; `source` is `recording`, `stub` or `none`, `problem` the text of a miss or of a break.
+request_id, notice, problem}`; `status` 0 means that the caller left before an answer began; `source` is `recording`, `stub` or `none`, `problem` the text of a miss or of a break.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import uuid
@@ -147,6 +148,9 @@ class AiService:
         call = self._begin(asked, body, urlsplit(request.url).path)
         try:
             response = await self._respond(call)
+        except asyncio.CancelledError:
+            self._end(call, Response(0), 0, 0, b"", None)  # the caller left before the first byte
+            raise
         except EmuError as error:
             call.problem = error.render()
             response = envelopes.gateway_error(500, 9905, error.render(), "FixtureBroken")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 
@@ -292,3 +293,14 @@ async def test_closing_forgets_the_calls(bench):
     await b.run({"prompt": "hi"}, model=LEGACY)
     await b.service.close()
     assert b.service.calls() == []
+
+
+async def test_a_caller_that_leaves_before_the_first_byte_is_reported(bench, cassettes):
+    request = {"kind": "binding.run", "target": "@cf/test/model", "body": {"prompt": "slow"}}
+    cassettes.write("00-slow", {"request": request, "response": {"status": 200, "t": 60_000, "json": {}}})
+    b = bench(speed="1x")
+    task = asyncio.create_task(b.run({"prompt": "slow"}))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert [(event["status"], event["recording"]) for event in b.events] == [(0, "default/00-slow")]

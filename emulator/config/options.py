@@ -56,7 +56,7 @@ class LogLevel(Enum):
     NONE = "none"
 
     @classmethod
-    def _missing_(cls, value: object) -> LogLevel | None:
+    def _missing_(cls, value: object) -> Enum | None:
         """Other tools' names, typed without looking: Python's `warning`, wrangler's `log`."""
         return {"warning": cls.WARN, "log": cls.INFO}.get(str(value))
 

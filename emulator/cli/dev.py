@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def dev(
     if as_json:
         flags["log_format"] = "json"
     options, option_notices = load_options(project.root, flags, environ=os.environ, cwd=Path.cwd())
-    terminal = Terminal(options.log_format, options.log_level, environ=os.environ, redact=project.secrets.redactor())
+    redact = project.secrets.redactor()
+    terminal = Terminal(options.log_format, options.log_level, environ=os.environ, redact=redact, stdin=sys.stdin)
     for notice in (*project.notices, *option_notices, *_unsupported(project)):
         terminal.show(Caution(notice))
 

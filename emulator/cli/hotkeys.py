@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import signal
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,7 +21,9 @@ except ImportError:  # a platform without POSIX terminals has no hotkeys
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-ESCAPE = b"\x1b"
+_ESCAPE_SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?")
+"""An arrow or function key: it means nothing here, though it ends in a letter."""
+
 _LOCAL_MODES, _CONTROL_CHARACTERS = 3, 6
 
 
@@ -56,9 +59,8 @@ class Hotkeys:
                 typed = b""
             if not typed:  # the terminal is gone
                 loop.remove_reader(descriptor)
-            elif not typed.startswith(ESCAPE):  # arrow and function keys mean nothing here
-                for key in typed.decode("ascii", "ignore"):
-                    on_key(key)
+            for key in _ESCAPE_SEQUENCE.sub(b"", typed).decode("ascii", "ignore"):
+                on_key(key)
 
         loop.add_reader(descriptor, read)
 

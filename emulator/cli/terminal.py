@@ -18,6 +18,7 @@ from emulator.cli import json_lines
 from emulator.cli.colours import Paint, wants_colour
 from emulator.cli.hotkeys import Hotkeys
 from emulator.cli.pretty import KEY_HELP, Pretty
+from emulator.cli.redaction import Redact, redacted
 from emulator.config import LogFormat, LogLevel
 from emulator.gateway.console import Caution, Event, Key, Trouble
 
@@ -29,7 +30,11 @@ CLEAR = "\x1b[2J\x1b[3J\x1b[H"
 
 
 class Terminal:
-    """A Console (gateway/console.py). `redact` takes secret values out of a text; `now_ms` is asked for the time of JSON lines."""
+    """A Console (gateway/console.py).
+
+    `redact` takes secret values out of a text; `now_ms` is asked for the time of JSON lines. `out` and `err` are the process's own
+    unless given; without `stdin` there is no keyboard.
+    """
 
     def __init__(
         self,
@@ -37,16 +42,17 @@ class Terminal:
         level: LogLevel,
         *,
         environ: Mapping[str, str],
-        redact: Callable[[str], str] = str,
-        out: TextIO = sys.stdout,
-        err: TextIO = sys.stderr,
-        stdin: TextIO | None = sys.stdin,
+        redact: Redact = str,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        stdin: TextIO | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._format = log_format
         self._threshold = LEVELS.index(level)
         self._redact = redact
         self._now_ms = now_ms
+        out, err = out or sys.stdout, err or sys.stderr
         self._out, self._err = _Output(out), _Output(err)
         self._warned: set[object] = set()
         self._hotkeys = Hotkeys(stdin if log_format is LogFormat.PRETTY else None, environ)
@@ -66,12 +72,14 @@ class Terminal:
             if event.notice in self._warned:
                 return
             self._warned.add(event.notice)
+        if self._redact is not str:
+            event = redacted(event, self._redact)
         if self._format is LogFormat.JSON:
-            self._out.write(json_lines.line(event, self._now_ms(), self._redact))
+            self._out.write(json_lines.line(event, self._now_ms()))
         elif isinstance(event, Caution | Trouble):
-            self._err.write(self._redact(self._pretty_err.text(event)))
+            self._err.write(self._pretty_err.text(event))
         else:
-            self._out.write(self._redact(self._pretty_out.text(event)))
+            self._out.write(self._pretty_out.text(event))
 
     def listen(self, loop: AbstractEventLoop, on_key: Callable[[Key], None]) -> None:
         """Read hotkeys from now on, when there is a keyboard."""

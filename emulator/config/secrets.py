@@ -30,8 +30,13 @@ class Secrets(Mapping[str, str]):
         return f"Secrets({', '.join(sorted(self._values))})"
 
     def redactor(self) -> Callable[[str], str]:
-        """A function that puts `[secret NAME]` where a text holds a value. Longer values are looked for first."""
-        names = {value: name for name, value in self._values.items() if len(value) >= SHORTEST_REDACTED}
+        """A function that puts `[secret NAME]` where a text holds a value, or a line of one that has several; `str` when
+        there is nothing to hide.
+
+        Longer values are looked for first.
+        """
+        values = [(part, name) for name, value in self._values.items() for part in (*value.splitlines(), value)]
+        names = {part: name for part, name in values if len(part) >= SHORTEST_REDACTED}
         if not names:
             return str
         pattern = re.compile("|".join(re.escape(value) for value in sorted(names, key=len, reverse=True)))

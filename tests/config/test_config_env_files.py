@@ -93,6 +93,8 @@ def test_secret_values_never_show(project: Load) -> None:
 
 
 def test_redaction() -> None:
-    redact = Secrets({"KEY": "sk-12345678", "LONGER": "sk-12345678-and-more", "FLAG": "true"}).redactor()
+    values = {"KEY": "sk-12345678", "LONGER": "sk-12345678-and-more", "FLAG": "true", "PEM": "-----BEGIN\nMIIEvQIBADAN"}
+    redact = Secrets(values).redactor()
+    assert redact("MIIEvQIBADAN") == "[secret PEM]"
     assert redact("a sk-12345678-and-more, sk-12345678; true") == "a [secret LONGER], [secret KEY]; true"
-    assert Secrets().redactor()("text") == "text"
+    assert Secrets({"FLAG": "true"}).redactor() is str

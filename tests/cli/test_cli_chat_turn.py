@@ -1,0 +1,151 @@
+"""A chat turn as histories of frames (agents-protocol.md 8.3 to 8.6)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from emulator.cli.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
+
+
+def turn(history: list[Any] | None = None) -> ChatTurn:
+    return ChatTurn("r1", "m1", "p1", "hi", history or [])
+
+
+def chunk(seq: int | None, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    number = {} if seq is None else {"seq": seq}
+    return {"type": "cf_agent_use_chat_response", "id": "r1", "body": json.dumps(body), "done": False, **number, **more}
+
+
+def delta(seq: int | None, text: str, **more: Any) -> dict[str, Any]:
+    return chunk(seq, {"type": "text-delta", "id": "t", "delta": text}, **more)
+
+
+def done(**more: Any) -> dict[str, Any]:
+    return {"type": "cf_agent_use_chat_response", "id": "r1", "body": "", "done": True, **more}
+
+
+def steps(chat: ChatTurn, *frames: dict[str, Any]) -> list[Step]:
+    return [step for frame in frames for step in chat.receive(frame)]
+
+
+def test_opening_has_the_history_and_the_new_message() -> None:
+    frame = turn([{"id": "m0", "role": "user", "parts": []}]).opening()
+    assert (frame["type"], frame["id"], frame["init"]["method"]) == ("cf_agent_use_chat_request", "r1", "POST")
+    body = json.loads(frame["init"]["body"])
+    assert body["trigger"] == "submit-message"
+    assert body["messages"] == [
+        {"id": "m0", "role": "user", "parts": []},
+        {"id": "m1", "role": "user", "parts": [{"type": "text", "text": "hi"}]},
+    ]
+
+
+def test_a_plain_answer() -> None:
+    chat = turn()
+    found = steps(
+        chat,
+        {"type": "cf_agent_identity", "name": "me"},
+        chunk(0, {"type": "start", "messageId": "a"}),
+        delta(1, "Hel"),
+        {**delta(2, "not ours"), "id": "other"},
+        delta(2, "lo"),
+        chunk(3, {"type": "tool-input-available", "toolName": "clock", "input": {"a": 1}}),
+        done(messageIds=["m1"]),
+    )
+    assert found == [Text("Hel"), Text("lo"), ToolUse("clock", {"a": 1}), Ended("completed")]
+    assert chat.said == "Hello"
+
+
+def test_a_second_paragraph() -> None:
+    start = {"type": "text-start", "id": "t"}
+    assert steps(turn(), chunk(0, start), delta(1, "a"), chunk(2, start), delta(3, "b"), delta(4, "c")) == [
+        Text("a"),
+        Text("b", new_block=True),
+        Text("c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("frames", "ended"),
+    [
+        ([{**done(), "error": True, "body": "boom"}], Ended("error", "boom")),
+        ([{**done(), "error": True, "body": "boom", "done": False}, done(outcome="error")], Ended("error", "boom")),
+        ([chunk(0, {"type": "error", "errorText": "boom"}), done(outcome="error")], Ended("error", "boom")),
+        ([done(outcome="aborted")], Ended("aborted")),
+        ([done(outcome="skipped")], Ended("skipped")),
+        ([{**done(outcome="completed"), "body": "No response"}], Ended("completed", "No response")),
+    ],
+)
+def test_ends(frames: list[dict[str, Any]], ended: Ended) -> None:
+    assert steps(turn(), *frames) == [ended]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("seen", range(6))
+def test_a_broken_connection_shows_every_chunk_once(seen: int, numbered: bool) -> None:
+    """Wherever the connection breaks, and whether or not the server numbers its chunks."""
+
+    def part(index: int, **more: Any) -> dict[str, Any]:
+        return delta(index if numbered else None, str(index), **more)
+
+    chat = turn()
+    shown = steps(chat, *(part(index) for index in range(seen)))
+    assert chat.resume() == {"type": "cf_agent_stream_resume_request", "probeId": "p1"}
+    offers = steps(
+        chat, {"type": "cf_agent_stream_resuming", "id": "r1"}, {"type": "cf_agent_stream_resuming", "id": "r1", "probeId": "p1"}
+    )
+    assert offers == [Send({"type": "cf_agent_stream_resume_ack", "id": "r1"})], "offered twice, acknowledged once"
+    shown += steps(chat, *(part(index, replay=True) for index in range(5)))
+    shown += steps(chat, {**done(), "done": False, "replay": True, "replayComplete": True}, part(5), part(6), done())
+    assert shown == [*(Text(str(index)) for index in range(7)), Ended("completed")]
+
+
+def test_a_chunk_too_large_to_be_stored_does_not_shift_the_others() -> None:
+    chat = turn()
+    steps(chat, delta(0, "a"), delta(None, "huge"), delta(1, "b"))
+    chat.resume()
+    steps(chat, {"type": "cf_agent_stream_resuming", "id": "r1"})
+    assert steps(chat, delta(0, "a", replay=True), delta(1, "b", replay=True), delta(2, "c", replay=True)) == [Text("c")]
+
+
+def test_a_recovered_turn_goes_on_under_another_id() -> None:
+    chat = turn()
+    chat.resume()
+    assert steps(chat, {"type": "cf_agent_stream_resuming", "id": "r2"}) == [Send({"type": "cf_agent_stream_resume_ack", "id": "r2"})]
+    assert steps(chat, {**delta(0, "x"), "id": "r2"}) == [Text("x")]
+    assert chat.cancel()["id"] == "r2"
+
+
+def test_offers_before_our_request_are_not_for_us() -> None:
+    assert steps(turn(), {"type": "cf_agent_stream_resuming", "id": "r0"}, {"type": "cf_agent_stream_resume_none"}) == []
+
+
+class TestNothingToResume:
+    """The turn ended, or never began, while we were away."""
+
+    @staticmethod
+    def away(*frames: dict[str, Any]) -> ChatTurn:
+        chat = turn()
+        steps(chat, *frames)
+        chat.resume()
+        assert steps(chat, {"type": "cf_agent_stream_resume_none", "reason": "idle"}) == [ReadTranscript()]
+        return chat
+
+    OURS = {"id": "m1", "role": "user", "parts": []}  # noqa: RUF012 - never changed
+
+    def test_the_rest_comes_from_the_transcript(self) -> None:
+        answer = {"id": "a", "role": "assistant", "parts": [{"type": "step-start"}, {"type": "text", "text": "Hello"}]}
+        assert list(self.away(delta(0, "Hel")).finish_from([self.OURS, answer])) == [Text("lo"), Ended("completed")]
+        assert list(self.away(delta(0, "Hello")).finish_from([self.OURS, answer])) == [Ended("completed")]
+        assert list(self.away(delta(0, "Other")).finish_from([self.OURS, answer])) == [Text("Hello", new_block=True), Ended("completed")]
+
+    def test_a_request_that_never_arrived_is_sent_again(self) -> None:
+        chat = self.away()
+        assert list(chat.finish_from([])) == [Send(chat.opening())]
+
+    def test_a_turn_without_an_answer(self) -> None:
+        (ended,) = self.away().finish_from([self.OURS])
+        assert isinstance(ended, Ended)
+        assert ended.outcome == "lost"

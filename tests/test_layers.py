@@ -1,0 +1,130 @@
+"""Who may import whom (design section 3), and what the pure rings must not touch."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "emulator"
+STANDARD = "standard library"
+
+ALLOWED = {
+    "core": {"core", "errors", STANDARD},
+    "wire": {"wire", "core", "errors", STANDARD},
+    "hosts/python": {"hosts/python", "core", "wire", "errors", STANDARD},
+    "config": {"config", "errors", STANDARD, "dotenv", "json5", "tomlkit"},
+    "errors": {STANDARD},
+}
+"""Rings that are closed; the gateway and the command line may use any library."""
+
+FORBIDDEN = {"gateway": {"hosts/python", "hosts", "cli"}, "hosts": {"gateway", "cli", "config"}}
+
+IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
+CLOCKS = {"now", "utcnow", "today"}
+
+HOST_SURFACE = {"js", "pyodide", "workers", "agents"}
+"""Modules of the platform's Python surface and of the user's SDKs: the host provides or loads them, they are no dependencies."""
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def ring_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts[:2] == ("hosts", "python") and len(parts) > 2:
+        return "hosts/python"
+    return parts[0]
+
+
+def ring_of_import(name: str) -> str:
+    parts = name.split(".")
+    if parts[0] != "emulator":
+        return STANDARD if parts[0] in sys.stdlib_module_names else parts[0]
+    if parts[1:3] == ["hosts", "python"]:
+        return "hosts/python"
+    return parts[1] if len(parts) > 1 else "emulator"
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of every import, also of those inside functions."""
+    package = ["emulator", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            if module in ("emulator", "emulator.hosts"):  # `from emulator import wire` is an import of emulator.wire
+                for alias in node.names:
+                    yield node.lineno, f"{module}.{alias.name}"
+            else:
+                yield node.lineno, module
+
+
+def violations(path: Path, ring: str, allowed: set[str] | None, forbidden: set[str]) -> list[str]:
+    found = []
+    for line, name in imports(path):
+        target = ring_of_import(name)
+        if ring == "hosts/python" and target in HOST_SURFACE:
+            continue
+        if target in forbidden or (allowed is not None and target not in allowed):
+            found.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return found
+
+
+def test_imports_point_inwards() -> None:
+    found = []
+    for path in modules():
+        ring = ring_of(path)
+        found += violations(path, ring, ALLOWED.get(ring), FORBIDDEN.get(ring.split("/")[0], set()))
+    assert found == []
+
+
+def test_the_core_is_pure() -> None:
+    """Time and chance are arguments (design 1.4)."""
+    found = []
+    for path in (ROOT / "core").glob("*.py"):
+        found += [f"{path.name}:{line} imports {name}" for line, name in imports(path) if name.split(".")[0] in IMPURE]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in CLOCKS and ast.unparse(node.value).endswith(("datetime", "date")):
+                found.append(f"{path.name}:{node.lineno} asks a clock")
+    assert found == []
+
+
+def test_rings_exist() -> None:
+    """A renamed folder must not turn a rule off."""
+    rings = {ring_of(path) for path in modules()}
+    assert set(ALLOWED) <= rings
+    assert "gateway" in rings
+
+
+@pytest.mark.parametrize(
+    ("ring", "source", "fits"),
+    [
+        ("core", "import time", True),  # the standard library; purity is the other test's business
+        ("core", "from emulator.gateway import main", False),
+        ("core", "from emulator import gateway", False),
+        ("core", "from ..hosts import python", False),
+        ("core", "from . import ids", True),
+        ("wire", "import emulator.core.ids", True),
+        ("wire", "import aiohttp", False),
+        ("hosts/python", "def f():\n    from emulator.gateway.main import run", False),
+        ("hosts/python", "from emulator.config import Project", False),
+        ("hosts/python", "import js", True),
+        ("gateway", "from emulator.hosts.python import loop", False),
+        ("gateway", "import aiohttp", True),
+    ],
+)
+def test_the_rules_catch_what_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring: str, source: str, fits: bool) -> None:
+    path = tmp_path / ring / "module.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(source)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    found = violations(path, ring, ALLOWED.get(ring), FORBIDDEN.get(ring.split("/")[0], set()))
+    assert (found == []) is fits

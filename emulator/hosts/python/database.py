@@ -160,6 +160,7 @@ class Database:
             self._files.forget(self)
             raise self._unusable(error) from error
         try:
+            connection.execute("PRAGMA synchronous = OFF")  # only while a new, empty file becomes a WAL one
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -169,6 +170,8 @@ class Database:
             self._files.forget(self)
             raise self._unusable(error) from error
         add_missing_functions(connection)
+        # Closing is frequent and must be cheap: the WAL stays beside the file, and SQLite folds it in as it grows.
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
         for category, limit in LIMITS:
             connection.setlimit(category, limit)
         for statement in self._settings.values():

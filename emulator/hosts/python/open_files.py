@@ -48,11 +48,13 @@ class OpenFiles:
             self.newest = None
 
     def _make_room(self) -> None:
-        idle = [database for database in self._open if database is not self.newest and not database.busy]
-        for database in idle[: len(self._open) - self.limit]:
-            database.release()
+        for database in [*self._open]:  # releasing forgets
+            if len(self._open) <= self.limit:
+                return
+            if database is not self.newest and not database.busy:
+                database.release()
 
     def close_all(self) -> None:
         """Give every file back (the host ends)."""
-        for database in list(self._open):
+        for database in [*self._open]:  # releasing forgets
             database.release()

@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.hosts.python.database import Database
 from emulator.hosts.python.sql_errors import describe, offset_of
-from emulator.hosts.python.sql_rules import MAX_QUERY_BYTES, is_reserved, trusted
+from emulator.hosts.python.sql_rules import LASTING_PRAGMAS, MAX_QUERY_BYTES, is_reserved, trusted
 from emulator.hosts.python.sql_text import Query, Statement, split, well_formed
 from emulator.hosts.python.surface.buffers import JsBuffer
 from emulator.hosts.python.surface.errors import js_error
@@ -146,7 +146,7 @@ class Sql:
             authorizer.reason = None
             if statement.returning:
                 connection.text_factory = str
-        if statement.setting is not None:
+        if statement.setting is not None and statement.setting in LASTING_PRAGMAS:
             database.remember_setting(statement.setting, statement.text)
         names = () if cursor.description is None else tuple(column[0] for column in cursor.description)
         if not statement.writes:

@@ -41,6 +41,8 @@ _FLAG_PRAGMAS = _words(
     recursive_triggers reverse_unordered_selects
     """
 )
+# What stays on the connection until it is changed; defer_foreign_keys ends with its transaction.
+LASTING_PRAGMAS: Final = _FLAG_PRAGMAS - {"defer_foreign_keys"}
 _OBJECT_PRAGMAS = _words(
     """
     foreign_key_check foreign_key_list index_info index_list index_xinfo optimize quick_check table_info

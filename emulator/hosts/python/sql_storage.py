@@ -51,7 +51,8 @@ class SqlStorageCursor(JsProxy):
         return JsObject({"done": False, "value": self._object(row)})
 
     def toArray(self) -> JsArray:
-        return JsArray([self._object(row) for row in self._rows.rest()])
+        names = self._rows.column_names
+        return JsArray([JsObject(dict(zip(names, map(to_js_cell, row), strict=True))) for row in self._rows.rest()])
 
     def one(self) -> JsObject:
         return self._object(self._rows.one())

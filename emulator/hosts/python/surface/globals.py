@@ -77,7 +77,6 @@ class JsModule(types.ModuleType):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__("js", "JavaScript's global scope, emulated.")
-        self.__dict__["__path__"] = []
         self.__dict__["_missing"] = runtime.missing
         self.__dict__.update(global_scope(runtime))
         self.__dict__["self"] = self.__dict__["globalThis"] = self

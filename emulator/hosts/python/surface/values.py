@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import keyword
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import Any, ClassVar, Final, Self, final
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
@@ -410,7 +411,7 @@ def number_text(value: float) -> str:
         return mantissa
     power = int(exponent)
     if -7 < power < 21:
-        return f"{number:.{max(0, len(mantissa) - 2 - power)}f}"
+        return format(Decimal(repr(number)), "f")
     return f"{mantissa}e{'+' if power > 0 else '-'}{abs(power)}"
 
 

@@ -5,7 +5,8 @@ version, and `live` says so. A `gateway` option gives its call a log id and a lo
 fallback of AI Gateway are accepted and have no effect yet, so `cf-aig-cache-status` is always MISS.
 
 A call ends with one `report`: `{type: "ai", model, kind, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
-request_id, notice, problem}`; `status` 0 means that the caller left before an answer began; `source` is `recording`, `stub` or `none`, `problem` the text of a miss or of a break.
+request_id, notice, problem}`. `source` is `recording`, `stub` or `none`; `problem` the text of a miss or of a break; `status` 0 means
+that the caller left before an answer began.
 """
 
 from __future__ import annotations

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NAME_LIMIT = 1024
 """Bytes of a name that `ctx.id.name` still shows (S-08); longer names address an object all the same."""
+
+_REMEMBERED = 4096
+"""Names whose ids are kept: most programs address the same few objects over and over."""
 
 _HEX = frozenset(string.hexdigits)
 
@@ -27,6 +30,7 @@ class Namespace:
 
     unique: str
     key: bytes
+    _known: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def of(worker: str, class_name: str) -> Namespace:
@@ -36,7 +40,12 @@ class Namespace:
 
     def id_from_name(self, name: str) -> str:
         """The id every process derives from this name."""
-        return self._seal(_mac(self.key, name.encode("utf-8", "surrogatepass")))
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[name] = self._seal(_mac(self.key, name.encode("utf-8", "surrogatepass")))
+        return known
 
     def unique_id(self, random: bytes) -> str:
         """An id from 16 random bytes."""

@@ -79,8 +79,8 @@ class Invocation(Owner):
         await dispatcher.call_relaxed(handler, controller, self._world.env, self.ctx)
 
     def answered(self) -> None:
-        """The response is out: what still runs has half a minute."""
-        if not self.quiet:
+        """The response is out: what still runs, the turn that produced it aside, has half a minute."""
+        if self.held or len(self.tasks) > 1:
             asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
 
     def _cut_off(self) -> None:

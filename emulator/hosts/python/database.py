@@ -150,7 +150,8 @@ class Database:
 
     def remember_setting(self, pragma: str, statement: str) -> None:
         """A setting the object made on its connection, to be made again whenever the file is reopened."""
-        self._settings[pragma] = statement
+        if pragma != "foreign_keys" or not self.busy:  # inside a transaction SQLite ignores that one
+            self._settings[pragma] = statement
 
     def _open(self) -> sqlite3.Connection:
         try:

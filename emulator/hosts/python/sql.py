@@ -95,18 +95,16 @@ class Sql:
 
         Raises a JavaScript Error with SQLite's text; what earlier statements did stays (durable-objects.md 2.5).
         """
-        query = split(text)
         if len(text) * 4 > MAX_QUERY_BYTES and len(text.encode("utf-8", "replace")) > MAX_QUERY_BYTES:
             raise js_error("Error", TOO_LONG)
+        query = split(text)
         if len(query.statements) != 1 or not query.complete:
             self._run_all_but_last(query)
         statement = query.statements[-1]
         values: Any = [to_sql(value) for value in bindings]
         if len(values) != statement.parameters:
             raise self._miscounted(statement)
-        if statement.names:
-            statement, values = _by_name(statement, values)
-        return self._run(statement, values)
+        return self._run(statement, _by_name(statement, values) if statement.names else values)
 
     def _run_all_but_last(self, query: Query) -> None:
         for statement in query.statements[:-1] if query.complete else query.statements:
@@ -186,7 +184,9 @@ class Sql:
         authorizer = self._database.authorizer
         authorizer.trusted = False
         try:
-            self._database.read(f"EXPLAIN {statement.text}", (None,) * statement.parameters).close()
+            nothing = [None] * statement.parameters
+            values = _by_name(statement, nothing) if statement.names else nothing
+            self._database.connection().execute(f"EXPLAIN {statement.text}", values).close()
         except sqlite3.Error as error:
             return self._failure(error, statement)
         finally:
@@ -220,11 +220,11 @@ def to_sql(value: Any) -> str | float | bytes | bytearray | memoryview | None:
     return js_string(value)
 
 
-def _by_name(statement: Statement, values: list[Any]) -> tuple[Statement, Any]:
+def _by_name(statement: Statement, values: list[Any]) -> dict[str, Any]:
     """sqlite3 wants named parameters in a dict, keyed without their sigil."""
     named = {name[1:]: value for name, value in zip(statement.names, values, strict=True)}
     if len(named) == len(values):
-        return statement, named
+        return named
     raise js_error("Error", "agents-emu cannot bind parameters that differ only in their first character (:a, @a, $a)")
 
 

@@ -149,6 +149,16 @@ def test_the_wrong_count_of_bindings_has_no_effect(three: Any) -> None:  # S-47
     assert three.rows("SELECT count(*) FROM t") == [[3]]
 
 
+def test_a_null_character_in_the_text_is_an_error(rig: Any) -> None:
+    with pytest.raises(JsException, match="null character"):
+        rig.rows("SELECT 1\x00")
+
+
+def test_named_parameters_that_are_missing(rig: Any) -> None:
+    with pytest.raises(JsException, match="Wrong number of parameter bindings"):
+        rig.rows("SELECT :a, :b", 1)
+
+
 def test_an_error_is_placed_at_the_token_it_speaks_of(rig: Any) -> None:
     rig.rows("CREATE TABLE t(a, wher)")
     with pytest.raises(JsException, match=r'near "FROM": syntax error at offset 14: SQLITE_ERROR'):

@@ -121,6 +121,14 @@ def test_settings_survive_closing_and_reopening(rig: Any) -> None:
     assert rig.reopen().rows("PRAGMA foreign_keys") == [[1]]  # a new instance starts with the default
 
 
+def test_a_setting_sqlite_ignored_is_not_made_later(rig: Any) -> None:
+    rig.rows("CREATE TABLE t(a)")
+    rig.rows("PRAGMA foreign_keys = off")  # inside the turn's transaction
+    rig.storage.commit()
+    rig.storage.close()
+    assert rig.rows("PRAGMA foreign_keys") == [[1]]
+
+
 def test_delete_all_gives_the_space_back(rig: Any) -> None:
     rig.rows("CREATE TABLE t(a)")
     rig.rows("INSERT INTO t VALUES (zeroblob(1000000))")

@@ -235,15 +235,18 @@ class Answer:
 class Outgoing(Exchange):
     """An exchange we opened. Await `answer`."""
 
-    __slots__ = ("answer",)
+    __slots__ = ("_given_up", "answer")
 
     def __init__(self, link: Link, ident: int) -> None:
         super().__init__(link, ident)
+        self._given_up = False
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def cancel(self, reason: str = "") -> None:
         """Our client has gone, or we lost interest: the other side's request signal aborts; our request body stops."""
-        if not self.answer.done():
+        # A task that is cancelled while it awaits the answer has cancelled that future already.
+        if not self._given_up and (not self.answer.done() or self.answer.cancelled()):
+            self._given_up = True
             self.link.send(_CANCEL, self.id, reason.encode())
             self.answer.cancel()
             self.half_done()
@@ -275,6 +278,7 @@ class Outgoing(Exchange):
             # We cancelled while the response was on its way: refuse its body too.
             if frame.flags & frames.HAS_BODY:
                 self.link.send(_CANCEL, self.id)
+            self._settle(None, None)
             return
         if frame.flags & frames.HAS_BODY:
             body = self.expect_body()
@@ -282,6 +286,10 @@ class Outgoing(Exchange):
 
     def _settle(self, value: Any, error: Exception | None) -> None:
         if self.answer.done():
+            # Whoever asked was cancelled; if it did not say `cancel`, the exchange ends only now.
+            if not self._given_up:
+                self._given_up = True
+                self.half_done()
             return
         if error is not None:
             self.answer.set_exception(error)

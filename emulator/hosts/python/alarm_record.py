@@ -90,10 +90,11 @@ class AlarmRecord:
             self._database.memo = note._replace(changed=False)
             self._changed(self.get())
 
-    def forget(self) -> None:
-        """`deleteAll` removed the row (the file says so already)."""
+    def forget(self, *, was_set: bool) -> None:
+        """`deleteAll` emptied the file; there was a committed alarm in it if `was_set`."""
         self._database.memo = AlarmNote()
-        self._changed(None)
+        if was_set:
+            self._changed(None)
 
     def _write(self, value: int | None) -> None:
         if not self._database.has_table(_TABLE):

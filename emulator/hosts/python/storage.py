@@ -155,8 +155,10 @@ class ObjectStorage:
     def delete_all(self) -> None:
         """Empty the file now; the alarm goes too when the flag says so (durable-objects.md 3.7)."""
         if self.delete_all_deletes_alarm:
+            self.rollback()
+            was_set = self.alarm.stored() is not None
             self.database.delete_all()
-            self.alarm.forget()
+            self.alarm.forget(was_set=was_set)
         else:
             self.commit()
             self.database.delete_all(keep=frozenset({"_cf_METADATA"}))

@@ -134,6 +134,14 @@ async def test_delete_all_takes_it_along(armed: Any) -> None:
     assert armed.notes.alarms == [None]
 
 
+async def test_delete_all_is_silent_about_an_alarm_nobody_heard_of(rig: Any) -> None:
+    rig.js.setAlarm(T1)  # not committed
+    await rig.js.deleteAll()
+    rig.storage.commit()
+    assert rig.notes.alarms == []
+    assert await rig.js.getAlarm() is jsnull
+
+
 async def test_facets_have_none(make_rig: Callable[..., Any]) -> None:
     facet = make_rig(is_facet=True)
     with pytest.raises(JsException, match=r"Facets currently cannot set alarms\."):

@@ -4,7 +4,7 @@
 version, and `live` says so. A `gateway` option gives its call a log id and a log entry; caching, rate limits, retries and
 fallback of AI Gateway are accepted and have no effect yet, so `cf-aig-cache-status` is always MISS.
 
-A call ends with one `report`: `{type: "ai", model, kind, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
+A call ends with one `report`: `{type: "ai", model, call, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
 request_id, notice, problem}`. `source` is `recording`, `stub` or `none`; `problem` the text of a miss or of a break; `status` 0 means
 that the caller left before an answer began.
 """
@@ -238,7 +238,7 @@ class AiService:
         event = {
             "type": "ai",
             "model": model,
-            "kind": str(call.request.kind),
+            "call": str(call.request.kind),
             "mode": self._playback.mode.value,
             "source": call.source,
             "recording": call.recording,

@@ -24,7 +24,7 @@ async def test_a_hit_is_replayed_and_reported(bench, cassettes):
     assert response.headers[0] == ("content-type", "application/json")
     assert await read_json(response) == {"response": "hello"}
     (event,) = b.events
-    expected = {"type": "ai", "model": "@cf/test/model", "kind": "binding.run", "mode": "replay", "source": "recording"}
+    expected = {"type": "ai", "model": "@cf/test/model", "call": "binding.run", "mode": "replay", "source": "recording"}
     expected |= {"recording": "default/00-hi", "status": 200, "chunks": 1, "gateway": None, "notice": None, "problem": None}
     assert {name: event[name] for name in expected} == expected
     assert b.service.calls() == [event]
@@ -186,7 +186,7 @@ async def test_a_stream_as_input(bench):
     url = "https://workers-binding.ai/run?version=3&tags=a%2Cb&userInputs=%7B%22language%22%3A%22en%22%7D"
     answer = await read_json(await b.service.serve(Request("POST", url, headers, sound())))
     assert answer["text"]
-    assert b.events[0]["kind"] == "binding.stream-input"
+    assert b.events[0]["call"] == "binding.stream-input"
 
 
 async def test_a_websocket_call_is_refused_honestly(bench):

@@ -52,14 +52,12 @@ def dev(
     **flags: Any,
 ) -> int:
     """Serve the project in DIRECTORY (default: here), reloading it as you edit."""
-    project = load_project(
-        directory,
-        config=config,
-        environment=environment,
-        env_files=env_files,
-        variables=dict(_variable(text) for text in variables),
-        environ=os.environ,
-    )
+    values = dict(_variable(text) for text in variables)
+
+    def read() -> Project:
+        return load_project(directory, config=config, environment=environment, env_files=env_files, variables=values, environ=os.environ)
+
+    project = read()
     if as_json:
         flags["log_format"] = "json"
     options, option_notices = load_options(project.root, flags, environ=os.environ, cwd=Path.cwd())
@@ -71,7 +69,7 @@ def dev(
     from emulator.gateway.main import run  # late: what it imports must not delay a message about the configuration
 
     try:
-        return run(project, options, terminal)
+        return run(project, options, terminal, reread=read)
     finally:
         terminal.close()
 

@@ -14,22 +14,24 @@ from emulator.cli.server import control, find_target
 from emulator.errors import UsageError
 from emulator.gateway.ready import RunningServer
 
+DONE = {"evict": "evicted", "hibernate": "hibernated"}
+
 
 def send(server: RunningServer, verb: str, target: str | None, everything: bool, as_json: bool) -> None:
     """Send `verb` to the target, or to every object, and print what became of each. Raises UsageError E205 without either."""
     if (target is None) != everything:
         raise UsageError("E205", "name an object, or give --all", hint=f"agents-emu {verb} Chat/me")
-    answers = asyncio.run(_send(server, verb, target))
+    done = asyncio.run(_send(server, verb, target))
     if as_json:
-        click.echo(json.dumps({"v": 1, "verb": verb, "objects": answers}))
+        click.echo(json.dumps({"v": 1, "verb": verb, "objects": done}))
         return
-    for answer in answers:
-        click.echo(f"{answer['object']}  {answer['state']}")
-    if not answers:
+    for name in done:
+        click.echo(f"{name}  {DONE[verb]}")
+    if not done:
         click.echo("no object is awake")
 
 
-async def _send(server: RunningServer, verb: str, target: str | None) -> list[dict[str, Any]]:
+async def _send(server: RunningServer, verb: str, target: str | None) -> list[str]:
     from emulator.cli.agent_connection import new_session
 
     if target is None:
@@ -39,8 +41,9 @@ async def _send(server: RunningServer, verb: str, target: str | None) -> list[di
         agent = find_target(server, target)
         paths = [(str(agent), agent.control_path(verb))]
     async with new_session() as session:
-        answers = [(name, await control(session, server, "POST", path)) for name, path in paths]
-    return [{"object": name, "state": (answer or {}).get("state", "done")} for name, answer in answers]
+        for _, path in paths:
+            await control(session, server, "POST", path)
+    return [name for name, _ in paths]
 
 
 def _path(row: dict[str, Any], verb: str) -> str:

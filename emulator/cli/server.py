@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from emulator.gateway.ready import RunningServer
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+
+TOKEN_VARIABLE = "AGENTS_EMU_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,19 @@ async def control(session: ClientSession, server: RunningServer, method: str, pa
 
     url = server.url.rstrip("/") + CONTROL + path
     try:
-        async with session.request(method, url, json=body) as response:
+        async with session.request(method, url, json=body, headers=_authorization()) as response:
             data = await response.json(content_type=None)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise unreachable(server, error) from error
     if response.status < 400:
         return data
     raise _refusal(data, response.status, url)
+
+
+def _authorization() -> dict[str, str]:
+    """A server that other machines can reach wants the token that it printed (design 4.3)."""
+    token = os.environ.get(TOKEN_VARIABLE)
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def unreachable(server: RunningServer, error: Exception) -> BackendError:
@@ -97,6 +106,8 @@ def _refusal(data: Any, status: int, url: str) -> EmuError:
     error = data.get("error") if isinstance(data, dict) else None
     fields = error if isinstance(error, dict) else {}
     what = fields.get("what") or fields.get("message") or (error if isinstance(error, str) else f"the server answered {status}")
+    if status == 401:
+        return UsageError("E209", "this server wants its token", where=url, hint=f"{TOKEN_VARIABLE}=... as the server printed it")
     if fields.get("culprit") == "user code" or status >= 500:
         return UserCodeError(fields.get("code") or "E451", what, where=fields.get("where"), hint=fields.get("hint"))
     return UsageError(fields.get("code") or "E209", what, where=fields.get("where") or url, hint=fields.get("hint"))

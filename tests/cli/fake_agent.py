@@ -30,6 +30,7 @@ class FakeAgent:
         self.cancelled = asyncio.Event()
         self.finish_while_away = False
         self.fail_with: str | None = None
+        self.token: str | None = None
         self.connections: list[str] = []
         self.calls: list[Any] = []
         self._stored: list[dict[str, Any]] = []
@@ -48,6 +49,8 @@ class FakeAgent:
         return web.json_response(self.messages)
 
     async def _objects(self, request: web.Request) -> web.Response:
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"error": {"code": "E222", "what": "a token is needed here"}}, status=401)
         chat = {"class": "Chat", "name": "me", "id": "ab" * 32, "state": "active", "sockets": 2, "generation": 3}
         plain = {"class": "Plain", "name": None, "id": "cd" * 32, "state": "inactive", "sockets": 0}
         return web.json_response({"objects": [{**chat, "alarm_ms": 1_790_000_000_000}, plain]})

@@ -179,11 +179,19 @@ async def test_objects(agent: Any, project: Path) -> None:
     assert len(json.loads((await run(project, "objects", "--json")).out)) == 2
 
 
-@pytest.mark.parametrize("verb", ["evict", "hibernate"])
-async def test_verbs(agent: Any, project: Path, verb: str) -> None:
-    assert (await run(project, verb, "Chat/me")).out == "Chat/me  hibernated\n"
-    assert (await run(project, verb, "--all")).out == "Chat/me  hibernated\n"
+@pytest.mark.parametrize(("verb", "done"), [("evict", "evicted"), ("hibernate", "hibernated")])
+async def test_verbs(agent: Any, project: Path, verb: str, done: str) -> None:
+    assert (await run(project, verb, "Chat/me")).out == f"Chat/me  {done}\n"
+    assert json.loads((await run(project, verb, "--all", "--json")).out) == {"v": 1, "verb": verb, "objects": ["Chat/me"]}
     assert agent.calls == [("Chat", "me", verb, None)] * 2
+
+
+async def test_a_server_with_a_token(agent: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent.token = "t0ken"
+    refused = await run(project, "objects")
+    assert (refused.code, "AGENTS_EMU_TOKEN" in refused.err) == (2, True)
+    monkeypatch.setenv("AGENTS_EMU_TOKEN", "t0ken")
+    assert (await run(project, "objects")).code == 0
 
 
 async def test_from_another_folder(agent: Any, project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

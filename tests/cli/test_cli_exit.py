@@ -14,10 +14,10 @@ import pytest
 
 import emulator
 from emulator.cli.main import COMMANDS, REASONS, run
-from emulator.config import AiMode, LogFormat, Options, Project
+from emulator.config import AiMode, LogFormat, Project
 from emulator.errors import EmuError, StartError
 
-Serve = Callable[[Project, Options, Any], int]
+Serve = Callable[..., int]
 
 
 def command(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -113,18 +113,20 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_code_of_the_gateway_is_ours(
     project: Path, gateway: Callable[[Serve], None], capsys: pytest.CaptureFixture[str], code: int
 ) -> None:
-    gateway(lambda *_: code)
+    gateway(lambda *_, **__: code)
     assert run(["dev"]) == code
     assert capsys.readouterr().err == (f"exit {code} ({REASONS[code]})\n" if code else "")
 
 
 def test_what_the_gateway_is_given(project: Path, gateway: Callable[[Serve], None], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    gateway(lambda *given: seen.extend(given) or 0)
+    gateway(lambda *given, reread: seen.extend([*given, reread]) or 0)
     (project / ".dev.vars").write_text("KEY=12345678")
     arguments = ["dev", str(project), "--port", "0", "--ai", "replay", "--var", "A:b:c", "--var", "D=e", "--json", "--no-inspector"]
     assert run(arguments) == 0
-    loaded, options, terminal = seen
+    loaded, options, terminal, reread = seen
+    (project / ".dev.vars").write_text("KEY=changed")
+    assert (reread().vars, reread().secrets["KEY"]) == (loaded.vars, "changed")
     assert isinstance(loaded, Project)
     assert (loaded.vars, dict(loaded.secrets)) == ({"A": "b:c", "D": "e"}, {"KEY": "12345678"})
     assert (options.port, options.ai_mode, options.log_format, options.inspector) == (0, AiMode.REPLAY, LogFormat.JSON, False)
@@ -132,7 +134,7 @@ def test_what_the_gateway_is_given(project: Path, gateway: Callable[[Serve], Non
 
 
 def test_an_error_of_the_gateway(project: Path, gateway: Callable[[Serve], None], capsys: pytest.CaptureFixture[str]) -> None:
-    def fail(*_: Any) -> int:
+    def fail(*_: Any, **__: Any) -> int:
         raise StartError("E301", "port 8787 is taken", hint="--port 8788")
 
     gateway(fail)
@@ -143,7 +145,7 @@ def test_an_error_of_the_gateway(project: Path, gateway: Callable[[Serve], None]
 def test_warnings_are_shown_before_serving(project: Path, gateway: Callable[[Serve], None], capsys: pytest.CaptureFixture[str]) -> None:
     keys = {"name": "shop", "main": "entry.py", "compatibility_date": "2026-06-11", "kv_namespaces": [{"binding": "CACHE"}], "nmae": 1}
     (project / "wrangler.jsonc").write_text(json.dumps(keys))
-    gateway(lambda *_: 0)
+    gateway(lambda *_, **__: 0)
     assert run(["dev"]) == 0
     shown = capsys.readouterr().err
     assert 'did you mean "name"?' in shown
@@ -153,7 +155,7 @@ def test_warnings_are_shown_before_serving(project: Path, gateway: Callable[[Ser
 def test_our_own_bug_is_reported_with_a_saved_traceback(
     project: Path, gateway: Callable[[Serve], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: Any) -> int:
+    def fail(*_: Any, **__: Any) -> int:
         raise ZeroDivisionError("oh no")
 
     gateway(fail)
@@ -166,7 +168,7 @@ def test_our_own_bug_is_reported_with_a_saved_traceback(
 
 
 def test_ctrl_c(project: Path, gateway: Callable[[Serve], None], capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(*_: Any) -> int:
+    def interrupt(*_: Any, **__: Any) -> int:
         raise KeyboardInterrupt
 
     gateway(interrupt)
@@ -198,7 +200,7 @@ def test_starting_imports_nothing_heavy(project: Path) -> None:
         "import sys, types, runpy\n"
         "fake = types.ModuleType('emulator.gateway.main')\n"
         "heavy = ('aiohttp', 'rich', 'jsonschema', 'json5', 'tomlkit', 'watchfiles', 'uvloop', 'asyncio', 'ssl')\n"
-        "fake.run = lambda *_: print([name for name in heavy if name in sys.modules]) or 0\n"
+        "fake.run = lambda *_, **__: print([name for name in heavy if name in sys.modules]) or 0\n"
         "sys.modules['emulator.gateway.main'] = fake\n"
         "from emulator.cli.main import run\n"
         "sys.exit(run(['dev']))\n"

@@ -151,7 +151,7 @@ async def test_a_killed_gateway_comes_back_with_everything_stored(session, serve
         assert await client.call("bump") == 2
         assert (await client.ready())["name"] == name
     assert await spoken(server, name) == ["first", "d0 d1 "]
-    names = {(row["class"], row["name"]) for row in await server.control("GET", "objects")}
+    names = {(row["class"], row["name"]) for row in (await server.control("GET", "objects"))["objects"]}
     assert {("Counter", name), ("Chat", name)} <= names
 
 

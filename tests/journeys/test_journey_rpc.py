@@ -95,5 +95,5 @@ async def test_26_idle_objects_hibernate_by_themselves(tmp_path):
 
 
 async def described(server: Server, class_name: str, name: str) -> dict:
-    (row,) = [row for row in await server.control("GET", "objects") if (row["class"], row["name"]) == (class_name, name)]
+    (row,) = [row for row in (await server.control("GET", "objects"))["objects"] if (row["class"], row["name"]) == (class_name, name)]
     return row

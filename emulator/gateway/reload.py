@@ -26,7 +26,7 @@ STOP_WITHIN_MS = 200
 IGNORED_FOLDERS = frozenset(
     (".wrangler", ".agents-emu", "node_modules", ".git", "__pycache__", "fixtures", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 )
-IGNORED_SUFFIXES = (".pyc", ".pyo", ".swp", ".swx", "~", ".tmp", ".sqlite", ".sqlite-wal", ".sqlite-shm")
+IGNORED_SUFFIXES = (".log", ".pyc", ".pyo", ".swp", ".swx", "~", ".tmp", ".sqlite", ".sqlite-wal", ".sqlite-shm")
 _CONFIG_NAMES = frozenset(("wrangler.jsonc", "wrangler.json", "wrangler.toml"))
 
 

@@ -80,7 +80,7 @@ class Pretty:
     def _(self, event: Reloaded) -> str:
         sockets = f"{event.sockets} socket{'' if event.sockets == 1 else 's'} {'kept' if event.kept else 'closed'}"
         changed = ", ".join(event.paths[:3]) + (f" and {len(event.paths) - 3} more" if len(event.paths) > 3 else "")
-        return f"{self._paint('reload', Colour.GOOD)} #{event.number}  {changed}  {event.ms} ms  {sockets}"
+        return f"{self._paint('reload', Colour.GOOD)} #{event.number}  {changed or 'as asked'}  {event.ms} ms  {sockets}"
 
     @text.register
     def _(self, event: Caution) -> str:

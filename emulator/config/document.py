@@ -2,7 +2,7 @@
 
 Reading is what every start pays for, so it uses the standard library's JSON parser on a text whose comments were blanked out
 (offsets stay the same, so its line and column are right). Where a key stands is only asked when something is wrong with it;
-that is when json-five is imported.
+that is when places.py and json-five are imported.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,9 +20,6 @@ KeyPath = tuple[str | int, ...]
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'"(?:\\.|[^"\\\n])*"|,(?=\s*[}\]])')
-_TOML_HEADER = re.compile(r"\s*(\[\[?)([^\]#]+)\]")
-_TOML_KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_TOML_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,9 @@ class Document:
         """`file:line` of a key, or of the nearest thing around it that has a line."""
         if not key:
             return shown(self.path)
-        lines = _toml_lines(self.text) if self.path.suffix == ".toml" else _json_lines(self.text)
+        from emulator.config.places import json_lines, toml_lines
+
+        lines = toml_lines(self.text) if self.path.suffix == ".toml" else json_lines(plain_json(self.text))
         for length in range(len(key), 0, -1):
             if key[:length] in lines:
                 return f"{shown(self.path)}:{lines[key[:length]]}"
@@ -77,7 +75,7 @@ def read_document(path: Path) -> Document:
 
 def _parse_json(path: Path, text: str) -> dict[str, Any]:
     try:
-        data = json.loads(_plain_json(text), parse_constant=_no_constant)
+        data = json.loads(plain_json(text), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         control = error.msg.startswith("Invalid control character")  # nearly always the end of the line
         words = "a string is not closed on its line" if control else error.msg[0].lower() + error.msg[1:]
@@ -91,7 +89,7 @@ def _parse_json(path: Path, text: str) -> dict[str, Any]:
     return data
 
 
-def _plain_json(text: str) -> str:
+def plain_json(text: str) -> str:
     """The text with comments and trailing commas blanked, every other character where it was."""
     text = _COMMENT.sub(lambda found: found[0] if found[0][0] == '"' else re.sub(r"[^\n]", " ", found[0]), text)
     return _TRAILING_COMMA.sub(lambda found: found[0] if found[0][0] == '"' else " ", text)
@@ -128,60 +126,3 @@ def excerpt(text: str, line: int, column: int) -> str:
     start = max(0, column - 60)
     block = [f"{number:>{width}} | {content[start : start + 100]}".expandtabs(1) for number, content in shown_lines]
     return "\n".join([*block, " " * (width + 3 + column - 1 - start) + "^"])
-
-
-@lru_cache(maxsize=2)
-def _json_lines(text: str) -> dict[KeyPath, int]:
-    from json5 import loads
-    from json5.loader import ModelLoader
-    from json5.model import JSONArray, JSONObject
-
-    lines: dict[KeyPath, int] = {}
-
-    def walk(node: Any, path: KeyPath) -> None:
-        if isinstance(node, JSONObject):
-            for pair in node.key_value_pairs:
-                name: Any = pair.key
-                key = (*path, json.loads(name.raw_value))
-                lines[key] = name.lineno
-                walk(pair.value, key)
-        elif isinstance(node, JSONArray):
-            value: Any
-            for index, value in enumerate(node.values):
-                lines[*path, index] = value.lineno
-                walk(value, (*path, index))
-
-    walk(loads(_plain_json(text), loader=ModelLoader()).value, ())
-    return lines
-
-
-@lru_cache(maxsize=2)
-def _toml_lines(text: str) -> dict[KeyPath, int]:
-    """Lines of tables and keys. Values inside inline tables and lists have none of their own."""
-    lines: dict[KeyPath, int] = {}
-    counts: dict[KeyPath, int] = {}
-    table: KeyPath = ()
-    for number, line in enumerate(text.split("\n"), 1):
-        if header := _TOML_HEADER.match(line):
-            table = _inside_arrays(tuple(part.strip("\"'") for part in _TOML_PART.findall(header[2])), counts)
-            if header[1] == "[[":
-                counts[table] = counts.get(table, -1) + 1
-                lines.setdefault(table, number)
-                table = (*table, counts[table])
-            lines.setdefault(table, number)
-        elif assignment := _TOML_KEY.match(line):
-            key = table
-            for part in _TOML_PART.findall(assignment[1]):
-                key = (*key, part.strip("\"'"))
-                lines.setdefault(key, number)
-    return lines
-
-
-def _inside_arrays(path: KeyPath, counts: dict[KeyPath, int]) -> KeyPath:
-    """`[a.b]` after `[[a]]` means the `b` of the latest `a`."""
-    resolved: KeyPath = ()
-    for position, part in enumerate(path):
-        resolved = (*resolved, part)
-        if resolved in counts and position < len(path) - 1:
-            resolved = (*resolved, counts[resolved])
-    return resolved

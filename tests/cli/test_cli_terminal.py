@@ -97,6 +97,12 @@ def test_lines_for_programs() -> None:
     assert entries[6]["data"]["bindings"][0]["class_name"] == "Chat"
 
 
+def test_reload_lines() -> None:
+    paths = tuple(f"src/{name}.py" for name in "abcde")
+    assert shown(Reloaded(2, paths, 9, 1, kept=False))[0] == "reload #2  src/a.py, src/b.py, src/c.py and 2 more  9 ms  1 socket closed\n"
+    assert shown(Reloaded(3, (), 9, 0))[0] == "reload #3  as asked  9 ms  0 sockets kept\n"
+
+
 def test_levels() -> None:
     out, err = shown(*EVENTS, level=LogLevel.WARN)
     assert out.splitlines()[0] == "Chat/me  warn one"

@@ -106,7 +106,7 @@ class ObjectStatics(JsObject):
 OBJECT: Final = JsConstructor(JsObject, ObjectStatics._js_new, statics=ObjectStatics)
 """`js.Object`. Its functions live apart from JsObject, where they would hide data keys such as "keys"."""
 
-JsObject._js_constructor = OBJECT  # type: ignore[attr-defined]
+JsObject.constructor = OBJECT  # type: ignore[attr-defined]
 
 
 def json_namespace() -> Namespace:

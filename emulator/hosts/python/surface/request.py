@@ -10,9 +10,10 @@ from .errors import js_error
 from .headers import Headers, headers_from
 from .readable import ByteSource
 from .url import normalize_url
-from .values import is_nullish, js_string, jsnull, option
+from .values import JsObject, is_nullish, js_string, jsnull, option
 
 NORMALIZED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"})
+_SIGNAL_ONLY = {"signal"}
 
 
 class JsRequest(Body):
@@ -29,6 +30,9 @@ class JsRequest(Body):
 
     def __init__(self, source: Any, init: Any = None) -> None:
         """`new Request(input, init)`; a request as input gives its body away."""
+        if isinstance(source, JsRequest) and init.__class__ is JsObject and init._js_own().keys() == _SIGNAL_ONLY:
+            self._take_over(source, init._js_own()["signal"])
+            return
         other = source if isinstance(source, JsRequest) else None
         base = init if isinstance(init, JsRequest) else other
         self.url = other.url if other is not None else normalize_url(source)
@@ -80,6 +84,18 @@ class JsRequest(Body):
         request.cache = None
         request.keepalive = False
         return request
+
+    def _take_over(self, other: JsRequest, signal: Any) -> None:
+        """The common case, `fetch(request)` through the SDK: the same request, its body moved, another signal."""
+        self.url, self.method, self.redirect, self.cf = other.url, other.method, other.redirect, other.cf
+        self.fetcher, self.integrity, self.cache, self.keepalive = other.fetcher, other.integrity, other.cache, other.keepalive
+        self._headers = other._headers.copy()
+        self._signal = None if is_nullish(signal) else signal
+        self._used = False
+        if other._known is None and other._source is None and other._stream is None:
+            self._known = self._source = self._stream = None
+        else:
+            other._move_to(self)
 
     @property
     def signal(self) -> AbortSignal:

@@ -62,6 +62,13 @@ def js_number(value: float) -> int | float:
     return value
 
 
+class _LazyConstructor:
+    """Stands for a class's constructor until somebody asks for it."""
+
+    def __get__(self, _instance: object, cls: type[JsProxy]) -> JsConstructor:
+        return constructor_of(cls)
+
+
 class JsProxy:
     """Base of all JavaScript objects. Compared by identity, not hashable (python-workers-surface.md 3.2).
 
@@ -80,10 +87,13 @@ class JsProxy:
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    @property
-    def constructor(self) -> Any:
-        """The class's constructor object; `.name` is what the SDK looks at."""
-        return constructor_of(type(self))
+    constructor: Any = _LazyConstructor()
+    """The class's constructor object; `.name` is what the SDK looks at."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # A class attribute that makes itself at first use: the SDK reads it many times for every request.
+        cls.constructor = _LazyConstructor()
 
     @property
     def typeof(self) -> str:
@@ -350,11 +360,11 @@ class JsConstructor(JsFunction):
 
 def constructor_of(cls: type[JsProxy]) -> JsConstructor:
     """The one constructor object of a proxy class, made at first use."""
-    found = cls.__dict__.get("_js_constructor")
-    if found is None:
+    found = cls.__dict__.get("constructor")
+    if found is None or found.__class__ is _LazyConstructor:
         found = JsConstructor(cls)
-        cls._js_constructor = found  # type: ignore[attr-defined]
-    return found
+        cls.constructor = found
+    return found  # type: ignore[return-value]
 
 
 def class_tag(value: Any = None) -> str:

@@ -232,16 +232,24 @@ class TransformStream(JsProxy):
 
     async def _write(self, chunk: Any, _controller: Any) -> None:
         await self._room
-        if is_function(self._transform):
-            await JsPromise.resolve(self._transform(chunk, TransformController(self)))
-        else:
-            self.pass_on(chunk)
+        try:
+            if is_function(self._transform):
+                await JsPromise.resolve(self._transform(chunk, TransformController(self)))
+            else:
+                self.pass_on(chunk)
+        except Exception as error:
+            self.readable.fail(error)
+            raise
         if not self.readable._wants_chunk() and self.readable._state == "readable":
             self._room = JsPromise()
 
     async def _close(self) -> None:
-        if is_function(self._flush):
-            await JsPromise.resolve(self._flush(TransformController(self)))
+        try:
+            if is_function(self._flush):
+                await JsPromise.resolve(self._flush(TransformController(self)))
+        except Exception as error:
+            self.readable.fail(error)
+            raise
         if self.readable._state == "readable" and not self.readable._closing:
             self.readable.close()
 

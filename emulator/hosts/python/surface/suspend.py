@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
 from .convert import unwrap
+from .promise import JsPromise
 
 try:
     import greenlet
@@ -28,6 +29,7 @@ AVAILABLE = greenlet is not None
 def run_sync(awaitable: Awaitable[Any], /) -> Any:
     """The result of `awaitable`, waited for here; RuntimeError("No suspender") where that is impossible."""
     if _driver() is None:
+        _discard(unwrap(awaitable))
         raise RuntimeError("No suspender")
     return _exhaust(unwrap(awaitable).__await__())
 
@@ -48,6 +50,14 @@ async def suspendable[T](coroutine: Coroutine[Any, Any, T]) -> T:
 def task_factory(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
     """For `loop.set_task_factory`: the tasks user code makes can `run_sync` too."""
     return asyncio.Task(suspendable(coroutine), loop=loop, **options)
+
+
+def _discard(awaitable: Any) -> None:
+    """Nobody will wait for it: neither a never-awaited warning nor an unhandled rejection is news then."""
+    if isinstance(awaitable, JsPromise):
+        awaitable.mark_handled()
+    elif asyncio.iscoroutine(awaitable):
+        awaitable.close()
 
 
 def _driver() -> Any:

@@ -106,7 +106,7 @@ class ObjectStatics(JsObject):
 OBJECT: Final = JsConstructor(JsObject, ObjectStatics._js_new, statics=ObjectStatics)
 """`js.Object`. Its functions live apart from JsObject, where they would hide data keys such as "keys"."""
 
-JsObject.constructor = OBJECT  # type: ignore[attr-defined]
+JsObject._js_constructor = OBJECT
 
 
 def json_namespace() -> Namespace:

@@ -66,7 +66,9 @@ class _LazyConstructor:
     """Stands for a class's constructor until somebody asks for it."""
 
     def __get__(self, _instance: object, cls: type[JsProxy]) -> JsConstructor:
-        return constructor_of(cls)
+        found = constructor_of(cls)
+        cls.constructor = found
+        return found
 
 
 class JsProxy:
@@ -82,6 +84,8 @@ class JsProxy:
     _js_tag: ClassVar[str | None] = None  # what Object.prototype.toString says; the class name when None
     _js_statics: ClassVar[tuple[str, ...]] = ()  # attributes of the Python class reachable on the constructor
 
+    _js_constructor: ClassVar[Any]  # what constructor_of made for exactly this class
+
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -93,7 +97,8 @@ class JsProxy:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # A class attribute that makes itself at first use: the SDK reads it many times for every request.
-        cls.constructor = _LazyConstructor()
+        if "constructor" not in cls.__dict__:
+            cls.constructor = _LazyConstructor()
 
     @property
     def typeof(self) -> str:
@@ -360,11 +365,11 @@ class JsConstructor(JsFunction):
 
 def constructor_of(cls: type[JsProxy]) -> JsConstructor:
     """The one constructor object of a proxy class, made at first use."""
-    found = cls.__dict__.get("constructor")
-    if found is None or found.__class__ is _LazyConstructor:
+    found = cls.__dict__.get("_js_constructor")
+    if found is None:
         found = JsConstructor(cls)
-        cls.constructor = found
-    return found  # type: ignore[return-value]
+        cls._js_constructor = found
+    return found
 
 
 def class_tag(value: Any = None) -> str:

@@ -1,0 +1,76 @@
+"""Conformance: one server for all cases that leave it alone, another for those that kill it; slow cases run beside the others."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "journeys")]
+
+from harness.server import Server, serving  # noqa: E402
+from playbook.stage import play  # noqa: E402
+from playbook.steps import Case  # noqa: E402
+
+IDLE_MS = 600
+"""Short, so that hibernation takes no time; the rules do not depend on it (S-97, S-98)."""
+PROJECT = HERE / "project_py"
+ARGUMENTS = ("--idle-ms", str(IDLE_MS), "--ai", "live", "--reload", "off", "--log-format", "json")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    one_loop = pytest.mark.asyncio(loop_scope="session")
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.journey)
+            item.add_marker(one_loop, append=False)
+
+
+@pytest.fixture(scope="session")
+def idle_ms() -> int:
+    return IDLE_MS
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """Nothing may stop or kill it."""
+    async with serving(PROJECT, tmp_path_factory.mktemp("conformance"), *ARGUMENTS) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def rough_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """Killed and restarted at will."""
+    async with serving(PROJECT, tmp_path_factory.mktemp("rough"), *ARGUMENTS) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def slow_cases(request: pytest.FixtureRequest, server: Server) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+    """All slow cases of this run, begun together: each mostly waits."""
+    wanted = [
+        item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec") and "case" in item.callspec.params
+    ]
+    tasks = {
+        case.statement: asyncio.create_task(play(case, server, IDLE_MS))
+        for case in wanted
+        if isinstance(case, Case) and case.lane == "slow"
+    }
+    yield tasks
+    for task in tasks.values():
+        task.cancel()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):  # type: ignore[no-untyped-def]
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and HERE in item.path.parents:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Server):
+                report.sections.append((f"output of {name}", value.output()[-4000:]))

@@ -1,0 +1,1 @@
+"""How the conformance cases are written (steps, programs, matching) and played (stage)."""

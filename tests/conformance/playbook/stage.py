@@ -1,0 +1,89 @@
+"""Where a case is played: a running server, a name of the case's own, and the case's sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import urllib.parse
+from typing import Any
+
+import aiohttp
+from harness.server import Server
+
+from playbook.programs import Program
+from playbook.steps import Case, query_of
+
+
+class Stage:
+    """`name` addresses objects that no other case uses."""
+
+    def __init__(self, server: Server, name: str, idle_s: float) -> None:
+        self._server = server
+        self.name = name
+        self.idle_s = idle_s
+        self.sockets: dict[str, aiohttp.ClientWebSocketResponse] = {}
+        self.remembered: dict[str, Any] = {}
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        assert self._server.session is not None
+        return self._server.session
+
+    def url(self, path: str, program: Program = None) -> str:
+        return self._server.origin + path.replace("{me}", urllib.parse.quote(self.name, safe="")) + query_of(program)
+
+    async def run(self, program: Program) -> dict[str, Any]:
+        """The outcome of a program in the Worker."""
+        async with self.session.post(self._server.origin + "/run", params={"me": self.name}, data=json.dumps(program)) as response:
+            text = await response.text()
+        assert response.status == 200, f"/run: {response.status} {text[:2000]}"
+        outcome: dict[str, Any] = json.loads(text)
+        return outcome
+
+    async def state(self, class_name: str) -> str:
+        """Where the case's object is in its life; asking does not wake it."""
+        listed = await self._server.control("GET", "objects")
+        mine = [row for row in listed["objects"] if row["class"] == class_name and row["name"] == self.name]
+        return mine[0]["state"] if mine else "inactive"
+
+    async def control(self, path: str, body: dict[str, Any]) -> Any:
+        """A verb of the control API."""
+        return await self._server.control("POST", path.replace("{me}", urllib.parse.quote(self.name, safe="")), json=body)
+
+    async def restart(self, down_ms: int, *, kill: bool) -> None:
+        if kill:
+            await self._server.kill()
+        else:
+            await self._server.stop()
+        await asyncio.sleep(down_ms / 1000)
+        await self._server.restart()
+
+    async def close_socket(self, name: str, code: int | None, reason: str) -> None:
+        """Send a Close frame without waiting for the answer."""
+        payload = b"" if code is None else struct.pack(">H", code) + reason.encode()
+        await self.sockets[name].send_frame(payload, aiohttp.WSMsgType.CLOSE)
+
+    def reset_socket(self, name: str) -> None:
+        """End the TCP connection with a reset: no Close frame, no FIN."""
+        connection = self.sockets[name]._response.connection
+        assert connection is not None and connection.transport is not None
+        sock = connection.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.transport.abort()
+
+    async def leave(self) -> None:
+        """The case is over."""
+        for name in self.sockets:
+            if self.sockets[name]._response.connection is not None:
+                self.reset_socket(name)
+
+
+async def play(case: Case, server: Server, idle_ms: int) -> None:
+    """Play one case under a name of its own."""
+    stage = Stage(server, f"{case.statement} {case.title}"[:80], idle_ms / 1000)
+    try:
+        await case.play(stage)
+    finally:
+        await stage.leave()

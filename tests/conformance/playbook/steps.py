@@ -1,0 +1,324 @@
+"""The steps of a case. Each is data; `play` does it on a stage and fails with AssertionError."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.parse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from playbook.matching import fits
+from playbook.programs import LIFE, Program, call, notes
+
+if TYPE_CHECKING:
+    from playbook.stage import Stage
+
+WITHIN_S = 8.0
+"""How long an eventual expectation may take to come true."""
+
+
+class Step(Protocol):
+    async def play(self, stage: Stage) -> None: ...
+
+
+class Mismatch(AssertionError):
+    def __init__(self, what: str, got: Any, wanted: Any) -> None:
+        super().__init__(f"{what}\n  got    {json.dumps(got, default=str)[:2000]}\n  wanted {wanted!r}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a program in the Worker; its outcome is `{"value"}` or `{"error"}`. `gives` is short for the first, `raises` for the second."""
+
+    program: Program
+    gives: Any = None
+    raises: Any = None
+
+    async def play(self, stage: Stage) -> None:
+        outcome = await stage.run(self.program)
+        if self.raises is not None:
+            _check(f"run {self.program}", outcome, {"error": self.raises})
+        elif "error" in outcome or (self.gives is not None and not fits(outcome["value"], self.gives)):
+            raise Mismatch(f"run {self.program}", outcome, self.gives)
+
+
+@dataclass(frozen=True)
+class Until:
+    """Run a program again and again until its value is as wanted."""
+
+    program: Program
+    gives: Any
+    within_s: float = WITHIN_S
+
+    async def play(self, stage: Stage) -> None:
+        await _until(f"run {self.program}", lambda: stage.run(self.program), {"value": self.gives}, self.within_s)
+
+
+def Noted(wanted: Any, class_name: str = "Probe", within_s: float = WITHIN_S) -> Until:
+    """What the case's object has noted in all its lives, sooner or later."""
+    return Until(notes(class_name), wanted, within_s)
+
+
+@dataclass(frozen=True)
+class Http:
+    """A request to a path of the Worker; `{me}` is the case's name, `program` goes into the query."""
+
+    path: str
+    status: int = 200
+    text: Any = None
+    method: str = "GET"
+    program: Program = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    async def play(self, stage: Stage) -> None:
+        async with stage.session.request(self.method, stage.url(self.path, self.program), headers=self.headers, data=self.body) as response:
+            text = await response.text()
+        assert response.status == self.status, f"{self.path}: {response.status} {text[:2000]}"
+        if self.text is not None:
+            _check(self.path, text, self.text)
+
+
+ACCEPT = ["do", ["let", "pair", ["new", "WebSocketPair"]], ["!ctx.acceptWebSocket", ["@pair.1"]]]
+REPLY_101 = ["response", None, 101, {}, ["@pair.0"]]
+
+
+@dataclass(frozen=True)
+class Open:
+    """Open a WebSocket called `name`. `before` runs in the object's fetch once it is accepted (`pair.1` is its end)."""
+
+    name: str = "ws"
+    accept: Program = None
+    before: Program = None
+    path: str = "/at/Probe/{me}"
+    protocols: tuple[str, ...] = ()
+
+    async def play(self, stage: Stage) -> None:
+        program = ["do", self.accept or ACCEPT, self.before, REPLY_101]
+        stage.sockets[self.name] = await stage.session.ws_connect(
+            stage.url(self.path, program), autoclose=False, autoping=False, max_msg_size=0, protocols=self.protocols, compress=0
+        )
+
+
+@dataclass(frozen=True)
+class Send:
+    """Send text or bytes; a list is a program for `webSocketMessage`. `invalid` bytes go as a text frame."""
+
+    message: Any
+    name: str = "ws"
+    as_text: bool = False
+
+    async def play(self, stage: Stage) -> None:
+        from aiohttp import WSMsgType
+
+        socket = stage.sockets[self.name]
+        if self.as_text:
+            await socket.send_frame(self.message, WSMsgType.TEXT)
+        elif isinstance(self.message, bytes):
+            await socket.send_bytes(self.message)
+        else:
+            await socket.send_str(self.message if isinstance(self.message, str) else json.dumps(self.message))
+
+
+@dataclass(frozen=True)
+class Ping:
+    """A protocol ping; the pong must carry the same payload."""
+
+    payload: bytes
+    name: str = "ws"
+
+    async def play(self, stage: Stage) -> None:
+        from aiohttp import WSMsgType
+
+        socket = stage.sockets[self.name]
+        await socket.ping(self.payload)
+        message = await socket.receive(timeout=WITHIN_S)
+        assert (message.type, bytes(message.data)) == (WSMsgType.PONG, self.payload), message
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The next frame is this message; text that starts like JSON is compared as JSON unless text is wanted."""
+
+    wanted: Any
+    name: str = "ws"
+
+    async def play(self, stage: Stage) -> None:
+        from aiohttp import WSMsgType
+
+        message = await stage.sockets[self.name].receive(timeout=WITHIN_S)
+        assert message.type in (WSMsgType.TEXT, WSMsgType.BINARY), f"wanted {self.wanted!r}, got {message}"
+        got = message.data
+        if isinstance(got, str) and not isinstance(self.wanted, str):
+            got = json.loads(got)
+        if isinstance(got, bytes):
+            assert got == self.wanted, f"{got[:100]!r} of {len(got)} bytes"
+        else:
+            _check(f"frame of {self.name}", got, self.wanted)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The next thing is the end: a Close frame with this code and reason, or with `code` None the connection alone."""
+
+    code: int | None
+    reason: Any = ""
+    name: str = "ws"
+    reply: bool = True
+
+    async def play(self, stage: Stage) -> None:
+        from aiohttp import WSMsgType
+
+        socket = stage.sockets[self.name]
+        message = await socket.receive(timeout=WITHIN_S)
+        if self.code is None:
+            assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR), f"wanted the end without Close frame, got {message}"
+            return
+        assert message.type is WSMsgType.CLOSE, f"wanted Close {self.code}, got {message}"
+        got = (message.data, message.extra or "")
+        assert got[0] == self.code and fits(got[1], self.reason), f"wanted Close {self.code} {self.reason!r}, got {got}"
+        if self.reply:
+            await stage.close_socket(self.name, self.code if self.code >= 1000 and self.code != 1005 else 1000, "")
+
+
+@dataclass(frozen=True)
+class Close:
+    """Send a Close frame; without a code an empty one."""
+
+    code: int | None = 1000
+    reason: str = ""
+    name: str = "ws"
+
+    async def play(self, stage: Stage) -> None:
+        await stage.close_socket(self.name, self.code, self.reason)
+
+
+@dataclass(frozen=True)
+class Drop:
+    """The client's connection breaks: a TCP reset."""
+
+    name: str = "ws"
+
+    async def play(self, stage: Stage) -> None:
+        stage.reset_socket(self.name)
+
+
+@dataclass(frozen=True)
+class Wait:
+    ms: int
+
+    async def play(self, stage: Stage) -> None:
+        await asyncio.sleep(self.ms / 1000)
+
+
+@dataclass(frozen=True)
+class Slept:
+    """Wait until the object has been dropped for idleness; looking does not wake it."""
+
+    class_name: str = "Probe"
+
+    async def play(self, stage: Stage) -> None:
+        await _until("state", lambda: stage.state(self.class_name), ("hibernated", "inactive"), WITHIN_S, choices=True)
+
+
+@dataclass(frozen=True)
+class StayedAwake:
+    """After well more than the idle time it is still the first instance, and not asleep."""
+
+    async def play(self, stage: Stage) -> None:
+        await asyncio.sleep(stage.idle_s * 2.5)
+        state = await stage.state("Probe")
+        assert state in ("active", "idle"), f"the object is {state}"
+        _check("instance", await stage.run(call(LIFE)), {"value": 1})
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb of the emulator's control API; a runtime without one is not asked."""
+
+    path: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+    async def play(self, stage: Stage) -> None:
+        await stage.control(self.path, self.body)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Play steps at the same time."""
+
+    steps: tuple[Step, ...]
+
+    async def play(self, stage: Stage) -> None:
+        async with asyncio.TaskGroup() as group:
+            for step in self.steps:
+                group.create_task(step.play(stage))
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Stop the whole server and start it again; with `down_ms` it stays away for that long. `kill` = as by `kill -9`."""
+
+    down_ms: int = 0
+    kill: bool = False
+
+    async def play(self, stage: Stage) -> None:
+        await stage.restart(self.down_ms, kill=self.kill)
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Keep a program's value under a name, or check that it is the same as before."""
+
+    name: str
+    program: Program
+
+    async def play(self, stage: Stage) -> None:
+        outcome = await stage.run(self.program)
+        assert "value" in outcome, outcome
+        if self.name in stage.remembered:
+            _check(self.name, outcome["value"], stage.remembered[self.name])
+        else:
+            stage.remembered[self.name] = outcome["value"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One statement. `lane` says how it is played: `quick` one after the other, `slow` beside the others, `rough` on a server of its
+    own because it kills it. `statement` is the number, with a letter where one statement has several cases.
+    """
+
+    statement: str
+    title: str
+    steps: tuple[Step, ...]
+    lane: str = "quick"
+
+    async def play(self, stage: Stage) -> None:
+        for number, step in enumerate(self.steps, 1):
+            try:
+                await step.play(stage)
+            except Exception as error:
+                error.add_note(f"{self.statement} {self.title}: step {number}, {type(step).__name__}")
+                raise
+
+
+def _check(what: str, got: Any, wanted: Any) -> None:
+    if not fits(got, wanted):
+        raise Mismatch(what, got, wanted)
+
+
+async def _until(what: str, look: Any, wanted: Any, within_s: float, *, choices: bool = False) -> None:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + within_s
+    while True:
+        got = await look()
+        if got in wanted if choices else fits(got, wanted):
+            return
+        if loop.time() > give_up:
+            raise Mismatch(f"{what}, within {within_s} s", got, wanted)
+        await asyncio.sleep(0.03)
+
+
+def query_of(program: Program) -> str:
+    return "?" + urllib.parse.urlencode({"p": json.dumps(program)}) if program is not None else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
 from .containers import JsArray
@@ -378,16 +378,6 @@ class BufferLease(JsObject):
 
 def _released() -> None:
     """Nothing to give back: the bytes are kept alive by whoever holds the array."""
-
-
-def buffer_bytes(value: Any) -> bytes | bytearray | memoryview | None:
-    """The bytes of a JavaScript buffer, without a copy; None when `value` is none."""
-    return value.data() if isinstance(value, JsBuffer) else None
-
-
-def concat(chunks: Iterable[Any]) -> bytes:
-    """The bytes of several buffers in one."""
-    return b"".join(chunk.data() for chunk in chunks)
 
 
 assert sys.byteorder == "little", "typed arrays assume a little-endian machine, as every platform Pyodide runs on is"

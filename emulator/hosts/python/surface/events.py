@@ -108,10 +108,6 @@ class EventTarget(JsProxy):
             self._call(callback if is_function(callback) else callback.handleEvent, event)
         return not event.defaultPrevented
 
-    def has_listeners(self, type_: str) -> bool:
-        """Whether anybody would hear an event of this type."""
-        return is_function(getattr(self, "on" + type_, None)) or any(entry[0] == type_ for entry in self._listeners)
-
     def _call(self, callback: Any, event: Event) -> None:
         self.new_context().run(JsPromise.attempt, callback, event)
 

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 class Runtime(Protocol):
     """The host's side. Nothing here blocks; all of it is called on the event loop's thread."""
 
-    env: Any
-    """The project's env as a raw JavaScript object (`cloudflare:workers` `env`); `patch_env` replaces its members."""
+    @property
+    def env(self) -> Any:
+        """The project's env as a raw JavaScript object (`cloudflare:workers` `env`); `patch_env` replaces its members."""
 
-    flags: Mapping[str, bool]
-    """Compatibility flags for `_cloudflare_compat_flags`; a missing one is False."""
+    @property
+    def flags(self) -> Mapping[str, bool]:
+        """Compatibility flags for `_cloudflare_compat_flags`; a missing one is False."""
 
-    pyodide_version: str
-    """`pyodide.__version__`: "0.28.2" for Python 3.13, "314.0.0" for 3.14; never "0.26.0a2" (an old SDK path)."""
+    @property
+    def pyodide_version(self) -> str:
+        """`pyodide.__version__`: "0.28.2" for Python 3.13, "314.0.0" for 3.14; never "0.26.0a2" (an old SDK path)."""
 
     def fetch(self, request: JsRequest) -> JsPromise:
         """Sends a request to the outside world; a promise of a `JsResponse`. Network failure rejects with a TypeError."""

@@ -47,7 +47,7 @@ class JsRequest(Body):
         self.integrity = option(init, "integrity", "")
         self.cache = option(init, "cache")
         self.keepalive = False
-        signal = option(init, "signal", base._signal if base is not None else None)
+        signal = init._signal if isinstance(init, JsRequest) else option(init, "signal", other._signal if other is not None else None)
         self._signal = None if is_nullish(signal) else signal
         self._init_body(init, base)
 

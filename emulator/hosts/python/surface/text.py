@@ -7,7 +7,7 @@ import binascii
 import codecs
 from typing import Any
 
-from .buffers import ArrayBuffer, JsBuffer, Uint8Array
+from .buffers import JsBuffer, Uint8Array
 from .errors import js_error
 from .values import JsObject, JsProxy, is_nullish, js_string, option
 
@@ -92,8 +92,3 @@ def atob(text: Any) -> str:
         return base64.b64decode(given.rstrip("=") + "=" * (-len(given.rstrip("=")) % 4), validate=True).decode("latin-1")
     except binascii.Error:
         raise js_error("InvalidCharacterError", "atob() called with invalid base64-encoded data.") from None
-
-
-def array_buffer(data: bytes) -> ArrayBuffer:
-    """Shared until written."""
-    return ArrayBuffer(data)

@@ -162,7 +162,7 @@ class Instance(Owner):
 
     def commit(self) -> None:
         """End the implicit transaction. A commit that fails resets the object before any effect of the turn has left (S-29 to S-32)."""
-        if self.dead or not self.storage.is_dirty:
+        if self.dead:
             return
         try:
             self.storage.commit()
@@ -246,6 +246,8 @@ class Instance(Owner):
             for waiting in self.gate.leave(section):
                 self._loop.call_soon(waiting)
             self._loop.call_soon(self._next_tick)
+            # A transaction commits by itself: what its object wanted to say meanwhile may leave now.
+            self._loop.call_soon(self.commit)
 
         def start() -> None:
             context = self.fresh_context()

@@ -65,7 +65,7 @@ def load(project: dict[str, Any]) -> UserCode:
     """Import `main` and collect its exports. Raises UserCodeError with the user's file and line."""
     main = Path(project["root"]) / project["main"]
     if not main.is_file():
-        raise UserCodeError("E401", f"main is {project['main']!r}, and there is no such file", where=str(main), hint=_nearby(main))
+        raise UserCodeError("E421", f"main is {project['main']!r}, and there is no such file", where=str(main), hint=_nearby(main))
     try:
         module = importlib.import_module(main.stem)
     except BaseException as error:
@@ -74,7 +74,7 @@ def load(project: dict[str, Any]) -> UserCode:
         raise import_failure(error, main) from error
     if getattr(module, "__file__", None) != str(main):
         raise UserCodeError(
-            "E402",
+            "E422",
             f"importing {main.stem!r} gave {getattr(module, '__file__', 'a built-in module')}, not the project's main",
             where=str(main),
             hint=f"rename {main.name}: its name is taken by another module",
@@ -114,7 +114,7 @@ def _check_bindings(code: UserCode, project: dict[str, Any], main: Path) -> None
         close = difflib.get_close_matches(wanted, code.objects, 1)
         exported = ", ".join(sorted(code.objects)) or "no Durable Object class"
         raise UserCodeError(
-            "E403",
+            "E423",
             f"the binding {binding['name']!r} names the class {wanted!r}, which {project['main']} does not export",
             where=str(main),
             hint=f"did you mean {close[0]!r}?" if close else f"it exports {exported}; export {wanted}, or change class_name",
@@ -132,7 +132,7 @@ def import_failure(error: BaseException, main: Path) -> UserCodeError:
         hint = f"install {error.name.partition('.')[0]!r} into the project's environment ({sys.prefix}), or correct the import"
     elif isinstance(error, ImportError) and "is not emulated" in str(error):
         hint = "that part of the JavaScript runtime is not emulated; see docs/parity.md"
-    failure = UserCodeError("E404", f"{main.name} does not load: {text}", where=where, hint=hint)
+    failure = UserCodeError("E424", f"{main.name} does not load: {text}", where=where, hint=hint)
     failure.__cause__ = error
     return failure
 

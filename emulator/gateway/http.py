@@ -148,7 +148,7 @@ class Edge:
             if exchange is not None:
                 exchange.cancel(CLIENT_GONE)
                 if upgrade:
-                    self._book.refuse(exchange.id)
+                    self._book.abandon(exchange)
             raise
         except (RemoteError, LinkLost, NoHost, Overloaded) as error:
             if upgrade and exchange is not None:
@@ -157,7 +157,7 @@ class Edge:
         if upgrade and not answer.upgraded:
             self._book.refuse(answer.id)
         if answer.upgraded:
-            return 101, self._upgrade(request, answer)
+            return 101, self._upgrade(request, exchange, answer)
         return answer.status, await self._respond(request, answer.status, answer.reason, answer.headers, answer.body)
 
     def _request_headers(self, request: BaseRequest) -> tuple[list[tuple[bytes, bytes]], bytes, bool, bool]:
@@ -179,13 +179,13 @@ class Edge:
 
     # -- to the client
 
-    def _upgrade(self, request: BaseRequest, answer: Answer) -> _Written:
+    def _upgrade(self, request: BaseRequest, exchange: Outgoing, answer: Answer) -> _Written:
         """Complete the handshake and take the connection away from aiohttp."""
         socket = self._book.sockets.get(answer.id)
         transport = request.transport
         key = request.headers.get("Sec-WebSocket-Key", "").encode()
         if socket is None or transport is None:
-            self._book.refuse(answer.id)
+            self._book.abandon(exchange)
             return _Written(False)
         lines = [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: "]
         lines += [rfc6455.accept_key(key), b"\r\n"]

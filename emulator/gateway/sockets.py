@@ -19,7 +19,7 @@ from emulator.gateway.journal import Journal
 from emulator.gateway.rfc6455 import Opcode
 from emulator.wire import frames
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Link
+from emulator.wire.link import Link, Outgoing
 
 _TEXT, _BINARY, _CLOSE, _CREDIT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.CREDIT)
 _ACCEPTED, _ATTACHMENT, _RESPONSE = int(Kind.ACCEPTED), int(Kind.ATTACHMENT), int(Kind.RESPONSE)
@@ -70,8 +70,15 @@ class SocketBook:
         return socket
 
     def refuse(self, ident: int) -> None:
-        """The handshake was not answered by an upgrade, or its client is gone."""
+        """The handshake was not answered by an upgrade."""
         self.sockets.pop(ident, None)
+
+    def abandon(self, exchange: Outgoing) -> None:
+        """The client went away during its handshake; if the host had answered already, it hears of the end like of any other."""
+        self.sockets.pop(exchange.id, None)
+        answer = exchange.answer
+        if answer.done() and not answer.cancelled() and answer.exception() is None and answer.result().upgraded:
+            _say_gone(exchange.link, exchange.id)
 
     def drop(self, socket: ClientSocket, mode: str, code: int, reason: str) -> None:
         """End a socket from outside: `close` sends a Close frame, `reset` cuts the connection."""
@@ -170,8 +177,7 @@ class SocketBook:
             outgoing.take(frame)
         elif frame.kind == _RESPONSE:
             # The upgrade crossed the news that the client is gone.
-            link.send(_CLOSE, frame.id, frames.write_close(rules.ABNORMAL, rules.ABNORMAL_REASON))
-            link.send(_GONE, frame.id)
+            _say_gone(link, frame.id)
 
     def auto_response(self, class_name: str, object_id: str, request: str | None, response: str) -> None:
         """The object's pair; `request` None removes it."""
@@ -257,6 +263,11 @@ class SocketBook:
                     "hibernatable": socket.object is not None,
                     "unread_bytes": socket.transport.get_write_buffer_size(),
                 }
+
+
+def _say_gone(link: Link, ident: int) -> None:
+    link.send(_CLOSE, ident, frames.write_close(rules.ABNORMAL, rules.ABNORMAL_REASON))
+    link.send(_GONE, ident)
 
 
 def _label(socket: ClientSocket) -> dict[str, Any]:

@@ -243,13 +243,16 @@ class Outgoing(Exchange):
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def cancel(self, reason: str = "") -> None:
-        """Our client has gone, or we lost interest: the other side's request signal aborts; our request body stops."""
+        """Our client has gone, or we lost interest: the other side's request signal aborts, or the source of its response's body is
+        cancelled; our request body stops."""
         # A task that is cancelled while it awaits the answer has cancelled that future already.
         if not self._given_up and (not self.answer.done() or self.answer.cancelled()):
             self._given_up = True
             self.link.send(_CANCEL, self.id, reason.encode())
             self.answer.cancel()
             self.half_done()
+        elif self.reader is not None:
+            self.reader.cancel(reason)
         self.stop_body()
 
     def take(self, frame: Frame) -> None:

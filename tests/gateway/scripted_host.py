@@ -18,7 +18,7 @@ from typing import Any
 
 from emulator.wire import frames
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, BodyReader, Incoming, Link
+from emulator.wire.link import Answer, BodyReader, Incoming, Link, RemoteError
 
 OBJECT = {"class": "Echo", "id": "e" * 64, "name": "a"}
 
@@ -203,7 +203,12 @@ class Host:
 
     async def _far(self, incoming: Incoming, url: str) -> None:
         """Open a WebSocket, send one message, answer with what comes back."""
-        answer: Answer = await self.link.request(b"egress", b"GET", url.encode(), [(b"upgrade", b"websocket")], upgrade=True).answer
+        exchange = self.link.request(b"egress", b"GET", url.encode(), [(b"upgrade", b"websocket")], upgrade=True)
+        try:
+            answer: Answer = await exchange.answer
+        except RemoteError as error:
+            incoming.fail(error.fields)
+            return
         self.sockets[answer.id] = {"reply": incoming}
         self.link.send(Kind.TEXT, answer.id, b"from the host")
 

@@ -126,7 +126,9 @@ async def test_an_upload_is_held_back_by_its_reader(server: Any, client: aiohttp
 
 @pytest.mark.parametrize("code", ["204", "304"])
 async def test_statuses_without_a_body(server: Any, code: str) -> None:
-    answer = await raw(server, f"GET /status/{code} HTTP/1.1\r\nHost: h\r\n\r\nGET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    answer = await raw(
+        server, f"GET /status/{code} HTTP/1.1\r\nHost: h\r\n\r\nGET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode()
+    )
     first, _, second = answer.partition(b"\r\n\r\n")
     assert first.startswith(f"HTTP/1.1 {code} ".encode())
     assert b"content-length" not in first

@@ -118,7 +118,8 @@ class Headers(JsProxy):
 
     def _fill(self, init: Any) -> None:
         if isinstance(init, Headers):
-            self._pairs, self._table = init.copy()._pairs, init.copy()._table
+            copy = init.copy()
+            self._pairs, self._table = copy._pairs, copy._table
         elif isinstance(init, JsObject):
             for name, value in init._js_own().items():
                 self.append(name, value)
@@ -128,8 +129,9 @@ class Headers(JsProxy):
                 if len(line) != 2:
                     raise js_error("TypeError", "Sequence initializer must only contain pairs.")
                 self.append(*line)
-        elif not isinstance(init, dict):  # a proxied dict has no own properties: no headers, as in production
-            raise js_error("TypeError", "Headers can only be made from an object, pairs or other Headers.")
+        else:
+            hint = " A Python dict is none: use a list of pairs." if isinstance(init, dict) else ""
+            raise js_error("TypeError", f"Headers can only be made from an object, pairs or other Headers.{hint}")
 
 
 def header_name(name: Any) -> str:

@@ -23,6 +23,7 @@ SPECIAL: Final = frozenset({*DEFAULT_PORTS, "file"})
 KEEP_PATH: Final = "%!$&'()*+,/:;=@[]|\\"
 KEEP_QUERY: Final = "%!$&()*+,/:;=?@[]^`{|}\\"
 KEEP_FRAGMENT: Final = "%!#$&'()*+,/:;=?@[]^{|}\\"
+KEEP_OPAQUE_HOST: Final = "%!\"$&'()*+,;={}`"
 KEEP_USER: Final = "%!$&'()*+,"
 
 SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
@@ -91,6 +92,8 @@ def _absolute(parts: UrlParts, rest: str) -> bool:
         rest = rest.replace("\\", "/")
         if parts.scheme != "file":
             rest = "//" + rest.lstrip("/")
+        elif not rest.startswith("/"):
+            rest = "/" + rest
     if not rest.startswith("//"):
         parts.path = encode(rest, KEEP_PATH + '{}^ "<>`' if not rest.startswith("/") else KEEP_PATH)
         if special:
@@ -162,22 +165,24 @@ def parse_host(text: str, scheme: str) -> str | None:
         except ValueError:
             return None
     if scheme not in SPECIAL:
-        return None if re.search(r"[\x00\t\n\r #/<>?@\[\\\]^|]", text) else encode(text, KEEP_PATH)
+        return None if re.search(r"[\x00\t\n\r #/<>?@\[\\\]^|]", text) else encode(text, KEEP_OPAQUE_HOST)
     host = unquote_to_bytes(text).decode("utf-8", "replace").lower()
     if not host.isascii():
         try:
-            host = host.encode("idna").decode("ascii")
+            host = ".".join(label if label.isascii() else label.encode("idna").decode("ascii") for label in host.split("."))
         except UnicodeError:
             return None
     if FORBIDDEN_HOST.search(host) is not None:
         return None
-    last = host.rstrip(".").rpartition(".")[2]
+    last = host.removesuffix(".").rpartition(".")[2]
     return parse_ipv4(host) if last.isdigit() or re.fullmatch(r"0x[0-9a-f]*", last) else host
 
 
 def parse_ipv4(host: str) -> str | None:
     """Dotted decimal of an IPv4 address in decimal, octal or hex, one to four parts."""
     fields = host.removesuffix(".").split(".")
+    if not all(field.isascii() and field.isalnum() for field in fields):
+        return None
     try:
         numbers = [int(f[2:] or "0", 16) if f[:2] == "0x" else int(f, 8) if f[:1] == "0" and len(f) > 1 else int(f) for f in fields]
     except ValueError:

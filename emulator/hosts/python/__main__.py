@@ -25,10 +25,9 @@ def main() -> None:
 
 async def _serve(path: str, fallback_path: list[str]) -> int:
     from emulator.hosts.python.session import Session
-    from emulator.wire.link import Link
 
-    session = Session(fallback_path)
-    link = session.link = Link(session, odd=False, clock=lambda: time.time_ns() // 1_000_000)
+    session = Session(lambda: time.time_ns() // 1_000_000, fallback_path)
+    link = session.link
     await asyncio.get_running_loop().create_unix_connection(lambda: link, path)
     session.hello()
     code = await session.ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,34 +41,40 @@ from emulator.wire.link import Incoming, Link
 MAX_OPEN_FILES = 256
 """Databases open at once; further ones close the one unused longest."""
 
-PYODIDE_OF = {"3.12": "0.26.2", "3.13": "0.28.2", "3.14": "314.0.0"}
-"""`pyodide.__version__` by emulated Python. Not 0.26.0a2, which makes the SDK take an old fetch path (python-workers-surface.md 1)."""
+LATEST_PYODIDE = "314.0.0"
+PYODIDE_OF = {"3.12": "0.26.2", "3.13": "0.28.2", "3.14": LATEST_PYODIDE}
+"""`pyodide.__version__` by emulated Python (python-workers-surface.md 11). Not 0.26.0a2, which makes the SDK take an old fetch path (python-workers-surface.md 1)."""
 
 
 class Host:
     """One per process."""
 
-    def __init__(self, link: Link, project: dict[str, Any], fallback_path: list[str]) -> None:
+    def __init__(self, link: Link, fallback_path: list[str]) -> None:
+        """Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`."""
         self.link = link
-        self.project = project
-        self.idle_ms: int = project["idle_ms"]
+        self.flags: dict[str, bool] = {}
         self.env = JsObject()
         self.exports = JsObject()
         self.notices: list[str] = []
-        self.runtime = HostRuntime(self, project["flags"], PYODIDE_OF.get(project.get("python") or "3.13", "0.28.2"))
+        self.runtime = HostRuntime(self, self.flags, PYODIDE_OF.get(platform.python_version().rpartition(".")[0], LATEST_PYODIDE))
         self.sockets = SocketHub(self, link)
-        self.objects = ObjectTable(self, project["name"], Path(project["state_dir"]))
         self._files = OpenFiles(MAX_OPEN_FILES)
         self._fallback_path = fallback_path
+        self._prepared = False
+        self.project: dict[str, Any]
+        self.idle_ms: int
+        self.objects: ObjectTable
         self.code: loader.UserCode
         self.dispatcher: Dispatcher
         self.requests: RequestHandler
 
     # -- loading
 
-    def load(self) -> None:
-        """Install the surface, import the user's code, build env. Raises UserCodeError."""
-        main = Path(self.project["root"]) / self.project["main"]
+    def prepare(self) -> None:
+        """Make this process a JavaScript runtime as far as Python code can tell; once."""
+        if self._prepared:
+            return
+        self._prepared = True
         install(self.runtime)
         EventTarget.new_context = staticmethod(bare_context)
         loop = asyncio.get_running_loop()
@@ -75,16 +82,31 @@ class Host:
         report_rejections(loop, self.runtime.unhandled)
         sys.stdout = ConsoleStream("log", self.write_log)
         sys.stderr = ConsoleStream("error", self.write_log)
-        self.notices += loader.extend_path(main, Path(self.project["root"]), self._fallback_path)
+        self.notices += loader.add_fallback(self._fallback_path)
+
+    def preload(self, modules: list[str]) -> None:
+        """Import libraries ahead of the user's code."""
+        self.prepare()
+        loader.preload(modules)
+
+    def load(self, project: dict[str, Any]) -> None:
+        """Import the user's code and build env. Raises UserCodeError."""
+        self.prepare()
+        self.project = project
+        self.idle_ms = project["idle_ms"]
+        self.flags.update(project["flags"])
+        sys.modules["pyodide"].__version__ = PYODIDE_OF.get(project.get("python") or "", LATEST_PYODIDE)  # type: ignore[attr-defined]
+        self.objects = ObjectTable(self, project["name"], Path(project["state_dir"]))
+        loader.add_project(Path(project["root"]) / project["main"], Path(project["root"]))
         # env must be filled before the import: `from workers import env` is legal at module level.
         self._fill_values()
         import workers
 
         self.dispatcher = Dispatcher(workers)
         self._fill_bindings()
-        self.code = loader.load(self.project)
+        self.code = loader.load(project)
         self._fill_exports()
-        self.requests = RequestHandler(self, self.code, abort_signal=bool(self.project["flags"].get("enable_request_signal")))
+        self.requests = RequestHandler(self, self.code, abort_signal=bool(self.flags.get("enable_request_signal")))
 
     def _stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio has nobody to tell of: a task that failed unawaited resets nothing (S-16), a reset's own unwinding is no news."""
@@ -152,7 +174,7 @@ class Host:
             has_alarm_handler=hasattr(self.code.objects.get(handle.class_name), "alarm"),
             sqlite_class=self.project["classes"].get(root.class_name) == "sqlite",
             is_facet=handle.parent is not None,
-            flags=self.project["flags"],
+            flags=self.flags,
             hooks=instance,
         )
 

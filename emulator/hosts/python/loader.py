@@ -39,17 +39,19 @@ class UserCode:
         return list(self.global_handlers)
 
 
-def extend_path(main: Path, root: Path, fallback: list[str]) -> list[str]:
-    """Make the user's modules importable. What only the emulator's own environment has comes last; returns notices about that."""
+def add_fallback(fallback: list[str]) -> list[str]:
+    """What only the emulator's own environment has comes last on the path; returns a notice when it is needed."""
+    missing = importlib.util.find_spec("workers") is None
+    sys.path.extend(path for path in fallback if path not in sys.path)
+    return ["the project's environment has no workers-runtime-sdk; using the copy that came with agents-emu"] if missing else []
+
+
+def add_project(main: Path, root: Path) -> None:
+    """Make the user's modules importable: those beside `main` first, vendored ones (`python_modules`) last."""
     sys.path.insert(0, str(main.parent))
     vendored = root / "python_modules"
     if vendored.is_dir():
         sys.path.append(str(vendored))
-    notices = []
-    if importlib.util.find_spec("workers") is None:
-        notices.append("the project's environment has no workers-runtime-sdk; using the copy that came with agents-emu")
-    sys.path.extend(path for path in fallback if path not in sys.path)
-    return notices
 
 
 def preload(modules: list[str]) -> None:

@@ -18,9 +18,6 @@ from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.values import JsObject
 from emulator.hosts.python.surface.websocket import WebSocket
-from emulator.hosts.python.workflow_steps import workflow_module
-
-_WORKFLOW_MODULE = "python_modules/workers/workflows.js"
 
 
 class RuntimeWorld(Protocol):
@@ -133,9 +130,7 @@ class HostRuntime:
         assert ctx is None or isinstance(ctx, ExecutionContext) or hasattr(ctx, "waitUntil")
 
     def import_module(self, name: str) -> JsPromise:
-        """`doAnImport(name)`: the one JavaScript module the SDK asks for has a Python stand-in."""
-        if name == _WORKFLOW_MODULE:
-            return JsPromise.resolved(workflow_module())
+        """`doAnImport(name)`: there is no JavaScript engine here to import anything."""
         return JsPromise.rejected(js_error("Error", f"No such module {name!r}: JavaScript modules cannot be imported by the Python host."))
 
     def missing(self, name: str) -> None:

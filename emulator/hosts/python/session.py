@@ -6,9 +6,9 @@ import asyncio
 import gc
 import os
 import platform
+from collections.abc import Callable
 from typing import Any
 
-from emulator.hosts.python import loader
 from emulator.hosts.python.faults import error_object
 from emulator.hosts.python.host import Host
 from emulator.hosts.python.stall import StallWatch
@@ -22,11 +22,10 @@ GC_THRESHOLDS = (20_000, 20, 20)
 class Session:
     """What arrives on the link, in the order of the session's life. `ended` is done when the process should end."""
 
-    def __init__(self, fallback_path: list[str]) -> None:
-        self.link: Link
+    def __init__(self, clock: Callable[[], int], fallback_path: list[str]) -> None:
+        self.link = Link(self, odd=False, clock=clock)
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._fallback_path = fallback_path
-        self._host: Host | None = None
+        self._host = Host(self.link, fallback_path)
         self._started = False
         self._stall: StallWatch | None = None
 
@@ -41,7 +40,7 @@ class Session:
         """PRELOAD, LOAD, START, DRAIN."""
         match frame.kind:
             case Kind.PRELOAD:
-                loader.preload(frame.json()["modules"])
+                self._host.preload(frame.json()["modules"])
             case Kind.LOAD:
                 self._load(frame.json()["project"])
             case Kind.START:
@@ -51,17 +50,14 @@ class Session:
                 self.link.spawn(self._drain(order["grace_ms"], order["message"]))
 
     def _load(self, project: dict[str, Any]) -> None:
-        host = Host(self.link, project, self._fallback_path)
         try:
-            host.load()
+            self._host.load(project)
         except Exception as error:
             self.link.send_json(Kind.FAILED, error_object(error))
             return
-        self._host = host
-        self.link.send_json(Kind.READY, host.describe())
+        self.link.send_json(Kind.READY, self._host.describe())
 
     def _start(self, order: dict[str, Any]) -> None:
-        assert self._host is not None, "START comes after READY"
         self._host.sockets.restore(order["sockets"])
         # What is loaded now stays: the collector need not walk it again, and runs less often than the interpreter's defaults let it.
         gc.collect()
@@ -72,14 +68,14 @@ class Session:
         self._stall.start()
 
     async def _drain(self, grace_ms: int, message: str) -> None:
-        reset = await self._host.drain(grace_ms, message) if self._host is not None and self._started else 0
+        reset = await self._host.drain(grace_ms, message) if self._started else 0
         self.link.send_json(Kind.DRAINED, {"reset": reset})
         self.link.flush()
         self._end(0)
 
     def on_request(self, incoming: Incoming) -> None:
         """A client's request for the Worker."""
-        assert self._host is not None and self._started, "requests come after START"
+        assert self._started, "requests come after START"
         self._host.requests.take(incoming)
 
     def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
@@ -87,7 +83,6 @@ class Session:
         self.link.spawn(self._operate(incoming, call))
 
     async def _operate(self, incoming: Incoming, call: dict[str, Any]) -> None:
-        assert self._host is not None
         try:
             incoming.result(await self._host.operate(call))
         except Exception as error:
@@ -95,7 +90,6 @@ class Session:
 
     def on_socket(self, frame: Frame) -> None:
         """A frame of a socket."""
-        assert self._host is not None
         self._host.sockets.take(frame)
 
     def on_note(self, note: dict[str, Any], now_ms: int) -> None:

@@ -59,7 +59,6 @@ CLASSES: tuple[type[JsProxy], ...] = (
     TransformStream,
     URL,
     URLSearchParams,
-    WebSocketPair,
     WebSocketRequestResponsePair,
     WritableStream,
     boxed.JsBigIntBox,
@@ -100,6 +99,7 @@ def global_scope(runtime: Runtime) -> dict[str, Any]:
         "performance": JsObject({"now": JsFunction(runtime.now_ms, "now"), "timeOrigin": 0}),
         "Date": date_constructor(runtime),
         "WebSocket": websocket_constructor(runtime),
+        "WebSocketPair": pair_constructor(runtime),
         "AbortSignal": abort_signal(runtime),
         "undefined": None,
         "NaN": math.nan,
@@ -201,10 +201,19 @@ def websocket_constructor(runtime: Runtime) -> JsConstructor:
             raise js_error("SyntaxError", f"WebSocket Constructor: The url scheme must be ws or wss, not {address.protocol}")
         names = [] if is_nullish(protocols) else [protocols] if isinstance(protocols, str) else [js_string(p) for p in iterate(protocols)]
         socket = WebSocket(address.href, connecting=True)
+        if runtime.flags.get("websocket_standard_binary_type"):
+            socket.binaryType = "blob"
         runtime.open_socket(socket, address.href, names)
         return socket
 
     return JsConstructor(WebSocket, connect)
+
+
+def pair_constructor(runtime: Runtime) -> JsConstructor:
+    """`new WebSocketPair()`, whose ends follow the compatibility date (durable-objects.md 10.5)."""
+    binary_type = "blob" if runtime.flags.get("websocket_standard_binary_type") else "arraybuffer"
+    close_reply = bool(runtime.flags.get("web_socket_auto_reply_to_close"))
+    return JsConstructor(WebSocketPair, lambda *_args: WebSocketPair(binary_type=binary_type, close_reply=close_reply))
 
 
 def abort_signal(runtime: Runtime) -> JsConstructor:

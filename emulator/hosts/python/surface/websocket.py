@@ -317,9 +317,13 @@ class WebSocketPair(JsObject):
     __slots__ = ()
     _js_name = "WebSocketPair"
 
-    def __init__(self) -> None:
+    def __init__(self, *, binary_type: str = "arraybuffer", close_reply: bool = True) -> None:
+        """What each end does when it is accepted by `accept()` depends on the compatibility date (durable-objects.md 5.1)."""
         client, server = WebSocket(), WebSocket()
         client.peer, server.peer = server, client
+        for end in (client, server):
+            end.binaryType = binary_type
+            end.close_reply = close_reply
         super().__init__({"0": client, "1": server})
 
     @classmethod

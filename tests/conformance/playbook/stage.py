@@ -35,10 +35,11 @@ class Stage:
         return self._server.origin + path.replace("{me}", urllib.parse.quote(self.name, safe="")) + query_of(program)
 
     async def run(self, program: Program) -> dict[str, Any]:
-        """The outcome of a program in the Worker."""
+        """The outcome of a program in the Worker: `{value}`, `{error}`, or `{status, text}` when there was no Worker to run it."""
         async with self.session.post(self._server.origin + "/run", params={"me": self.name}, data=json.dumps(program)) as response:
             text = await response.text()
-        assert response.status == 200, f"/run: {response.status} {text[:2000]}"
+        if response.status != 200:
+            return {"status": response.status, "text": text[:2000]}
         outcome: dict[str, Any] = json.loads(text)
         return outcome
 
@@ -66,9 +67,10 @@ class Stage:
         await self.sockets[name].send_frame(payload, aiohttp.WSMsgType.CLOSE)
 
     def reset_socket(self, name: str) -> None:
-        """End the TCP connection with a reset: no Close frame, no FIN."""
+        """End the TCP connection with a reset, unless it has ended: no Close frame, no FIN."""
         connection = self.sockets[name]._response.connection
-        assert connection is not None and connection.transport is not None
+        if connection is None or connection.transport is None:
+            return
         sock = connection.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.transport.abort()
@@ -76,8 +78,7 @@ class Stage:
     async def leave(self) -> None:
         """The case is over."""
         for name in self.sockets:
-            if self.sockets[name]._response.connection is not None:
-                self.reset_socket(name)
+            self.reset_socket(name)
 
 
 async def play(case: Case, server: Server, idle_ms: int) -> None:

@@ -39,7 +39,7 @@ class Run:
         outcome = await stage.run(self.program)
         if self.raises is not None:
             _check(f"run {self.program}", outcome, {"error": self.raises})
-        elif "error" in outcome or (self.gives is not None and not fits(outcome["value"], self.gives)):
+        elif "value" not in outcome or (self.gives is not None and not fits(outcome["value"], self.gives)):
             raise Mismatch(f"run {self.program}", outcome, self.gives)
 
 
@@ -176,7 +176,7 @@ class Ended:
             assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR), f"wanted the end without Close frame, got {message}"
             return
         assert message.type is WSMsgType.CLOSE, f"wanted Close {self.code}, got {message}"
-        got = (message.data, message.extra or "")
+        got = (message.data or 1005, message.extra or "")  # aiohttp says 0 where a Close frame is empty
         assert got[0] == self.code and fits(got[1], self.reason), f"wanted Close {self.code} {self.reason!r}, got {got}"
         if self.reply:
             await stage.close_socket(self.name, self.code if self.code >= 1000 and self.code != 1005 else 1000, "")

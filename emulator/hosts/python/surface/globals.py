@@ -201,8 +201,7 @@ def websocket_constructor(runtime: Runtime) -> JsConstructor:
             raise js_error("SyntaxError", f"WebSocket Constructor: The url scheme must be ws or wss, not {address.protocol}")
         names = [] if is_nullish(protocols) else [protocols] if isinstance(protocols, str) else [js_string(p) for p in iterate(protocols)]
         socket = WebSocket(address.href, connecting=True)
-        if runtime.flags.get("websocket_standard_binary_type"):
-            socket.binaryType = "blob"
+        socket.binaryType = binary_type(runtime)
         runtime.open_socket(socket, address.href, names)
         return socket
 
@@ -211,9 +210,17 @@ def websocket_constructor(runtime: Runtime) -> JsConstructor:
 
 def pair_constructor(runtime: Runtime) -> JsConstructor:
     """`new WebSocketPair()`, whose ends follow the compatibility date (durable-objects.md 10.5)."""
-    binary_type = "blob" if runtime.flags.get("websocket_standard_binary_type") else "arraybuffer"
-    close_reply = bool(runtime.flags.get("web_socket_auto_reply_to_close"))
-    return JsConstructor(WebSocketPair, lambda *_args: WebSocketPair(binary_type=binary_type, close_reply=close_reply))
+
+    def make(*_args: Any) -> WebSocketPair:
+        reply = bool(runtime.flags.get("web_socket_auto_reply_to_close"))
+        return WebSocketPair(binary_type=binary_type(runtime), close_reply=reply)
+
+    return JsConstructor(WebSocketPair, make)
+
+
+def binary_type(runtime: Runtime) -> str:
+    """What binary messages of standard sockets arrive as."""
+    return "blob" if runtime.flags.get("websocket_standard_binary_type") else "arraybuffer"
 
 
 def abort_signal(runtime: Runtime) -> JsConstructor:

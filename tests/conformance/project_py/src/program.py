@@ -271,7 +271,11 @@ PLAIN = {
     "list": lambda scope, *items: to_js(items),
     "=": lambda scope, left, right: data(left) == data(right),
     "+": lambda scope, *items: (items[0] or 0) + items[1],
+    "-": lambda scope, left, right: left - right,
+    "str": lambda scope, value: str(value),
+    "alternate": lambda scope, notes, first, second: alternate([item for item in notes.value if item in (first, second)], first, second),
     "<": lambda scope, left, right: left < right,
+    "each": lambda scope, items, method: to_js([getattr(item, method)() for item in items]),
     "upper": lambda scope, text: text.upper(),
     "len": lambda scope, value: len(value),
     "index": lambda scope, value, index: value[index],
@@ -280,7 +284,7 @@ PLAIN = {
     "bytes": lambda scope, size: to_js(bytes(size)),
     "now": lambda scope: js.Date.now(),
     "throw": throw,
-    "note": lambda scope, text: note(scope["place"], text),
+    "note": lambda scope, value: note(scope["place"], data(value)),
     "notes": lambda scope, class_name, name: Sent(NOTES.get(place_of(scope, class_name, name), [])),
     "noted": lambda scope, place: Sent(NOTES.get(place, [])),
     "on": on,
@@ -290,6 +294,11 @@ PLAIN = {
     "memory": lambda scope, name, *value: memory(scope["memory"], name, *value),
     "type": lambda scope, value: kind(value),
 }
+
+
+def alternate(items, first, second):
+    """Whether the two take turns."""
+    return all(item == (first, second)[number % 2] for number, item in enumerate(items))
 
 
 def memory(fields, name, *value):
@@ -352,7 +361,9 @@ def kind(value):
         return "undefined" if value is None else "null"
     if isinstance(value, JsProxy):
         return value.constructor.name
-    return {bool: "boolean", int: "number", float: "number", str: "string"}.get(type(value), type(value).__name__)
+    # The SDK hands ArrayBuffers to handlers as memoryviews.
+    known = {bool: "boolean", int: "number", float: "number", str: "string", memoryview: "ArrayBuffer"}
+    return known.get(type(value), type(value).__name__)
 
 
 def data(value):
@@ -365,6 +376,8 @@ def data(value):
         return {"$": "undefined"}
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
         return {"$": "number", "text": str(value)}
+    if isinstance(value, int) and abs(value) > 2**53:
+        return {"$": "bigint", "text": str(value)}
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, JsException):

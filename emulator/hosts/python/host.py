@@ -18,6 +18,7 @@ from emulator.hosts.python.context import DurableObjectState, ExportedClass
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object
 from emulator.hosts.python.instance import Instance, InstanceGone, Turn
+from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.owner import Owner
@@ -25,7 +26,7 @@ from emulator.hosts.python.runtime import HostRuntime, bare_context
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
 from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageRevoked
-from emulator.hosts.python.surface import structured_clone
+from emulator.hosts.python.surface import structured_clone, suspend
 from emulator.hosts.python.surface.convert import to_js_object
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.events import EventTarget
@@ -105,6 +106,9 @@ class Host:
         self.dispatcher = Dispatcher(workers)
         self._fill_bindings()
         self.code = loader.load(project)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, HostLoop)
+        loop.suspends = suspend.AVAILABLE and loader.uses_run_sync(Path(project["root"]) / project["main"])
         self._fill_exports()
         self.requests = RequestHandler(self, self.code, abort_signal=bool(self.flags.get("enable_request_signal")))
 

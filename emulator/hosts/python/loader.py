@@ -139,6 +139,16 @@ def import_failure(error: BaseException, main: Path) -> UserCodeError:
     return failure
 
 
+def uses_run_sync(main: Path) -> bool:
+    """Whether the loaded code can reach `run_sync`: it names it, or it serves WSGI through the SDK."""
+    if "workers.wsgi" in sys.modules:
+        return True
+    own = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return any(
+        b"run_sync" in Path(path).read_bytes() for path in own if path and path.startswith(str(main.parent)) and path.endswith(".py")
+    )
+
+
 def user_place(error: BaseException, root: Path) -> str | None:
     """`file:line` of the innermost frame in the user's own code."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(root))]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from emulator.hosts.python.owner import Owner, current_owner, current_section
+from emulator.hosts.python.surface import suspend
 
 
 class OwnedTimer(asyncio.TimerHandle):
@@ -62,6 +63,9 @@ class OwnedTimer(asyncio.TimerHandle):
 class HostLoop(asyncio.SelectorEventLoop):
     """asyncio's selector loop with owned timers and tasks."""
 
+    suspends = False
+    """Whether tasks of user code can `run_sync`. Set for projects that use it: a stack of its own doubles the cost of every event."""
+
     def __init__(self) -> None:
         super().__init__()
         self.set_task_factory(_make_task)
@@ -78,9 +82,12 @@ class HostLoop(asyncio.SelectorEventLoop):
 
 
 def _make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
-    task = asyncio.Task(work, loop=loop, **options)
     context = options.get("context")
     owner = current_owner.get() if context is None else context.get(current_owner)
+    if owner is not None and getattr(loop, "suspends", False):
+        # What user code starts may `run_sync`; the host's own tasks never do.
+        work = suspend.suspendable(work)
+    task = asyncio.Task(work, loop=loop, **options)
     if owner is not None and not task.done():
         owner.track(task)
     return task

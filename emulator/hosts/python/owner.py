@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from emulator.core.gates import InputGate, Section
+from emulator.hosts.python.surface import suspend
 
 current_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("emulator_owner", default=None)
 current_section: contextvars.ContextVar[Section | None] = contextvars.ContextVar("emulator_section", default=None)
@@ -38,6 +39,8 @@ class Owner:
     def run(self, work: Coroutine[Any, Any, Any], label: str) -> asyncio.Task[Any]:
         """Start `work` now, as a turn of its own: its first step runs before this returns."""
         loop = asyncio.get_running_loop()
+        if getattr(loop, "suspends", False):
+            work = suspend.suspendable(work)
         task = asyncio.Task(work, loop=loop, name=label, eager_start=True, context=self.fresh_context())
         if not task.done():
             self.track(task)

@@ -170,7 +170,10 @@ class DurableObjectStub(JsProxy):
             back(answer.fail, copied_error(error) if reset else copied_error(error, remote=True, durableObjectId=str(self.id)))
 
         turn = Turn(label, work, lambda result: back(answer.settle, result), failed)
-        emit(lambda: self._handle().deliver(turn))
+        # An object's own code must not be entered from inside another object's step; a Worker invocation has nothing to interleave with,
+        # and most of its calls are over before it would have waited.
+        now = not isinstance(here, Instance)
+        emit(lambda: self._handle().deliver(turn, now=now))
         return answer
 
 

@@ -11,6 +11,7 @@ from .containers import JsArray
 from .convert import to_js_object
 from .errors import JsException
 from .response import JsResponse
+from .values import JsObject
 
 type Fetcher = Callable[..., Awaitable[Any]]
 
@@ -140,7 +141,9 @@ def make_pyfetch(js_fetch: Fetcher) -> Callable[..., Awaitable[FetchResponse]]:
         watched = controller.signal if signal is None else AbortSignal.any(JsArray([signal, controller.signal]))
         kwargs["signal"] = watched
         try:
-            response = await (fetcher or js_fetch)(url, to_js_object(kwargs))
+            # The common call has no options of its own: no conversion to walk.
+            init = JsObject(kwargs) if len(kwargs) == 1 else to_js_object(kwargs)
+            response = await (fetcher or js_fetch)(url, init)
         except JsException as error:
             raise AbortError(error) from None
         return FetchResponse(url, response, controller, watched)

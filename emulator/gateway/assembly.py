@@ -18,7 +18,6 @@ from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, AssetRules, Attributor
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.modes import parse_mode
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.ai.service import AiService
@@ -72,7 +71,7 @@ class Gateway:
         # What user code reaches outside.
         speed = Speed(None if options.ai_speed == float("inf") else options.ai_speed)
         self.playback = Playback(
-            Library([options.fixtures], options.cassette), parse_mode(options.ai_mode.value), Pacer(speed), ci=options.ci
+            Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci
         )
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)

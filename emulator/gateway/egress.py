@@ -24,12 +24,13 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind
 from emulator.gateway.ai.classify import http_request, http_target, shown_url
 from emulator.gateway.ai.envelopes import json_response
 from emulator.gateway.ai.meter import MeteredBody
-from emulator.gateway.ai.modes import Action, AIMode
+from emulator.gateway.ai.modes import Action
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import play
 from emulator.gateway.exchange import Headers, Request, Response, header
@@ -93,7 +94,7 @@ class EgressService:
             data = await request.read()
             body = _once(data) if data else None
             asked = http_request(request.method, request.url, request.headers, data)
-            verdict = playback.find(asked, lenient=playback.mode is AIMode.AUTO and is_loopback(request.url))
+            verdict = playback.find(asked, lenient=playback.mode is AiMode.AUTO and is_loopback(request.url))
             if verdict.refusal is not None:
                 call.problem = verdict.refusal.description
                 return _denied(call, verdict.refusal.code, verdict.refusal.description)

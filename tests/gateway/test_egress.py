@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from emulator.config import AiMode
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.modes import AIMode
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.egress import EgressService, is_loopback
@@ -125,7 +125,7 @@ async def remote(aiohttp_server):
 async def egress(tmp_path):
     services = []
 
-    def make(mode=AIMode.AUTO, *, ci=False):
+    def make(mode=AiMode.AUTO, *, ci=False):
         events = []
         playback = Playback(Library([tmp_path], recheck_ms=0), mode, Pacer(Speed(None)), ci=ci)
         service = EgressService(playback, events.append)
@@ -351,7 +351,7 @@ async def test_a_redirect_to_what_cannot_be_fetched(egress, remote):
 
 
 async def test_replay_opens_no_socket_and_names_the_request(egress, remote):
-    service = egress(AIMode.REPLAY)
+    service = egress(AiMode.REPLAY)
     response = await service.serve(Request("GET", url(remote, "/echo") + "?token=hunter2"))
     error = json.loads(await read(response))["error"]
     assert (response.status, response.header("x-should-retry"), error["code"]) == (599, "false", "E502")
@@ -361,7 +361,7 @@ async def test_replay_opens_no_socket_and_names_the_request(egress, remote):
 
 
 async def test_auto_under_ci_denies_the_world_but_not_this_machine(egress, remote):
-    service = egress(AIMode.AUTO, ci=True)
+    service = egress(AiMode.AUTO, ci=True)
     assert (await service.serve(Request("POST", "https://api.example.com/v1", [], pieces(b"{}")))).status == 599
     response = await service.serve(Request("POST", url(remote, "/echo"), [], pieces(b"body")))
     assert await read(response) == b"body"
@@ -377,7 +377,7 @@ async def test_a_recording_answers_first_and_another_body_goes_out(egress, remot
     assert (service.events[0]["source"], service.events[0]["recording"]) == ("recording", "default/00-echo")
     other = await service.serve(Request("PUT", url(remote, "/echo"), [], pieces(b"out")))
     assert await read(other) == b"out"
-    live = egress(AIMode.LIVE)
+    live = egress(AiMode.LIVE)
     assert await read(await live.serve(Request("POST", url(remote, "/echo"), [], pieces(b"out")))) == b"out"
 
 

@@ -8,19 +8,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from emulator.config.options import AiMode
 from emulator.errors import UsageError
-
-
-class AIMode(Enum):
-    """What `--ai` may say. Recording modes are named so that asking for one is answered with words, not with a typo report."""
-
-    REPLAY = "replay"
-    LIVE = "live"
-    AUTO = "auto"
-    RECORD = "record"
-    NEW = "new"
-    ONCE = "once"
-    CHECK = "check"
 
 
 class Found(Enum):
@@ -39,33 +28,33 @@ class Action(Enum):
     FAIL = "fail"
 
 
-_NEED_RECORDING = (AIMode.RECORD, AIMode.NEW, AIMode.ONCE, AIMode.CHECK)
+_NEED_RECORDING = (AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.CHECK)
 
-_POLICY: dict[tuple[AIMode, Found], Action] = {
-    (AIMode.REPLAY, Found.HIT): Action.REPLAY,
-    (AIMode.REPLAY, Found.MISSING): Action.FAIL,
-    (AIMode.REPLAY, Found.EXHAUSTED): Action.FAIL,
-    (AIMode.LIVE, Found.HIT): Action.OUTSIDE,
-    (AIMode.LIVE, Found.MISSING): Action.OUTSIDE,
-    (AIMode.LIVE, Found.EXHAUSTED): Action.OUTSIDE,
-    (AIMode.AUTO, Found.HIT): Action.REPLAY,
-    (AIMode.AUTO, Found.MISSING): Action.OUTSIDE,
-    (AIMode.AUTO, Found.EXHAUSTED): Action.OUTSIDE,
+_POLICY: dict[tuple[AiMode, Found], Action] = {
+    (AiMode.REPLAY, Found.HIT): Action.REPLAY,
+    (AiMode.REPLAY, Found.MISSING): Action.FAIL,
+    (AiMode.REPLAY, Found.EXHAUSTED): Action.FAIL,
+    (AiMode.LIVE, Found.HIT): Action.OUTSIDE,
+    (AiMode.LIVE, Found.MISSING): Action.OUTSIDE,
+    (AiMode.LIVE, Found.EXHAUSTED): Action.OUTSIDE,
+    (AiMode.AUTO, Found.HIT): Action.REPLAY,
+    (AiMode.AUTO, Found.MISSING): Action.OUTSIDE,
+    (AiMode.AUTO, Found.EXHAUSTED): Action.OUTSIDE,
 }
 
 
-def parse_mode(text: str) -> AIMode:
+def parse_mode(text: str) -> AiMode:
     """The mode named `text`. Raises UsageError E240 for an unknown name, E241 for one that needs recording."""
     try:
-        mode = AIMode(text)
+        mode = AiMode(text)
     except ValueError:
-        known = ", ".join(mode.value for mode in AIMode if mode not in _NEED_RECORDING)
+        known = ", ".join(mode.value for mode in AiMode if mode not in _NEED_RECORDING)
         raise UsageError("E240", f"there is no AI mode {text!r}", where="--ai", hint=f"use one of: {known}") from None
     check_supported(mode)
     return mode
 
 
-def check_supported(mode: AIMode) -> None:
+def check_supported(mode: AiMode) -> None:
     """Raise UsageError E241 when `mode` stores or compares answers, which this version does not do."""
     if mode in _NEED_RECORDING:
         raise UsageError(
@@ -77,7 +66,7 @@ def check_supported(mode: AIMode) -> None:
         )
 
 
-def decide(mode: AIMode, found: Found, *, ci: bool) -> Action:
+def decide(mode: AiMode, found: Found, *, ci: bool) -> Action:
     """What `mode` does with a request of which the recordings have `found`. With `ci`, auto is as strict as replay."""
-    effective = AIMode.REPLAY if ci and mode is AIMode.AUTO else mode
+    effective = AiMode.REPLAY if ci and mode is AiMode.AUTO else mode
     return _POLICY[effective, found]

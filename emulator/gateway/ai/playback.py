@@ -11,12 +11,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.config import AiMode
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.classify import http_target
 from emulator.gateway.ai.matching import Exhausted, Hit, Missing, select
-from emulator.gateway.ai.modes import Action, AIMode, Found, check_supported, decide
+from emulator.gateway.ai.modes import Action, Found, check_supported, decide
 from emulator.gateway.ai.nearest import exhausted_report, miss_report
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.replay import Pacer
@@ -46,7 +47,7 @@ class Playback:
     """Recordings, mode and consumption. `ci` makes `auto` strict. Raises UsageError for a mode that needs recording and for a cassette
     that does not exist."""
 
-    def __init__(self, library: Library, mode: AIMode, pacer: Pacer, *, ci: bool) -> None:
+    def __init__(self, library: Library, mode: AiMode, pacer: Pacer, *, ci: bool) -> None:
         check_supported(mode)
         library.choose(library.cassette)
         self.library = library
@@ -63,7 +64,7 @@ class Playback:
         """Whether a request without a recording fails."""
         return decide(self.mode, Found.MISSING, ci=self.ci) is Action.FAIL
 
-    def restart(self, *, mode: AIMode | None = None, cassette: str | None = None) -> None:
+    def restart(self, *, mode: AiMode | None = None, cassette: str | None = None) -> None:
         """Begin a new session: nothing is used up, the score is zero. `mode` None keeps it; `cassette` None searches all.
         Raises UsageError, and then nothing has changed."""
         if mode is not None:
@@ -77,7 +78,7 @@ class Playback:
         """Whether some recording is for this outbound address, so that it pays to read the request's body."""
         if self.strict:
             return True
-        if self.mode is AIMode.LIVE:
+        if self.mode is AiMode.LIVE:
             return False
         kind, target = http_target(method, url)
         probe = ModelRequest(kind, target)
@@ -89,7 +90,7 @@ class Playback:
     def find(self, request: ModelRequest, *, lenient: bool = False) -> Verdict:
         """The verdict on `request`; a recording it names is used up by this call. With `lenient`, CI does not make `auto` strict:
         this machine's own servers are part of what is tested."""
-        if self.mode is AIMode.LIVE:
+        if self.mode is AiMode.LIVE:
             self.outside += 1
             return Verdict(Action.OUTSIDE, reason="mode live")
         shelf = self.library.shelf()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from emulator.config import AiMode
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.modes import AIMode
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.ai.service import AiService
@@ -107,7 +107,7 @@ def cassettes(tmp_path: Path) -> Cassettes:
 
 @pytest.fixture
 def bench(cassettes: Cassettes) -> Callable[..., Bench]:
-    def make(mode: AIMode = AIMode.REPLAY, *, ci: bool = False, speed: str = "instant", cassette: str | None = None) -> Bench:
+    def make(mode: AiMode = AiMode.REPLAY, *, ci: bool = False, speed: str = "instant", cassette: str | None = None) -> Bench:
         clock, events = FakeClock(), []
         pacer = Pacer(Speed.parse(speed), clock.now_ms, clock.sleep)
         playback = Playback(Library([cassettes.root], cassette, recheck_ms=0), mode, pacer, ci=ci)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from emulator.config import AiMode
 from emulator.gateway.ai.canonical import NORMALISERS, Kind
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.modes import AIMode
 from emulator.gateway.ai.recording import Repeat, parse_recording
 
 from .conftest import read
@@ -34,7 +34,7 @@ async def test_the_llama_recording_streams_the_legacy_shape(bench, cassettes):
     folder = cassettes.folder()
     source = ROOT / "fixtures" / "ai" / "default" / "00-binding.run-llama-any.json"
     (folder / source.name).write_bytes(source.read_bytes())
-    b = bench(AIMode.REPLAY, speed="1x")
+    b = bench(AiMode.REPLAY, speed="1x")
     inputs = {"messages": [{"role": "user", "content": "anything"}], "stream": True}
     body = await read(await b.run(inputs, model="@cf/meta/llama-3.1-8b-instruct"))
     events = re.findall(r"data: (.*)\n\n", body.decode())

@@ -8,10 +8,10 @@ import uuid
 
 import pytest
 
+from emulator.config import AiMode
 from emulator.gateway.ai import jsonpath
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import http_request
-from emulator.gateway.ai.modes import AIMode
 
 from .conftest import read_json
 
@@ -211,7 +211,7 @@ async def test_a_used_up_special_answer_makes_way_for_the_general_one(bench, cas
 async def test_two_that_fit_equally_are_an_error_naming_both(bench, cassettes):
     cassettes.manual("00-a", [{"path": "$.body.prompt", "contains": "h"}], {}, repeat="forever")
     cassettes.manual("00-b", [{"path": "$.body.prompt", "contains": "i"}], {}, repeat="forever")
-    for mode in (AIMode.REPLAY, AIMode.AUTO):
+    for mode in (AiMode.REPLAY, AiMode.AUTO):
         error = await answer(bench(mode), {"prompt": "hi"})
         assert (error["internalCode"], error["name"]) == (9903, "FixtureAmbiguous")
         assert "00-a.json" in error["description"] and "00-b.json" in error["description"]

@@ -8,8 +8,9 @@ import json
 
 import pytest
 
+from emulator.config import AiMode
 from emulator.errors import UsageError
-from emulator.gateway.ai.modes import Action, AIMode, Found, decide, parse_mode
+from emulator.gateway.ai.modes import Action, Found, decide, parse_mode
 from emulator.gateway.exchange import Request
 
 from .conftest import read, read_json
@@ -31,7 +32,7 @@ async def test_a_hit_is_replayed_and_reported(bench, cassettes):
 
 
 async def test_auto_answers_a_miss_from_the_stub_and_says_so(bench, cassettes):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     await read_json(await b.run({"prompt": "hi"}, model=LEGACY))
     assert (b.events[0]["source"], b.events[0]["notice"]) == ("stub", "answered by the stub: no recording, no backend")
     cassettes.recorded("00-hi", {"prompt": "hi"}, {}, target=LEGACY)
@@ -43,7 +44,7 @@ async def test_auto_answers_a_miss_from_the_stub_and_says_so(bench, cassettes):
 
 
 async def test_auto_under_ci_fails_a_miss_and_counts_it(bench):
-    b = bench(AIMode.AUTO, ci=True)
+    b = bench(AiMode.AUTO, ci=True)
     response = await b.run({"prompt": "hi"})
     error = await read_json(response)
     assert (response.status, error["internalCode"], error["name"]) == (400, 9901, "FixtureMiss")
@@ -54,7 +55,7 @@ async def test_auto_under_ci_fails_a_miss_and_counts_it(bench):
 
 async def test_live_ignores_recordings_and_says_that_there_is_no_backend(bench, cassettes):
     cassettes.recorded("00-hi", {"prompt": "hi"}, {"response": "recorded"}, target=LEGACY)
-    b = bench(AIMode.LIVE)
+    b = bench(AiMode.LIVE)
     assert "stub" in (await read_json(await b.run({"prompt": "hi"}, model=LEGACY)))["response"]
     assert b.events[0]["notice"] == "answered by the stub: mode live, no backend"
 
@@ -73,19 +74,19 @@ def test_unknown_modes_name_the_known_ones():
 
 
 def test_a_refused_session_changes_nothing(bench, cassettes):
-    b = bench(AIMode.AUTO)
-    for change in ({"mode": AIMode.RECORD}, {"cassette": "nope"}):
+    b = bench(AiMode.AUTO)
+    for change in ({"mode": AiMode.RECORD}, {"cassette": "nope"}):
         with pytest.raises(UsageError):
-            b.playback.restart(**{"mode": AIMode.LIVE, **change})
-        assert b.playback.mode is AIMode.AUTO
+            b.playback.restart(**{"mode": AiMode.LIVE, **change})
+        assert b.playback.mode is AiMode.AUTO
 
 
 def test_the_policy_covers_every_usable_mode():
-    usable = [AIMode.REPLAY, AIMode.LIVE, AIMode.AUTO]
+    usable = [AiMode.REPLAY, AiMode.LIVE, AiMode.AUTO]
     table = {(mode, found): decide(mode, found, ci=False) for mode in usable for found in Found}
-    assert table[AIMode.AUTO, Found.MISSING] is Action.OUTSIDE
-    assert {decide(AIMode.AUTO, found, ci=True) for found in (Found.MISSING, Found.EXHAUSTED)} == {Action.FAIL}
-    assert {decide(AIMode.LIVE, found, ci=True) for found in Found} == {Action.OUTSIDE}
+    assert table[AiMode.AUTO, Found.MISSING] is Action.OUTSIDE
+    assert {decide(AiMode.AUTO, found, ci=True) for found in (Found.MISSING, Found.EXHAUSTED)} == {Action.FAIL}
+    assert {decide(AiMode.LIVE, found, ci=True) for found in Found} == {Action.OUTSIDE}
 
 
 async def test_the_model_prefix_is_stripped(bench, cassettes):
@@ -94,7 +95,7 @@ async def test_the_model_prefix_is_stripped(bench, cassettes):
 
 
 async def test_ids_in_headers(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     plain = await b.run({"prompt": "hi"}, model=LEGACY)
     assert plain.header("cf-ai-req-id") == "00010203-0405-4607-8809-0a0b0c0d0e0f"
     assert plain.header("cf-aig-log-id") is None
@@ -107,7 +108,7 @@ async def test_ids_in_headers(bench):
 
 
 async def test_a_gateway_call_leaves_a_log_that_can_be_read_and_changed(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     options = {"gateway": {"id": "g", "metadata": {"team": "a", "n": 1}}}
     response = await b.run({"prompt": "hi", "stream": True}, model=LEGACY, options=options, path="/ai-gateway/run?version=3")
     log_id = response.header("cf-aig-log-id")
@@ -129,7 +130,7 @@ async def test_a_gateway_call_leaves_a_log_that_can_be_read_and_changed(bench):
     [({str(n): n for n in range(6)}, {str(n): n for n in range(5)}), ({"a": None}, None), ({"a": {}}, None), ("x", None)],
 )
 async def test_the_metadata_a_log_keeps(bench, metadata, kept):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     options = {"gateway": {"id": "g", "metadata": metadata}}
     response = await b.run({"prompt": "hi"}, model=LEGACY, options=options, path="/ai-gateway/run?version=3")
     log = await read_json(await b.get(f"/ai-gateway/gateways/g/logs/{response.header('cf-aig-log-id')}"))
@@ -137,7 +138,7 @@ async def test_the_metadata_a_log_keeps(bench, metadata, kept):
 
 
 async def test_a_log_that_was_not_wanted_is_not_kept(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     options = {"gateway": {"id": "g", "collectLog": False}}
     response = await b.run({"prompt": "hi"}, model=LEGACY, options=options, path="/ai-gateway/run?version=3")
     assert (await b.get(f"/ai-gateway/gateways/g/logs/{response.header('cf-aig-log-id')}")).status == 404
@@ -152,7 +153,7 @@ async def test_unknown_logs_have_an_error_in_errors(bench, method):
 
 @pytest.mark.parametrize("change", [{"feedback": 2}, {"score": "high"}])
 async def test_bad_log_changes(bench, change):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     response = await b.run({"prompt": "hi"}, model=LEGACY, options={"gateway": {"id": "g"}}, path="/ai-gateway/run?version=3")
     path = f"/ai-gateway/gateways/g/logs/{response.header('cf-aig-log-id')}"
     assert (await b.post(path, change, method="PATCH")).status == 400
@@ -167,7 +168,7 @@ async def test_gateway_urls(bench):
 
 
 async def test_the_universal_endpoint(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     entry = {"provider": "openai", "endpoint": "chat/completions", "headers": {}, "query": {"model": "gpt", "messages": []}}
     response = await b.post("/ai-gateway/universal/run/g", [entry], [("cf-aig-metadata", '{"a":1}'), ("cf-aig-event-id", "e")])
     assert (response.status, response.header("cf-aig-step"), response.header("cf-aig-event-id")) == (200, "0", "e")
@@ -176,7 +177,7 @@ async def test_the_universal_endpoint(bench):
 
 
 async def test_a_stream_as_input(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     headers = [("cf-consn-model-id", "@cf/openai/whisper"), ("content-type", "audio/mpeg")]
 
     async def sound():
@@ -252,7 +253,7 @@ async def test_autorag_is_honest(bench):
     ],
 )
 async def test_requests_no_client_sends(bench, path, headers, body, says):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
 
     async def data():
         yield body
@@ -289,7 +290,7 @@ async def test_unused_recordings_are_listed(bench, cassettes):
 
 
 async def test_closing_forgets_the_calls(bench):
-    b = bench(AIMode.AUTO)
+    b = bench(AiMode.AUTO)
     await b.run({"prompt": "hi"}, model=LEGACY)
     await b.service.close()
     assert b.service.calls() == []

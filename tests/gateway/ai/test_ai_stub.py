@@ -10,8 +10,8 @@ import zlib
 import jsonschema
 import pytest
 
+from emulator.config import AiMode
 from emulator.gateway.ai.example import NoExample, example
-from emulator.gateway.ai.modes import AIMode
 from emulator.gateway.ai.stub_media import jpeg, png, silent_mp3
 
 from .conftest import read, read_json
@@ -43,7 +43,7 @@ SCHEMA = {
 
 @pytest.fixture
 def stub(bench):
-    return bench(AIMode.AUTO)
+    return bench(AiMode.AUTO)
 
 
 async def run(stub, model, inputs, options=None):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from emulator.config import AiMode
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.modes import AIMode
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.ai.service import AiService
@@ -37,7 +37,7 @@ class Pulled:
 
 @pytest.fixture
 async def wire(tmp_path):
-    def make(mode: AIMode = AIMode.AUTO) -> Any:
+    def make(mode: AiMode = AiMode.AUTO) -> Any:
         events: list[Any] = []
         service = AiService(Playback(Library([tmp_path], recheck_ms=0), mode, Pacer(Speed(None)), ci=False), events.append)
 
@@ -122,7 +122,7 @@ async def test_each_code_can_be_played_and_is_thrown_as_documented(wire, tmp_pat
         name = "AiGatewayError"
         body = {"success": False, "name": name, "httpCode": status, "internalCode": code, "message": text, "description": text}
     write(tmp_path, "00-error", {"status": status, "json": body})
-    ai, events = wire(AIMode.REPLAY)
+    ai, events = wire(AiMode.REPLAY)
     with pytest.raises(JsException) as error:
         await ai.run("@cf/any/model", to_js_object({"prompt": "x"}))
     assert (error.value.name, error.value.message) == (name, f"{code}: {text}")
@@ -130,7 +130,7 @@ async def test_each_code_can_be_played_and_is_thrown_as_documented(wire, tmp_pat
 
 
 async def test_our_own_failures_are_typed_and_never_say_undefined(wire):
-    ai, _ = wire(AIMode.REPLAY)
+    ai, _ = wire(AiMode.REPLAY)
     with pytest.raises(JsException) as error:
         await ai.run("@cf/any/model", to_js_object({"prompt": "x"}))
     assert error.value.name == "FixtureMiss" and error.value.message.startswith("9901: no recording answers")
@@ -141,7 +141,7 @@ async def test_our_own_failures_are_typed_and_never_say_undefined(wire):
 async def test_a_stream_is_read_to_its_end_and_a_torn_one_breaks(wire, tmp_path):
     events = [{"t": 0, "json": {"response": "a"}}, {"t": 1, "text": "[DONE]"}]
     write(tmp_path, "00-stream", {"status": 200, "stream": {"framing": "sse", "events": events}})
-    ai, reported = wire(AIMode.REPLAY)
+    ai, reported = wire(AiMode.REPLAY)
     stream = await ai.run("@cf/any/model", to_js_object({"stream": True}))
     assert [chunk.to_bytes() async for chunk in stream] == [b'data: {"response":"a"}\n\n', b"data: [DONE]\n\n"]
     assert reported[0]["chunks"] == 2
@@ -150,7 +150,7 @@ async def test_a_stream_is_read_to_its_end_and_a_torn_one_breaks(wire, tmp_path)
 async def test_leaving_a_stream_ends_the_call(wire, tmp_path):
     events = [{"t": index, "json": {"n": index}} for index in range(100)]
     write(tmp_path, "00-stream", {"status": 200, "stream": {"framing": "sse", "events": events}})
-    ai, reported = wire(AIMode.REPLAY)
+    ai, reported = wire(AiMode.REPLAY)
     stream = await ai.run("@cf/any/model", to_js_object({"stream": True}))
     reader = stream.getReader()
     await reader.read()

@@ -70,7 +70,7 @@ def test_modes_that_record_are_refused_with_what_works(mode):
 def test_unknown_modes_name_the_known_ones():
     with pytest.raises(UsageError) as error:
         parse_mode("lvie")
-    assert error.value.hint == "use one of: replay, live, auto"
+    assert error.value.hint == "use one of: auto, replay, live"
 
 
 def test_a_refused_session_changes_nothing(bench, cassettes):

@@ -70,9 +70,7 @@ class Gateway:
         self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, random.Random(options.seed).random)
         # What user code reaches outside.
         speed = Speed(None if options.ai_speed == float("inf") else options.ai_speed)
-        self.playback = Playback(
-            Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci
-        )
+        self.playback = Playback(Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci)
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
         self.assets = AssetService(project.assets) if project.assets and project.assets.directory else None

@@ -144,6 +144,11 @@ class Edge:
         try:
             exchange = await self._dispatcher.request(b"worker", request.method.encode(), url, headers, _body(request), upgrade=upgrade)
             answer: Answer = await exchange.answer
+            if answer.upgraded:
+                return 101, self._upgrade(request, exchange, answer)
+            if upgrade:
+                self._book.refuse(answer.id)
+            return answer.status, await self._respond(request, answer.status, answer.reason, answer.headers, answer.body)
         except asyncio.CancelledError:
             if exchange is not None:
                 exchange.cancel(CLIENT_GONE)
@@ -154,11 +159,10 @@ class Edge:
             if upgrade and exchange is not None:
                 self._book.refuse(exchange.id)
             return await self._failed(request, path, error)
-        if upgrade and not answer.upgraded:
-            self._book.refuse(answer.id)
-        if answer.upgraded:
-            return 101, self._upgrade(request, exchange, answer)
-        return answer.status, await self._respond(request, answer.status, answer.reason, answer.headers, answer.body)
+        finally:
+            # The response is over; nobody passes on what the client may still be sending.
+            if exchange is not None:
+                exchange.break_body(CLIENT_GONE)
 
     def _request_headers(self, request: BaseRequest) -> tuple[list[tuple[bytes, bytes]], bytes, bool, bool]:
         """Header lines for the host, the Host, whether a WebSocket is asked for, whether the client waits for `100 Continue`."""

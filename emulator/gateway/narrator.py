@@ -117,17 +117,18 @@ def subject(entry: Entry) -> Subject | None:
 
 def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:
     """Why the project's code does not load, with the place and what happens now."""
-    message = f"{error.get('name', 'Error')}: {error.get('message', '')}"
     rest = "the last code that loaded goes on serving; save a fix" if kept else "save a fix; requests get this error until then"
-    what = f"the project's code does not load: {message}"
-    return UserCodeError("E411", what, where=place(error), hint=error.get("hint") or rest)
+    hint = f"{error['hint']}\n{rest}" if error.get("hint") else rest
+    if error.get("code"):
+        return UserCodeError(str(error["code"]), str(error.get("message", "")), where=place(error), hint=hint)
+    what = f"the project's code does not load: {error.get('name', 'Error')}: {error.get('message', '')}"
+    return UserCodeError("E411", what, where=place(error), hint=hint)
 
 
 def place(error: dict[str, Any]) -> str | None:
     """`file:line` of an error object: as the host says, else the last place in a Python traceback."""
-    props = error.get("props") or {}
-    if props.get("where"):
-        return str(props["where"])
+    if error.get("where"):
+        return str(error["where"])
     for line in reversed(str(error.get("stack") or "").splitlines()):
         head, quote, rest = line.strip().partition('"')
         if head == "File " and quote:

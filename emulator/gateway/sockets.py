@@ -152,8 +152,14 @@ class SocketBook:
         """A frame of a socket from a host (the serving one, or one that has just begun to)."""
         kind, ident = frame.kind, frame.id
         socket = self.sockets.get(ident)
-        if socket is None:
-            self._on_other(link, frame)
+        if kind == _RESPONSE:
+            # The upgrade crossed the news that the client is gone.
+            self.sockets.pop(ident, None)
+            _say_gone(link, ident)
+        elif socket is None:
+            outgoing = self.outgoing.get(ident)
+            if outgoing is not None:
+                outgoing.take(frame)
         elif kind in _FROM_HOST:
             socket.send(_FROM_HOST[kind], frame.payload)
         elif kind == _CREDIT:
@@ -170,14 +176,6 @@ class SocketBook:
             self._journal.add("socket.accept", socket=ident, **_label(socket), tags=socket.tags)
         elif kind == _ATTACHMENT:
             socket.attachment = frame.payload
-
-    def _on_other(self, link: Link, frame: Frame) -> None:
-        outgoing = self.outgoing.get(frame.id)
-        if outgoing is not None:
-            outgoing.take(frame)
-        elif frame.kind == _RESPONSE:
-            # The upgrade crossed the news that the client is gone.
-            _say_gone(link, frame.id)
 
     def auto_response(self, class_name: str, object_id: str, request: str | None, response: str) -> None:
         """The object's pair; `request` None removes it."""

@@ -145,7 +145,7 @@ class BodyReader:
 class Exchange:
     """What both ends of an exchange share: its id, a body each way, credit, and when it is over."""
 
-    __slots__ = ("_credit", "_credit_waiter", "_open_halves", "_pump", "_stopped", "id", "link", "reader")
+    __slots__ = ("_credit", "_credit_waiter", "_open_halves", "_pump", "_pumping", "_stopped", "id", "link", "reader")
 
     def __init__(self, link: Link, ident: int) -> None:
         self.link = link
@@ -156,6 +156,7 @@ class Exchange:
         self._open_halves = 1
         self._stopped = False
         self._pump: asyncio.Task[None] | None = None
+        self._pumping = False
 
     def expect_body(self) -> BodyReader:
         """The other side announced a body."""
@@ -176,7 +177,10 @@ class Exchange:
 
     async def _pump_body(self, source: AsyncIterator[bytes]) -> None:
         link, ident = self.link, self.id
+        self._pumping = True
         try:
+            if self._stopped:
+                return
             async for chunk in source:
                 while self._credit <= 0 and not self._stopped:
                     self._credit_waiter = asyncio.get_running_loop().create_future()
@@ -208,8 +212,15 @@ class Exchange:
         """The other side wants no more of our body."""
         if not self._stopped:
             self._stopped = True
-            if self._pump:
+            # A task cancelled before its first step would never run, and not close its source either; it looks for itself.
+            if self._pump and self._pumping:
                 self._pump.cancel()
+
+    def break_body(self, reason: str) -> None:
+        """We will not send the rest of our body: the other side's reader fails with `reason`. Nothing happens when it is sent."""
+        if self._pump is not None and not self._pump.done() and not self._stopped:
+            self.link.send(_BROKEN, self.id, reason.encode("utf-8", "replace"))
+            self.stop_body()
 
     def lost(self, error: LinkLost) -> None:
         """The link is gone."""
@@ -253,7 +264,7 @@ class Outgoing(Exchange):
             self.half_done()
         elif self.reader is not None:
             self.reader.cancel(reason)
-        self.stop_body()
+        self.break_body(reason)
 
     def take(self, frame: Frame) -> None:
         """A frame of this exchange."""
@@ -282,6 +293,8 @@ class Outgoing(Exchange):
             if frame.flags & frames.HAS_BODY:
                 self.link.send(_CANCEL, self.id)
             self._settle(None, None)
+            if frame.flags & frames.UPGRADE:
+                self.link.refuse_socket(frame)
             return
         if frame.flags & frames.HAS_BODY:
             body = self.expect_body()
@@ -524,6 +537,10 @@ class Link(asyncio.Protocol):
         """An exchange is over."""
         self._exchanges.pop(ident, None)
 
+    def refuse_socket(self, frame: Frame) -> None:
+        """An upgrade came for an exchange that nobody waits for any more."""
+        self._receiver.on_socket(frame)
+
     @property
     def open_exchanges(self) -> int:
         """How many exchanges have not ended."""
@@ -570,8 +587,10 @@ class Link(asyncio.Protocol):
             exchange = self._exchanges.get(frame.id)
             if exchange is not None:
                 exchange.take(frame)
-            elif kind == _CREDIT or (kind == _RESPONSE and frame.flags & frames.UPGRADE):
+            elif kind == _CREDIT:
                 self._receiver.on_socket(frame)
+            elif kind == _RESPONSE and frame.flags & frames.UPGRADE:
+                self.refuse_socket(frame)
         elif kind == _PING:
             self.send(_PONG, 0)
         elif kind == _PONG:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -16,11 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emulator.core.ids import Namespace
 from emulator.wire import frames
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, BodyReader, Incoming, Link, RemoteError
+from emulator.wire.link import Answer, BodyBroken, BodyReader, Incoming, Link, RemoteError
 
-OBJECT = {"class": "Echo", "id": "e" * 64, "name": "a"}
+OBJECT = {"class": "Echo", "id": Namespace.of("t", "Echo").id_from_name("a"), "name": "a"}
 
 
 class Host:
@@ -107,9 +109,10 @@ class Host:
             case ["count"]:
                 size = 0
                 assert isinstance(body, BodyReader)
-                async for chunk in body:
-                    size += len(chunk)
-                    await asyncio.sleep(0)
+                with contextlib.suppress(BodyBroken):
+                    async for chunk in body:
+                        size += len(chunk)
+                        await asyncio.sleep(0)
                 incoming.respond(200, b"OK", [], str(size).encode())
             case ["hold"]:
                 await asyncio.sleep(3600)

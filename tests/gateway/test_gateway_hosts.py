@@ -36,6 +36,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+def of_process(pid: str, what: str) -> list[bytes]:
+    return Path(f"/proc/{pid}/{what}").read_bytes().split(b"\0")
+
+
 async def test_a_save_swaps_the_code_and_keeps_the_socket(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     ws = await connect(client, server)
@@ -272,7 +276,7 @@ async def test_kill_9_of_the_gateway_leaves_no_child(serve: Any, client: aiohttp
 async def test_a_host_sees_our_package_and_none_of_our_dependencies(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     pid = await get(client, server, "/pid")
-    environ = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    environ = of_process(pid, "environ")
     path = next(value for value in environ if value.startswith(b"PYTHONPATH="))
     assert os.listdir(path.partition(b"=")[2].split(b":")[0]) == [b"emulator"]
     assert json.loads(await get(client, server, "/state"))["cwd"] == str(server.root)
@@ -281,7 +285,7 @@ async def test_a_host_sees_our_package_and_none_of_our_dependencies(serve: Any, 
 async def test_the_link_is_for_the_child_only(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     pid = await get(client, server, "/pid")
-    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    link = Path(arguments[arguments.index(b"--link") + 1].decode())
-    assert not link.exists()  # gone once the child is connected
-    assert link.parent.stat().st_mode & 0o777 == 0o700
+    arguments = of_process(pid, "cmdline")
+    link = arguments[arguments.index(b"--link") + 1]
+    assert os.path.basename(link) not in os.listdir(os.path.dirname(link))  # gone once the child is connected
+    assert os.stat(os.path.dirname(link)).st_mode & 0o777 == 0o700

@@ -140,12 +140,13 @@ class Gateway:
         """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""
         loop = asyncio.get_running_loop()
         loading = loop.create_task(self.hosts.begin(self.alarms.load(reconcile=self._start.unclean)))
+        if self.options.reload is not Reload.OFF:
+            # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
+            self._watching = loop.create_task(self.reloader.run())
         self._server = await loop.create_server(self._http, sock=self._start.listener, backlog=ports.BACKLOG)
         outcome = await loading
         if outcome.error is not None:
             self.journal.add("load.failed", error=outcome.error, kept=False)
-        if self.options.reload is not Reload.OFF:
-            self._watching = loop.create_task(self.reloader.run())
         bindings = _bindings(self.project, self.playback)
         inspector = self.url.rstrip("/") + INSPECTOR if self.options.inspector else None
         server = ready.RunningServer(self.url, inspector, os.getpid(), (self.hosts.command.kind,), bindings)

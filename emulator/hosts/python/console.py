@@ -9,19 +9,13 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from emulator.hosts.python.owner import current_owner
+from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.values import JsProxy, js_string
 
-Emit = Callable[[str, str, "str | None"], None]
-"""(level, text, owner's label)."""
+Emit = Callable[[str, str, "Owner | None"], None]
+"""(level, text, whose code printed it)."""
 
 MAX_LINE = 64 * 1024
-
-
-def speaker() -> str | None:
-    """Whose code is running, as people see it; None outside user code."""
-    owner = current_owner.get()
-    return None if owner is None else owner.label
 
 
 class ConsoleStream(io.TextIOBase):
@@ -31,7 +25,7 @@ class ConsoleStream(io.TextIOBase):
         super().__init__()
         self._level = level
         self._emit = emit
-        self._parts: dict[str | None, str] = {}
+        self._parts: dict[Owner | None, str] = {}
 
     def writable(self) -> bool:
         return True
@@ -42,7 +36,7 @@ class ConsoleStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         # Lines are kept apart per owner: two objects that print in turns must not end up in one line.
-        who = speaker()
+        who = current_owner.get()
         whole = self._parts.pop(who, "") + text
         *lines, rest = whole.split("\n")
         for line in lines:

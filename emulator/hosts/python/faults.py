@@ -45,10 +45,15 @@ def user_traceback(error: BaseException) -> str:
     part: traceback.TracebackException | None = whole
     while part is not None and id(part) not in seen:
         seen.add(id(part))
-        kept = [frame for frame in part.stack if not frame.filename.startswith(_OURS) and "asyncio" not in frame.filename]
+        kept = [frame for frame in part.stack if not _is_machinery(frame.filename)]
         part.stack[:] = kept
         part = part.__cause__ or part.__context__
     return "".join(whole.format())
+
+
+def _is_machinery(filename: str) -> bool:
+    """Frames that tell the user nothing: ours, the event loop's, the import system's."""
+    return filename.startswith((_OURS, "<frozen ")) or f"{os.sep}asyncio{os.sep}" in filename or f"{os.sep}importlib{os.sep}" in filename
 
 
 def place(error: BaseException) -> str | None:

@@ -44,7 +44,7 @@ MAX_OPEN_FILES = 256
 
 LATEST_PYODIDE = "314.0.0"
 PYODIDE_OF = {"3.12": "0.26.2", "3.13": "0.28.2", "3.14": LATEST_PYODIDE}
-"""`pyodide.__version__` by emulated Python (python-workers-surface.md 11). Not 0.26.0a2, which makes the SDK take an old fetch path (python-workers-surface.md 1)."""
+"""`pyodide.__version__` by emulated Python (python-workers-surface.md 11). Not 0.26.0a2: the SDK takes an old fetch path there."""
 
 
 class Host:
@@ -204,11 +204,11 @@ class Host:
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error of user code that no caller hears."""
-        self.link.note("exception", where=where, object=handle.label if handle else None, error=error_object(error))
+        self.link.note("exception", where=where, object=handle.reference() if handle else None, error=error_object(error))
 
-    def write_log(self, level: str, text: str, who: str | None) -> None:
+    def write_log(self, level: str, text: str, who: Owner | None) -> None:
         """One line of user output."""
-        self.link.note("log", level=level, text=text, object=who)
+        self.link.note("log", level=level, text=text, object=who.handle.reference() if isinstance(who, Instance) else None)
 
     # -- what contexts need (ContextWorld, WorkerWorld, RuntimeWorld)
 

@@ -126,10 +126,11 @@ def _check_bindings(code: UserCode, project: dict[str, Any], main: Path) -> None
 def import_failure(error: BaseException, main: Path) -> UserCodeError:
     """An exception at import, as people want to read it: their file and line first."""
     where = user_place(error, main.parent)
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError):
         where = f"{error.filename}:{error.lineno}"
-    text = "".join(traceback.format_exception_only(error)).strip()
-    hint = "correct it and save: agents-emu loads it again"
+        text = f"{type(error).__name__}: {error.msg}"
+    hint = None
     if isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"install {error.name.partition('.')[0]!r} into the project's environment ({sys.prefix}), or correct the import"
     elif isinstance(error, ImportError) and "is not emulated" in str(error):

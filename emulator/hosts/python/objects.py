@@ -201,6 +201,10 @@ class ObjectHandle:
         """A commit changed this object's alarm."""
         return self.world.index_alarm(self, time_ms)
 
+    def reference(self) -> dict[str, Any]:
+        """Which object, and which of its lives, for notes about it (wire/README.md)."""
+        return {"class": self.class_name, "id": self.id, "name": self.name, "generation": self.lifecycle.generation}
+
     def describe(self) -> dict[str, Any]:
         """The object as the control API shows it."""
         return {

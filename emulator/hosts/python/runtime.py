@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from emulator.hosts.python.console import console_text, speaker
+from emulator.hosts.python.console import console_text
 from emulator.hosts.python.context import ExecutionContext, keep_alive
 from emulator.hosts.python.instance import Instance, InstanceGone
 from emulator.hosts.python.owner import Owner, current_owner, current_section
@@ -31,7 +31,7 @@ class RuntimeWorld(Protocol):
     def connect(self, socket: WebSocket, url: str, protocols: list[str]) -> None:
         """Open an outgoing WebSocket."""
 
-    def write_log(self, level: str, text: str, who: str | None) -> None:
+    def write_log(self, level: str, text: str, who: Owner | None) -> None:
         """One line for the terminal."""
 
     def user_error(self, where: str, error: BaseException, handle: Any) -> None:
@@ -108,7 +108,7 @@ class HostRuntime:
 
     def log(self, level: str, args: tuple[Any, ...]) -> None:
         """`console.<level>(...)`."""
-        self._world.write_log(level, console_text(args), speaker())
+        self._world.write_log(level, console_text(args), current_owner.get())
 
     def now_ms(self) -> float:
         """`Date.now()`."""
@@ -137,7 +137,7 @@ class HostRuntime:
         """Name it once on the terminal: the ImportError itself may be caught by a library."""
         if name not in self.missing_names:
             self.missing_names.add(name)
-            self._world.write_log("debug", f"js.{name} was asked for and is not emulated", speaker())
+            self._world.write_log("debug", f"js.{name} was asked for and is not emulated", current_owner.get())
 
     def unhandled(self, error: BaseException) -> None:
         """An unhandled rejection is logged and resets nothing (S-16)."""

@@ -36,7 +36,7 @@ class WorkerWorld(ContextWorld, Protocol):
     def bind_client(self, incoming: Incoming, response: JsResponse, owner: Owner) -> None:
         """The response carries a WebSocket: connect it with the client's."""
 
-    def write_log(self, level: str, text: str, who: str | None) -> None:
+    def write_log(self, level: str, text: str, who: Owner | None) -> None:
         """One line for the terminal."""
 
 
@@ -86,7 +86,7 @@ class Invocation(Owner):
     def _cut_off(self) -> None:
         if self.quiet or self.holds.get("body") or self.holds.get("socket"):
             return
-        self._world.write_log("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.", self.label)
+        self._world.write_log("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.", self)
         self.kill()
 
 

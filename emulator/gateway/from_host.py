@@ -78,7 +78,7 @@ class FromHost:
             case "auto_response":
                 self._book.auto_response(note["class"], note["id"], note.get("request"), note.get("response") or "")
             case "stall":
-                self._journal.add("stall", where=note.get("where"), ms=note.get("ms"), over=note.get("over"), **_subject(note))
+                self._journal.add("stall", where=note.get("where"), ms=note.get("ms"), **_subject(note))
             case other:
                 self._journal.add("note", op=str(other))
 

@@ -338,15 +338,21 @@ class Host:
     # -- the end
 
     async def drain(self, grace_ms: int, message: str) -> int:
-        """Let turns end within the grace, reset the others with `message`; how many were reset."""
+        """Let what somebody waits for end within the grace, reset the rest with `message`; how many were reset.
+
+        Timers and sockets that user code merely keeps are not waited for: an object with an interval would delay every reload.
+        """
         loop = asyncio.get_running_loop()
         give_up = loop.time() + grace_ms / 1000
-        while loop.time() < give_up and any(handle.awake_because() for handle in self.objects):
+        while loop.time() < give_up and self._answering():
             await asyncio.sleep(0.005)
         reset = self.objects.reset_all(message)
         self.link.flush()
         self._files.close_all()
         return reset
+
+    def _answering(self) -> bool:
+        return self.requests.answering or any(handle.instance is not None and handle.instance.answering for handle in self.objects)
 
 
 def _plain(value: Any) -> Any:

@@ -141,6 +141,11 @@ class Instance(Owner):
         """Anything unfinished: S-99."""
         return bool(self.tasks or self.held or self._inbox or self._in_flight or self._outbox)
 
+    @property
+    def answering(self) -> bool:
+        """Somebody waits for it: an event that has not ended, an effect on its way, a body being read."""
+        return bool(self._in_flight or self._inbox or self._outbox or self.holds.get("body"))
+
     def on_quiet(self) -> None:
         if not self.dead and not self.busy:
             self.handle.instance_quiet(self)

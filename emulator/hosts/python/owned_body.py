@@ -22,6 +22,11 @@ class OwnedBody:
         self._open = True
         owner.hold("body")
 
+    @property
+    def is_open(self) -> bool:
+        """It has not ended, and nobody has stopped reading."""
+        return self._open
+
     def __aiter__(self) -> OwnedBody:
         return self
 

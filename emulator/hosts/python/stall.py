@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import sys
 import threading
 import time
@@ -57,10 +58,11 @@ class StallWatch:
             where = self._user_frame()
             if where is None:
                 continue
-            self._report(where, beat, over=False)
+            # The link belongs to the loop, which stands still; standard error reaches the gateway at once.
+            os.write(2, f"agents-emu: user code blocks the event loop: {where}\n".encode())
             while self._last_beat == beat and not self._stopped.wait(BEAT_S):
                 pass
-            self._report(where, beat, over=True)
+            self._report(where, beat)
 
     def _user_frame(self) -> str | None:
         frame: Any = sys._current_frames().get(self._loop_thread)
@@ -71,10 +73,9 @@ class StallWatch:
             frame = frame.f_back
         return None
 
-    def _report(self, where: str, since: float, *, over: bool) -> None:
+    def _report(self, where: str, since: float) -> None:
         ms = round((time.monotonic() - since) * 1000)
-        # The link belongs to the loop's thread; the note leaves when the loop moves again.
-        self._loop.call_soon_threadsafe(lambda: self._host.link.note("stall", object=None, where=where, ms=ms, over=over))
+        self._loop.call_soon_threadsafe(lambda: self._host.link.note("stall", object=None, where=where, ms=ms))
 
 
 def _debugged() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import weakref
 from typing import Any, Protocol
 
 from emulator.hosts.python.context import ContextWorld, ExecutionContext
@@ -107,6 +108,13 @@ class RequestHandler:
         self._world = world
         self._code = code
         self._abort_signal = abort_signal
+        self._unanswered = 0
+        self._bodies: weakref.WeakSet[OwnedBody] = weakref.WeakSet()
+
+    @property
+    def answering(self) -> bool:
+        """A client waits for a response, or reads one."""
+        return self._unanswered > 0 or any(body.is_open for body in self._bodies)
 
     def take(self, incoming: Incoming) -> None:
         """Start an invocation for a request."""
@@ -121,6 +129,7 @@ class RequestHandler:
         invocation.run(self._serve(incoming, request, invocation), "fetch")
 
     async def _serve(self, incoming: Incoming, request: JsRequest, invocation: Invocation) -> None:
+        self._unanswered += 1
         try:
             response = await invocation.fetch(request)
         except Exception as error:
@@ -128,6 +137,7 @@ class RequestHandler:
         else:
             self._answer(incoming, response, invocation)
         finally:
+            self._unanswered -= 1
             invocation.answered()
 
     def _answer(self, incoming: Incoming, response: JsResponse, invocation: Invocation) -> None:
@@ -140,7 +150,12 @@ class RequestHandler:
                 incoming.fail(error_object(js_error("TypeError", text)))
             return
         source = response.body_source()
-        body = source if source is None or isinstance(source, bytes) else OwnedBody(source, invocation)
+        body: bytes | OwnedBody | None
+        if source is None or isinstance(source, bytes):
+            body = source
+        else:
+            body = OwnedBody(source, invocation)
+            self._bodies.add(body)
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.pairs()]
         incoming.respond(response.status, response.statusText.encode("latin-1", "replace"), headers, body)
 

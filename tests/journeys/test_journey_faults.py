@@ -34,6 +34,13 @@ async def host_pid(server: Server, name: str) -> int:
     return (await server.get(f"/agents/chat/{name}"))[1]["pid"]
 
 
+async def kill_host(server: Server, name: str) -> None:
+    """`kill -9` of the host; returns when another one serves. What is sent to a host that dies just then is lost with it."""
+    killed = await host_pid(server, name)
+    os.kill(killed, signal.SIGKILL)
+    await swapped(server, name, killed)
+
+
 async def release(server: Server, name: str, n: int) -> None:
     await server.request("POST", f"/agents/chat/{name}/release?n={n}")
 
@@ -68,11 +75,9 @@ async def test_a_host_killed_in_mid_turn(server: Server, tab: RawSocket, name):
     await tab.send(submit("cut", [*history, user("second", "u2")], k=4, gated=True))
     await release(server, name, 2)
     await tab.until(lambda frame: (chunk(frame) or {}).get("delta") == "d1 ")
-    killed = await host_pid(server, name)
-    os.kill(killed, signal.SIGKILL)
+    await kill_host(server, name)
 
     assert (await tab.call("notes"))[-1]["result"] == ["before the crash"], "the same socket, another host"
-    assert await host_pid(server, name) != killed
     assert (await spoken(server, name))[:3] == ["first", "d0 d1 ", "second"]
     id, _ = await resume(tab)
     if id is not None:
@@ -85,7 +90,7 @@ async def test_a_host_killed_in_mid_turn(server: Server, tab: RawSocket, name):
 async def test_a_host_that_is_killed_again_and_again(server: Server, tab: RawSocket, name):
     for n in range(3):
         await tab.call("jot", str(n))
-        os.kill(await host_pid(server, name), signal.SIGKILL)
+        await kill_host(server, name)
     assert (await tab.call("notes"))[-1]["result"] == ["0", "1", "2"]
 
 
@@ -93,7 +98,7 @@ async def test_alarms_ring_after_the_host_was_killed(session, server: Server, na
     a = await connect(session, server.origin, f"/agents/clockwork/{name}")
     await a.fence()
     await a.call("plan_in", 1, "tea")
-    os.kill(await host_pid(server, name), signal.SIGKILL)
+    await kill_host(server, name)
     await a.until(lambda frame: frame == "delayed:tea")
 
 
@@ -133,7 +138,8 @@ async def test_code_that_does_not_load_leaves_the_old_one_serving(server: Server
 
 async def swapped(server: Server, name: str, old: int) -> None:
     async def other() -> bool:
-        return await host_pid(server, name) != old
+        status, answer = await server.get(f"/agents/chat/{name}")
+        return status == 200 and answer["pid"] != old
 
     await eventually(other)
 

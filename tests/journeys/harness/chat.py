@@ -105,7 +105,9 @@ class Listener:
 async def resume(socket: RawSocket, probe: str = "probe") -> tuple[str | None, list[Any]]:
     """Ask for a stream and take the one that is offered: its request id (None: nothing is being said) and every frame so far."""
     await socket.send(ask_for_stream(probe))
-    frames = await socket.until(lambda frame: is_type(frame, RESUMING, RESUME_NONE) and frame.get("probeId") == probe)
+    frames = await socket.until(lambda frame: is_type(frame, RESUMING, RESUME_NONE, PENDING) and frame.get("probeId") == probe)
+    if frames[-1]["type"] == PENDING:  # the turn is about to stream, or to end: what it comes to is told without the probe
+        frames += await socket.until(lambda frame: is_type(frame, RESUMING, RESUME_NONE))
     if frames[-1]["type"] == RESUME_NONE:
         return None, frames
     await socket.send(take_stream(frames[-1]["id"]))

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 RECEIVE_BOUND_S = 10
+UNTIL_BOUND_S = 20
 Frame = dict[str, Any]
 
 _numbers = itertools.count(1)
@@ -59,12 +60,15 @@ class RawSocket:
 
     async def until(self, wanted: Callable[[Any], bool]) -> list[Any]:
         """Everything up to and including the first message that is `wanted`."""
-        frames = []
-        while True:
-            frame = await self.receive()
-            frames.append(frame)
-            if wanted(frame):
-                return frames
+        frames: list[Any] = []
+        try:
+            async with asyncio.timeout(UNTIL_BOUND_S):
+                while True:
+                    frames.append(await self.receive())
+                    if wanted(frames[-1]):
+                        return frames
+        except TimeoutError:
+            raise AssertionError(f"what was waited for did not come; the last of {len(frames)} frames: {frames[-5:]}") from None
 
     async def closing(self) -> Closed:
         """Read on until the connection ends, and how it did."""

@@ -57,7 +57,7 @@ async def test_ws_stream_py(session, tmp_path):
         assert "".join(frame["content"] for frame in frames[:-1]).startswith("A reasoning model")
         await socket.send({"prompt": "busy"})
         (failure,) = await socket.until(lambda frame: is_type(frame, "done", "error"))
-        assert failure["error"].startswith("3040: ")
+        assert failure["error"].startswith("InferenceUpstreamError: 3040: ")
 
 
 async def test_sse_py(session, tmp_path):

@@ -1,0 +1,108 @@
+"""`python -m bench`: measure, and print the table. README.md says how, and what the figures mean."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import uvloop
+
+from bench import measures, servers, table
+from bench.processes import Others
+from bench.servers import BENCH
+from bench.table import Row
+
+NOISE = 0.15
+"""Share of the machine used by others from which the figures come with a warning."""
+
+
+def main() -> int:
+    """Run as told by the command line; exit code 1 when a server failed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure agents-emu against the least that its design can cost.")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each load is repeated (default 3)")
+    parser.add_argument("--peers", action="store_true", help="also measure raw workerd and wrangler dev, if under build/peers")
+    parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
+    arguments = parser.parse_args()
+    _allow_descriptors()
+    others, began = Others(), time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="agents-emu-bench-") as scratch:
+        try:
+            rows, names = uvloop.run(_measure(arguments.rounds, arguments.peers, Path(scratch)))
+        except (servers.Failed, ConnectionError, TimeoutError) as error:
+            print(f"\n{error}", file=sys.stderr)
+            return 1
+    text = f"{table.markdown(rows, names)}\n\n{_circumstances(arguments.rounds, others.share())}"
+    print(f"\n{text}\n\n{time.perf_counter() - began:.0f} s")
+    if arguments.write:
+        table.write(BENCH / "README.md", text)
+    return 0
+
+
+async def _measure(rounds: int, with_peers: bool, scratch: Path) -> tuple[list[Row], list[str]]:
+    ours, floor = servers.emulator("--ai-speed", "1x"), servers.floor()
+    targets = [ours, floor, *(servers.peers() if with_peers else [])]
+    _say("start")
+    rows = await measures.starts(targets, rounds, scratch)
+    async with AsyncExitStack() as stack:
+        everyone = [await stack.enter_async_context(target.running(scratch)) for target in targets]
+        emulator = everyone[0]
+        _say("idle memory")
+        memory = await measures.idle_memory(everyone)
+        _say("requests and echoes")
+        rows += await measures.throughput(everyone, rounds)
+        _say("reload")
+        rows += await measures.reloads(emulator, 2 * rounds)
+        _say("model stream, schedules")
+        model = await measures.paced_model(emulator, rounds)
+        schedules = await measures.schedules(emulator, 4 * rounds)
+    async with servers.emulator("--ai-speed", "instant").running(scratch) as instant:
+        await asyncio.sleep(measures.SETTLED_S)
+        model += await measures.instant_model(instant, 5 * rounds)
+    _say("sockets")
+    held = measures.socket_rows()
+    for target in (servers.emulator("--idle-ms", "2000"), floor, *(one for one in targets[2:] if one.name == "raw workerd")):
+        await measures.many_sockets(target, scratch, held)
+    return [*rows, *memory, *held, *model, *schedules], [target.name for target in targets]
+
+
+def _circumstances(rounds: int, others: float) -> str:
+    loader = "wrk" if shutil.which("wrk") else "bench/load.py"
+    software = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "cf-agents", "workers-runtime-sdk"))
+    text = (
+        f"Medians of {rounds} rounds; `[a..b]` is their range where it is wide; `(n x)` is agents-emu's value divided by this one. "
+        f"{os.cpu_count()} cores ({_processor()}), {platform.system()}, Python {platform.python_version()}, {software}; "
+        f"HTTP load by {loader}. "
+        f"Other processes used {others:.0%} of the machine meanwhile."
+    )
+    return text + (" **That is too much for these figures to be relied on.**" if others > NOISE else "")
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _allow_descriptors() -> None:
+    """Let this process and its children open as many files as the system allows them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _say(what: str) -> None:
+    print(f"{what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

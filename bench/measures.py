@@ -1,0 +1,254 @@
+"""Each measurement: what is asked of which server, how often, and into which rows the answers go. All of them are closed loops seen from
+the client's side; nothing reads the servers' own clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import processes
+from bench.client import Broken, WebSocket, fetch, request, text_frame
+from bench.servers import CHECKOUT, ECHO, Server, Target
+from bench.table import OURS, Row
+
+CLIENTS = (1, 32, 100)
+LOAD_S = 1.0
+SETTLED_S = 2.0
+"""After a start: the standby host has imported what it can."""
+SOCKETS = 5_000
+CHUNKS = 200
+FIRST_CHUNK_MS, CHUNK_MS = 100, 5
+"""As bench/project/fixtures has it."""
+WATCHERS = 20
+"""Sockets that have to survive each reload."""
+BOUND_S = 30.0
+
+
+async def starts(targets: list[Target], rounds: int, scratch: Path) -> list[Row]:
+    """Spawn to first answer."""
+    row = Row("start to first answer", "ms", "< 1,000")
+    for number in range(rounds):
+        for target in _turned(targets, number):
+            async with target.running(scratch) as server:
+                row.add(target.name, server.start_ms)
+    return [row]
+
+
+async def throughput(servers: list[Server], rounds: int) -> list[Row]:
+    """Requests and echoes per second. The servers take turns, load by load."""
+    http = [Row(f"HTTP, {_clients(n)}", "requests/s", ">= 0.70x of the floor") for n in CLIENTS]
+    echo = [Row(f"WebSocket echo, {_clients(n)}", "round trips/s", ">= 0.70x of the floor") for n in CLIENTS]
+    for number in range(rounds):
+        for kind, rows in (("http", http), ("echo", echo)):
+            for clients, row in zip(CLIENTS, rows, strict=True):
+                for server in _turned(servers, number):
+                    result = await _load(kind, str(server.port), ECHO, str(clients), str(LOAD_S))
+                    if result["errors"]:
+                        raise Broken(f"{server.name} failed {result['errors']} times under {row.label}")
+                    row.add(server.name, result["per_s"])
+    return http + echo
+
+
+async def idle_memory(servers: list[Server]) -> list[Row]:
+    """Of all processes of a server that has answered once and then nothing for a while."""
+    await asyncio.sleep(SETTLED_S)
+    rss = Row("idle memory, RSS of all processes", "MiB", "< 150")
+    pss = Row("idle memory, PSS of all processes", "MiB")
+    for server in servers:
+        memory = processes.memory(server.process.pid)
+        rss.add(server.name, memory.rss)
+        pss.add(server.name, memory.pss)
+    return [rss, pss]
+
+
+async def reloads(server: Server, times: int) -> list[Row]:
+    """Save a module, ask until the new code answers, then ask the sockets that were open all the time."""
+    took = Row("save to new code answering", "ms", "< 150")
+    lost = Row(f"sockets lost in {times} reloads, of {WATCHERS}", "sockets", "0")
+    marker = server.project / "src" / "marker.py"
+    sockets = [await WebSocket.upgrade(server.port, ECHO) for _ in range(WATCHERS)]
+    for number in range(times):
+        await asyncio.sleep(SETTLED_S)
+        word = f"save{number}"
+        text = f'"""Written by the benchmark."""\n\nMARKER = "{word}"\n'
+        began = time.perf_counter()
+        marker.write_text(text, "utf-8")
+        while word.encode() not in (await fetch(server.port, ECHO))[1]:
+            if time.perf_counter() - began > BOUND_S:
+                raise TimeoutError(f"no new code after {BOUND_S} s:\n{server.printed()}")
+            await asyncio.sleep(0.002)
+        took.add(server.name, (time.perf_counter() - began) * 1000)
+        for socket in sockets:
+            if socket.open and await _ask(socket, b"marker?") != word.encode():
+                raise Broken("a socket was answered by old code")
+    lost.add(server.name, sum(not socket.open for socket in sockets))
+    for socket in sockets:
+        socket.close()
+    return [took, lost]
+
+
+async def many_sockets(target: Target, scratch: Path, rows: list[Row]) -> None:
+    """Open sockets, let their objects hibernate, weigh them, and see that each still answers."""
+    opening, per_rss, per_pss, wake = rows
+    async with target.running(scratch) as server:
+        await asyncio.sleep(SETTLED_S)
+        before = processes.memory(server.process.pid)
+        holder = await _spawn("hold", str(server.port), ECHO, str(SOCKETS))
+        assert holder.stdin is not None
+        try:
+            opened = await _answer(holder)
+            opening.add(server.name, opened["seconds"])
+            await _hibernated(server)
+            after = processes.memory(server.process.pid)
+            per_rss.add(server.name, (after.rss - before.rss) * 1024 / SOCKETS)
+            per_pss.add(server.name, (after.pss - before.pss) * 1024 / SOCKETS)
+            holder.stdin.write(b"\n")
+            end = await _answer(holder)
+            if end["alive"] != SOCKETS:
+                raise Broken(f"{server.name} lost {SOCKETS - end['alive']} of {SOCKETS} idle sockets")
+            wake.add(server.name, end["wake_ms"])
+        finally:
+            await _ended(holder)
+
+
+def socket_rows() -> list[Row]:
+    """The rows of `many_sockets`."""
+    return [
+        Row(f"open {SOCKETS:,} sockets", "s", "< 5", digits=2),
+        Row("memory of an idle, hibernated socket, RSS", "KiB", "< 40", digits=1),
+        Row("memory of an idle, hibernated socket, PSS", "KiB", digits=1),
+        Row("first message to a hibernated object", "ms", digits=1),
+    ]
+
+
+async def paced_model(server: Server, times: int) -> list[Row]:
+    """A recorded answer at the recording's own pace."""
+    first = Row("model stream at 1x: first chunk later than recorded", "ms", "<= 5", digits=1)
+    last = Row("model stream at 1x: last chunk later than recorded", "ms", digits=1)
+    for number in range(times + 1):
+        arrivals = await _chunks(server.port)
+        if number:  # the first one warms up
+            first.add(server.name, arrivals[0] - FIRST_CHUNK_MS)
+            last.add(server.name, arrivals[-1] - (FIRST_CHUNK_MS + (CHUNKS - 1) * CHUNK_MS))
+    return [first, last]
+
+
+async def instant_model(server: Server, times: int) -> list[Row]:
+    """The same without pauses, from request to last chunk."""
+    row = Row("model stream, instant", "chunks/s", ">= 10,000")
+    for number in range(times + 1):
+        arrivals = await _chunks(server.port)
+        if number:
+            row.add(server.name, CHUNKS / arrivals[-1] * 1000)
+    return [row]
+
+
+async def schedules(server: Server, times: int) -> list[Row]:
+    """`self.schedule(1, ...)` of the real SDK: from the time it is due to the message that says it rang."""
+    row = Row("schedule rings later than due", "ms", digits=1)
+
+    async def one(number: int) -> float:
+        await asyncio.sleep(number * 0.13)  # spread over a second
+        socket = await WebSocket.upgrade(server.port, f"/agents/reminder/r{number}")
+        said: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        socket.on_message = lambda payload: said.put_nowait((time.time(), payload))
+        socket.write(text_frame(b"1"))
+        due = 0.0
+        async with asyncio.timeout(BOUND_S):
+            while True:
+                now, message = await said.get()
+                if message.startswith(b"due "):
+                    due = float(message[4:])
+                elif message == b"rings":
+                    socket.close()
+                    return (now - due) * 1000
+
+    for late in await asyncio.gather(*(one(number) for number in range(times))):
+        row.add(server.name, late)
+    return [row]
+
+
+async def _chunks(port: int) -> list[float]:
+    """Milliseconds from the request to each chunk of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    arrivals: list[float] = []
+    seen = b""
+    began = time.perf_counter()
+    writer.write(request("/answer/a", connection="close"))
+    async with asyncio.timeout(BOUND_S):
+        while data := await reader.read(65536):
+            now = (time.perf_counter() - began) * 1000
+            seen += data
+            arrivals += [now] * (seen.count(b"data: {") - len(arrivals))
+    writer.close()
+    if len(arrivals) != CHUNKS:
+        raise Broken(f"{len(arrivals)} of {CHUNKS} chunks came: {seen[:300]!r}")
+    return arrivals
+
+
+async def _ask(socket: WebSocket, question: bytes) -> bytes:
+    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    socket.on_message = answer.set_result
+    socket.write(text_frame(question))
+    async with asyncio.timeout(BOUND_S):
+        return await answer
+
+
+async def _hibernated(server: Server) -> None:
+    """Wait until no object is awake; a server that knows no hibernation just gets the time to settle."""
+    await asyncio.sleep(SETTLED_S)
+    if server.name != OURS:
+        return
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            _, body = await fetch(server.port, "/cdn-cgi/emu/api/objects")
+            if all(one["state"] in ("hibernated", "inactive") for one in json.loads(body)["objects"]):
+                return
+            await asyncio.sleep(0.2)
+
+
+async def _load(*arguments: str) -> dict[str, Any]:
+    """One run of bench/load.py."""
+    process = await _spawn(*arguments)
+    try:
+        return await _answer(process)
+    finally:
+        await _ended(process)
+
+
+async def _spawn(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.load", *arguments),
+        cwd=CHECKOUT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+
+async def _answer(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert process.stdout is not None
+    async with asyncio.timeout(4 * BOUND_S):
+        line = await process.stdout.readline()
+    if not line:
+        raise Broken(f"the load generator ended with {await process.wait()}")
+    result: dict[str, Any] = json.loads(line)
+    return result
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()
+
+
+def _clients(count: int) -> str:
+    return "1 client" if count == 1 else f"{count} clients"
+
+
+def _turned[T](items: list[T], number: int) -> list[T]:
+    """The items in the order of this round."""
+    return items if number % 2 == 0 else items[::-1]

@@ -1,0 +1,3 @@
+"""What the reload measurement rewrites, to see which code answers."""
+
+MARKER = "first"

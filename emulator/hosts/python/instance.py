@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emulator.core.gates import InputGate, Section, TooDeep
 from emulator.core.lifecycle import Step
+from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.storage import CommitFailed, ObjectStorage
 from emulator.hosts.python.surface.convert import is_awaitable, unwrap
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
+from emulator.hosts.python.weak_references import expire
 
 if TYPE_CHECKING:
     from emulator.hosts.python.objects import ObjectHandle
@@ -30,6 +33,8 @@ _TOO_LONG = (
     "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset."
 )
 _ABORTED = "Application called abort() to reset Durable Object."
+
+_NO_OWNER = contextvars.Context()
 
 Effect = Callable[[], Any]
 
@@ -71,12 +76,12 @@ class Instance(Owner):
         self.user_object: Any = None
         self._constructed = False
         self.broken: JsException | None = None
-        self._loop = asyncio.get_running_loop()
+        self._loop = cast(HostLoop, asyncio.get_running_loop())
         self._inbox: deque[Turn] = deque()
         self._in_flight: set[Turn] = set()
         self._outbox: list[Effect] = []
         self._unindexed_alarms = 0
-        self._started_this_tick = False
+        self._ticking = False
 
     # -- events
 
@@ -86,28 +91,34 @@ class Instance(Owner):
             turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True), True)
             return
         self._inbox.append(turn)
-        if self._started_this_tick or len(self._inbox) > 1:
+        if self._ticking:
             return
-        self._started_this_tick = True
-        self._loop.call_soon(self._next_tick)
         if now:
-            self._start_next()
+            self._start_waiting()
+        else:
+            self._tick_later()
 
-    def _next_tick(self) -> None:
-        """One event per loop iteration: what an event makes runnable comes before the next event (node-host.md 6.1)."""
-        self._started_this_tick = False
-        if self.dead or not self._inbox or not self.gate.is_open:
-            return
-        self._started_this_tick = True
-        self._loop.call_soon(self._next_tick)
-        self._start_next()
+    def _tick_later(self) -> None:
+        self._ticking = True
+        self._loop.call_soon(self._tick, context=_NO_OWNER)
 
-    def _start_next(self) -> None:
-        if not self._constructed:
+    def _tick(self) -> None:
+        self._ticking = False
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start the events that wait, one after the other. What an event makes runnable comes before the next event (node-host.md 6.1):
+        the rest waits for the loop's next round then."""
+        if not self._constructed and self._inbox and not self.dead:
             self._constructed = True
             self.handle.construct(self)
-        if not self.dead and self._inbox and self.gate.is_open:
+        while self._inbox and not self.dead and self.gate.is_open:
+            before = self._loop.user_steps
             self._start(self._inbox.popleft())
+            if self._loop.user_steps != before:
+                if self._inbox and not self._ticking:
+                    self._tick_later()
+                return
 
     def _start(self, turn: Turn) -> None:
         self._in_flight.add(turn)
@@ -250,7 +261,8 @@ class Instance(Owner):
             # The section's own continuation runs before the events that waited (2.3): it was scheduled one line above.
             for waiting in self.gate.leave(section):
                 self._loop.call_soon(waiting)
-            self._loop.call_soon(self._next_tick)
+            if not self._ticking:
+                self._tick_later()
             # A transaction commits by itself: what its object wanted to say meanwhile may leave now.
             self._loop.call_soon(self.commit)
 
@@ -292,6 +304,7 @@ class Instance(Owner):
         self._in_flight.clear()
         self._inbox.clear()
         self.handle.instance_ended(self, Step.RESET, cut_sockets=cut_sockets)
+        expire(self.user_object, self._loop)
         for turn in unanswered:
             turn.failed(error, True)
 
@@ -301,6 +314,7 @@ class Instance(Owner):
         self.dead = True
         self.storage.revoke()
         self.handle.instance_ended(self, Step.EXPIRE, cut_sockets=False)
+        expire(self.user_object, self._loop)
 
 
 def instance_of_caller() -> Instance | None:

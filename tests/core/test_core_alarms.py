@@ -173,5 +173,3 @@ def test_whatever_happens_one_run_at_a_time_and_never_early(steps: list[tuple[ob
         assert deadline is None or deadline > now
         assert deadline is None or not running
         assert len(book) <= 1
-
-

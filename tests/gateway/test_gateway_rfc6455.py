@@ -35,7 +35,9 @@ def test_unmasking_is_its_own_inverse(size: int) -> None:
     assert unmasked(MASK, data)[:8] == bytes(byte ^ MASK[index % 4] for index, byte in enumerate(data[:8]))
 
 
-MESSAGES = st.lists(st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.lists(st.binary(max_size=300), min_size=1, max_size=4)), max_size=8)
+MESSAGES = st.lists(
+    st.tuples(st.sampled_from([Opcode.TEXT, Opcode.BINARY]), st.lists(st.binary(max_size=300), min_size=1, max_size=4)), max_size=8
+)
 
 
 @given(MESSAGES, st.lists(st.integers(1, 40), min_size=1, max_size=20), st.booleans())

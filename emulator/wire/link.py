@@ -7,6 +7,7 @@ link is lost, because `connection_lost` fails all of them.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Container
 from typing import Any, Protocol, cast
@@ -20,6 +21,9 @@ _CANCEL, _BROKEN, _CALL, _RESULT, _ERROR = int(Kind.CANCEL), int(Kind.BROKEN), i
 _NOTE, _PING, _PONG = int(Kind.NOTE), int(Kind.PING), int(Kind.PONG)
 _FIRST_SOCKET = int(Kind.TEXT)
 _FIRST_EXCHANGE = int(Kind.REQUEST)
+
+_EMPTY = contextvars.Context()
+"""Writing is nobody's code."""
 
 
 class LinkLost(ConnectionError):
@@ -454,7 +458,7 @@ class Link(asyncio.Protocol):
         if self.lost or self._loop is None:
             return
         if not self._out:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self.flush, context=_EMPTY)
         length = len(payload)
         if length > frames.MAX_PAYLOAD:
             raise WireError("E912", f"a frame of {length} bytes is over the limit of {frames.MAX_PAYLOAD}")

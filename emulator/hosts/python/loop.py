@@ -63,12 +63,20 @@ class OwnedTimer(asyncio.TimerHandle):
 class HostLoop(asyncio.SelectorEventLoop):
     """asyncio's selector loop with owned timers and tasks."""
 
+    user_steps = 0
+    """How many steps of user code were ever made runnable: a step that raised it has left something to do first."""
+
     suspends = False
     """Whether tasks of user code can `run_sync`. Set for projects that use it: a stack of its own doubles the cost of every event."""
 
     def __init__(self) -> None:
         super().__init__()
         self.set_task_factory(_make_task)
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
+        if (current_owner.get() if context is None else context.get(current_owner)) is not None:
+            self.user_steps += 1
+        return super().call_soon(callback, *args, context=context)
 
     def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override]
         owner = current_owner.get() if context is None else context.get(current_owner)

@@ -13,14 +13,15 @@ import pytest_asyncio
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "journeys")]
 
-from harness.server import Server, serving  # noqa: E402
+from harness.server import Server, copy_project, serving  # noqa: E402
+from playbook.peer import peer_server  # noqa: E402
 from playbook.stage import play  # noqa: E402
 from playbook.steps import Case  # noqa: E402
 
 IDLE_MS = 600
 """Short, so that hibernation takes no time; the rules do not depend on it (S-97, S-98)."""
 PROJECT = HERE / "project_py"
-ARGUMENTS = ("--idle-ms", str(IDLE_MS), "--ai", "live", "--reload", "off", "--log-format", "json")
+ARGUMENTS = ("--idle-ms", str(IDLE_MS), "--ai", "live", "--log-format", "json")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,27 +38,45 @@ def idle_ms() -> int:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def peer() -> AsyncIterator[str]:
+    """`host:port` of a server that objects may call."""
+    async with peer_server() as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """Nothing may stop or kill it."""
-    async with serving(PROJECT, tmp_path_factory.mktemp("conformance"), *ARGUMENTS) as server:
+    """Nothing may stop or kill it. Its secrets are in `.env` files."""
+    files = {".env": "FROM_ENV=env\nFROM_BOTH=env\n", ".env.local": "FROM_BOTH=local\n"}
+    folder = tmp_path_factory.mktemp("calm")
+    async with serving(_project_with(files, folder), folder, *ARGUMENTS, "--reload", "off") as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def rough_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """Killed and restarted at will."""
-    async with serving(PROJECT, tmp_path_factory.mktemp("rough"), *ARGUMENTS) as server:
+    """Killed and restarted at will; the environment `staging`, with `.dev.vars`, and a reload closes sockets as a deploy does."""
+    files = {".env": "FROM_ENV=env\n", ".dev.vars": "PLAIN=from .dev.vars\nFROM_DEV_VARS=yes\n"}
+    folder = tmp_path_factory.mktemp("rough")
+    async with serving(_project_with(files, folder), folder, *ARGUMENTS, "--reload", "close", "--env", "staging") as server:
         yield server
 
 
+def _project_with(files: dict[str, str], folder: Path) -> Path:
+    source = copy_project(PROJECT, folder / "source")
+    for name, text in files.items():
+        (source / name).write_text(text, "utf-8")
+    return source
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def slow_cases(request: pytest.FixtureRequest, server: Server) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
+async def slow_cases(request: pytest.FixtureRequest, server: Server, peer: str) -> AsyncIterator[dict[str, asyncio.Task[None]]]:
     """All slow cases of this run, begun together: each mostly waits."""
     wanted = [
         item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec") and "case" in item.callspec.params
     ]
     tasks = {
-        case.statement: asyncio.create_task(play(case, server, IDLE_MS))
+        case.statement: asyncio.create_task(play(case, server, peer, IDLE_MS))
         for case in wanted
         if isinstance(case, Case) and case.lane == "slow"
     }

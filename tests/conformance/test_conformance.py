@@ -12,13 +12,15 @@ from playbook.steps import Case
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "quick"], ids=lambda case: case.statement)
-async def test_statement(case: Case, server: Server, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]) -> None:
-    await play(case, server, idle_ms)
+async def test_statement(case: Case, server: Server, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]) -> None:
+    await play(case, server, peer, idle_ms)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "rough"], ids=lambda case: case.statement)
-async def test_statement_rough(case: Case, rough_server: Server, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]) -> None:
-    await play(case, rough_server, idle_ms)
+async def test_statement_rough(
+    case: Case, rough_server: Server, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]
+) -> None:
+    await play(case, rough_server, peer, idle_ms)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "slow"], ids=lambda case: case.statement)

@@ -1,15 +1,7 @@
-"""The cases, in the order of durable-objects.md 12."""
+"""The cases, in the order of durable-objects.md 12; numbers with X are beyond it."""
 
-from cases import alarms, blocking, errors, gates, hibernation, identity, kv, sockets, sql
+from cases import alarms, blocking, configuration, errors, gates, hibernation, identity, kv, lifetime, outgoing, rpc, sockets, sql
 
-CASES = (
-    *identity.CASES,
-    *errors.CASES,
-    *blocking.CASES,
-    *gates.CASES,
-    *sql.CASES,
-    *kv.CASES,
-    *alarms.CASES,
-    *sockets.CASES,
-    *hibernation.CASES,
-)
+_PARTS = (identity, errors, blocking, gates, sql, kv, alarms, sockets, hibernation, lifetime, rpc, configuration, outgoing)
+
+CASES = tuple(case for part in _PARTS for case in part.CASES)

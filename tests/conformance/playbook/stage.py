@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import struct
 import urllib.parse
 from typing import Any
@@ -13,14 +12,15 @@ import aiohttp
 from harness.server import Server
 
 from playbook.programs import Program
-from playbook.steps import Case, query_of
+from playbook.steps import Case, reset
 
 
 class Stage:
-    """`name` addresses objects that no other case uses."""
+    """`name` addresses objects that no other case uses; `{peer}` in programs is `peer`, a server that objects may call."""
 
-    def __init__(self, server: Server, name: str, idle_s: float) -> None:
+    def __init__(self, server: Server, name: str, peer: str, idle_s: float) -> None:
         self._server = server
+        self._peer = peer
         self.name = name
         self.idle_s = idle_s
         self.sockets: dict[str, aiohttp.ClientWebSocketResponse] = {}
@@ -32,11 +32,15 @@ class Stage:
         return self._server.session
 
     def url(self, path: str, program: Program = None) -> str:
-        return self._server.origin + path.replace("{me}", urllib.parse.quote(self.name, safe="")) + query_of(program)
+        query = {"me": self.name} if program is None else {"me": self.name, "p": self._text(program)}
+        return f"{self._server.origin}{path.replace('{me}', urllib.parse.quote(self.name, safe=''))}{'&' if '?' in path else '?'}{urllib.parse.urlencode(query)}"
+
+    def _text(self, program: Program) -> str:
+        return json.dumps(program).replace("{peer}", self._peer)
 
     async def run(self, program: Program) -> dict[str, Any]:
         """The outcome of a program in the Worker: `{value}`, `{error}`, or `{status, text}` when there was no Worker to run it."""
-        async with self.session.post(self._server.origin + "/run", params={"me": self.name}, data=json.dumps(program)) as response:
+        async with self.session.post(self._server.origin + "/run", params={"me": self.name}, data=self._text(program)) as response:
             text = await response.text()
         if response.status != 200:
             return {"status": response.status, "text": text[:2000]}
@@ -71,9 +75,16 @@ class Stage:
         connection = self.sockets[name]._response.connection
         if connection is None or connection.transport is None:
             return
-        sock = connection.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.transport.abort()
+        reset(connection.transport)
+
+    def address(self) -> tuple[str, int]:
+        """Where the server listens, for clients that do without a library."""
+        host, port = self._server.host.rsplit(":", 1)
+        return host, int(port)
+
+    def output(self) -> list[dict[str, Any]]:
+        """What the server has printed, line by line."""
+        return [json.loads(line) for line in self._server.output().splitlines() if line.startswith("{")]
 
     async def leave(self) -> None:
         """The case is over."""
@@ -81,9 +92,9 @@ class Stage:
             self.reset_socket(name)
 
 
-async def play(case: Case, server: Server, idle_ms: int) -> None:
+async def play(case: Case, server: Server, peer: str, idle_ms: int) -> None:
     """Play one case under a name of its own."""
-    stage = Stage(server, f"{case.statement} {case.title}"[:80], idle_ms / 1000)
+    stage = Stage(server, f"{case.statement} {case.title}"[:80], peer, idle_ms / 1000)
     try:
         await case.play(stage)
     finally:

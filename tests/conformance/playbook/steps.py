@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import urllib.parse
+import socket
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from playbook.matching import fits
+from playbook.matching import Has, fits
 from playbook.programs import LIFE, Program, call, notes
 
 if TYPE_CHECKING:
@@ -205,6 +206,74 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Impatient:
+    """A client that goes: it sends a request, reads at least `read` bytes, waits until the Worker gives `gives` for `until` or for
+    `after_ms`, and resets its connection. With `body` it goes on sending that many bytes, and must be stopped before the end.
+    """
+
+    path: str
+    program: Program
+    read: int = 0
+    after_ms: int = 50
+    until: Step | None = None
+    body: int = 0
+
+    async def play(self, stage: Stage) -> None:
+        reader, writer = await asyncio.open_connection(*stage.address(), limit=65_536)
+        target = stage.url(self.path, self.program).split("/", 3)[3]
+        method = f"POST /{target} HTTP/1.1\r\ncontent-length: {self.body}" if self.body else f"GET /{target} HTTP/1.1"
+        writer.write(f"{method}\r\nhost: 127.0.0.1\r\n\r\n".encode())
+        async with asyncio.timeout(WITHIN_S):
+            await self._read(reader)
+        if self.body:
+            await self._upload(writer)
+        if self.until is not None:
+            await self.until.play(stage)
+        else:
+            await asyncio.sleep(self.after_ms / 1000)
+        reset(writer.transport)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        got = 0
+        while got < self.read:
+            chunk = await reader.read(65_536)
+            assert chunk, f"the response ended after {got} bytes"
+            got += len(chunk)
+
+    async def _upload(self, writer: asyncio.StreamWriter) -> None:
+        sent = 0
+        try:
+            async with asyncio.timeout(1):
+                while sent < self.body:
+                    writer.write(bytes(262_144))
+                    await writer.drain()
+                    sent += 262_144
+        except TimeoutError:
+            return
+        raise AssertionError(f"nobody reads, yet all {sent} bytes were taken")
+
+
+def reset(transport: asyncio.BaseTransport) -> None:
+    """End a TCP connection with a reset: no Close frame, no FIN."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()  # type: ignore[attr-defined]  # TCP transports have it
+
+
+@dataclass(frozen=True)
+class Printed:
+    """Sooner or later the server prints a line with at least these fields."""
+
+    fields: dict[str, Any]
+
+    async def play(self, stage: Stage) -> None:
+        async def look() -> bool:
+            return any(fits(line, Has(self.fields)) for line in stage.output())
+
+        await _until(f"printed {self.fields}", look, True, WITHIN_S)
+
+
+@dataclass(frozen=True)
 class Wait:
     ms: int
 
@@ -318,7 +387,3 @@ async def _until(what: str, look: Any, wanted: Any, within_s: float, *, choices:
         if loop.time() > give_up:
             raise Mismatch(f"{what}, within {within_s} s", got, wanted)
         await asyncio.sleep(0.03)
-
-
-def query_of(program: Program) -> str:
-    return "?" + urllib.parse.urlencode({"p": json.dumps(program)}) if program is not None else ""

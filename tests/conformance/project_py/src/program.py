@@ -276,6 +276,7 @@ PLAIN = {
     "alternate": lambda scope, notes, first, second: alternate([item for item in notes.value if item in (first, second)], first, second),
     "<": lambda scope, left, right: left < right,
     "each": lambda scope, items, method: to_js([getattr(item, method)() for item in items]),
+    "dispose": lambda scope, stub: stub.dispose(),
     "upper": lambda scope, text: text.upper(),
     "len": lambda scope, value: len(value),
     "index": lambda scope, value, index: value[index],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,7 @@ class OwnedBody:
         self._source = source
         self._owner = owner
         self._open = True
+        self._step: asyncio.Task[bytes | None] | None = None
         owner.hold("body")
 
     @property
@@ -40,8 +42,9 @@ class OwnedBody:
         """The next chunk, None at the end."""
         if not self._open:
             return None
+        self._step = self._owner.run(_next(self._source), "body")
         try:
-            chunk = await self._owner.run(_next(self._source), "body")
+            chunk = await self._step
         except BaseException:
             self._close()
             raise
@@ -55,11 +58,16 @@ class OwnedBody:
 
     async def aclose(self) -> None:
         """The same, as async iterators say it."""
-        if self._open:
-            self._close()
-            close: Any = getattr(self._source, "aclose", None)
-            if close is not None and not self._owner.dead:
-                await self._owner.run(close(), "cancel body")
+        if not self._open:
+            return
+        self._close()
+        if self._step is not None and not self._step.done():
+            # An iterator cannot be closed in the middle of a step; one that is cancelled there closes itself.
+            self._step.cancel()
+            return
+        close: Any = getattr(self._source, "aclose", None)
+        if close is not None and not self._owner.dead:
+            await self._owner.run(close(), "cancel body")
 
     def _close(self) -> None:
         if self._open:

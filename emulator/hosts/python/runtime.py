@@ -102,7 +102,8 @@ class HostRuntime:
             # A throwing timer does not reset the object (S-16).
             self._world.user_error(where, error, _handle(owner))
             return
-        if asyncio.iscoroutine(result):
+        if isinstance(result, JsPromise) or asyncio.iscoroutine(result):
+            # Asked for here, not left to the promise's end: the error's traceback may keep it alive for long.
             keep = JsPromise.from_awaitable(result)
             keep._react(lambda outcome: None if outcome[0] else self._world.user_error(where, outcome[1], _handle(owner)))
 

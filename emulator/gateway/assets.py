@@ -77,7 +77,7 @@ class AssetService:
         if request.method not in ("GET", "HEAD"):
             return Response(405, [("allow", "GET, HEAD")]), False
         parts = urlsplit(request.url)
-        path = unquote_to_bytes(parts.path).decode("utf-8", "surrogateescape")
+        path = unquote_to_bytes(parts.path.encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
         found = self._route(path)
         if isinstance(found, str):
             location = quote(found, safe="/:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")

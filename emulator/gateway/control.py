@@ -233,7 +233,7 @@ async def _json(request: BaseRequest) -> dict[str, Any]:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _words(fields: dict[str, Any]) -> dict[str, Any]:

@@ -115,25 +115,20 @@ class Edge:
 
     def _log(self, method: str, path: str, status: int, seconds: float) -> None:
         """`status` 0: the client went away before there was one."""
+        subject = self._subject(path)
+        about = {"object": subject} if subject else {}
+        self._journal.add("request", method=method, path=path.split("?", 1)[0], status=status, ms=round(seconds * 1000, 2), **about)
+
+    def _subject(self, path: str) -> dict[str, str] | None:
+        """The agent that a path names, as the journal says it."""
         target = self.attributor.of(path)
-        bare = path.split("?", 1)[0]
-        if target is None:
-            self._journal.add("request", method=method, path=bare, status=status, ms=round(seconds * 1000, 2))
-        else:
-            self._journal.add(
-                "request",
-                method=method,
-                path=bare,
-                status=status,
-                ms=round(seconds * 1000, 2),
-                object={"class": target.agent, "name": target.name},
-            )
+        return {"class": target.agent, "name": target.name} if target else None
 
     # -- to the host
 
     async def _answer(self, request: BaseRequest, path: str) -> tuple[int, _Written]:
         headers, host, upgrade, expects = self._request_headers(request)
-        url = b"http://" + host + path.encode("latin-1", "surrogateescape")
+        url = b"http://" + host + path.encode("utf-8", "surrogateescape")
         if self.assets is not None and not upgrade and request.method in ("GET", "HEAD"):
             found = await self._try_assets(request, path, url)
             if found is not None:
@@ -304,13 +299,9 @@ class Edge:
         """No response from the Worker."""
         if isinstance(error, RemoteError):
             status, text = 500, error_page.render(error.fields)
-            target = self.attributor.of(path)
-            self._journal.add(
-                "exception",
-                where="fetch",
-                error=error.fields,
-                object={"class": target.agent, "name": target.name} if target else None,
-            )
+            if not error.fields.get("shown"):
+                about = error.fields.get("object") or self._subject(path)
+                self._journal.add("exception", where="fetch", error=error.fields, object=about)
         elif isinstance(error, NoHost):
             status, text = 503, error_page.not_loaded(error.error)
         elif isinstance(error, Overloaded):

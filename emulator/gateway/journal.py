@@ -85,12 +85,12 @@ class Journal:
 
 
 def encode(entry: Entry) -> str:
-    """One NDJSON line."""
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
+    """One NDJSON line, in ASCII: a client's path and a user's log line may hold anything."""
+    return json.dumps(entry, separators=(",", ":"), default=str) + "\n"
 
 
 def _open_anew(path: Path) -> TextIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         path.replace(path.with_name(path.name + ".1"))
-    return path.open("w", encoding="utf-8", errors="surrogatepass")
+    return path.open("w", encoding="ascii")

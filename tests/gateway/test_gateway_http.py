@@ -62,6 +62,14 @@ async def test_a_request_with_a_whole_url(server: Any) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["url"] == "http://h/head?a"
 
 
+async def test_a_target_with_raw_bytes_is_a_bad_request(server: Any, client: aiohttp.ClientSession) -> None:
+    for target in (b"/head?\xe2\x82\xac", b"/\xff"):
+        answer = await raw(server, b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.0 400 ")
+    async with client.get(server.url + "/hello") as response:
+        assert await response.read() == b"hello"
+
+
 async def test_response_headers_keep_order_case_and_repetitions(server: Any) -> None:
     answer = await raw(server, b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert answer == (

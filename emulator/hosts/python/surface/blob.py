@@ -16,6 +16,7 @@ class Blob(JsProxy):
 
     __slots__ = ("__weakref__", "_data", "type")
     _js_name = "Blob"
+    _rpc_transferable = True  # immutable: the other side may have the same one
 
     def __init__(self, data: bytes, content_type: str = "") -> None:
         self._data = data

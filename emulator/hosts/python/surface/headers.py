@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .containers import JsArray
+from .containers import JsArray, JsMap
 from .errors import js_error
 from .values import JsIterator, JsObject, JsProxy, is_nullish, iterate, js_string, jsnull
 
@@ -95,6 +95,24 @@ class Headers(JsProxy):
     def __iter__(self) -> Iterator[Any]:
         return self.entries()
 
+    # Pyodide gives every JavaScript object with get, has, set and delete the protocol of a Python mapping.
+
+    def __getitem__(self, name: Any) -> Any:
+        if not self.has(name):
+            raise KeyError(name)
+        return self.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return self.has(name)
+
+    def __setitem__(self, name: Any, value: Any) -> None:
+        self.set(name, value)
+
+    def __delitem__(self, name: Any) -> None:
+        if not self.has(name):
+            raise KeyError(name)
+        self.delete(name)
+
     def combined(self) -> Iterator[tuple[str, str]]:
         """Name and value as JavaScript iterates them."""
         for name, values in sorted(self._read().items()):
@@ -124,7 +142,8 @@ class Headers(JsProxy):
             for name, value in init._js_own().items():
                 self.append(name, value)
         elif hasattr(init, "__iter__") and not isinstance(init, str | dict):
-            for pair in init:
+            # A Map's own iterator gives pairs; seen from Python it gives keys. `to_js` of a dict is a Map.
+            for pair in init.entries() if isinstance(init, JsMap) else init:
                 line = list(iterate(pair))
                 if len(line) != 2:
                     raise js_error("TypeError", "Sequence initializer must only contain pairs.")

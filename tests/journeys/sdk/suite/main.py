@@ -3,7 +3,7 @@
 `GET /run` answers `{test: null | traceback}`. The suites expect services around them; these stand in for them:
 `SELF`, `PythonRpc` and `JsRpc` are Durable Objects reached by their stubs, which have the same calls as a service binding (the
 JavaScript peer of python-rpc is imitated in Python); `ASGI_HTTP` and `WSGI_HTTP` come in again through this server's own port; and
-`https://example.com`, the internet of the suite `sdk`, is that suite's server.py behind `/internet`.
+example.com, the internet of the suite `sdk`, is that suite's server.py behind `/internet`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from workers import DurableObject, Request, Response, WorkerEntrypoint
 from workers.rpc import _EnvWrapper
 
 HERE = Path(__file__).parent
-INTERNET = "https://example.com"
+INTERNET = ("https://example.com", "http://example.com")
 TEST_BOUND_S = 20
 
 # The suite's own objects are exports of this Worker.
@@ -114,7 +114,7 @@ class Default(WorkerEntrypoint):
             return Response.from_json({name: outcome async for name, outcome in outcomes(self)})
         if address.path.startswith("/internet/"):
             server = importlib.import_module("server")
-            outside = js.Request.new(INTERNET + address.path.removeprefix("/internet"), request.js_object)
+            outside = js.Request.new(INTERNET[0] + address.path.removeprefix("/internet"), request.js_object)
             return await server.Default(self.ctx, self.env).fetch(Request(outside))
         return await worker.Default(self.ctx, surroundings(self.env)).fetch(request)
 
@@ -125,8 +125,8 @@ def connect_internet(origin: str) -> None:
     real = sys.modules["pyodide.http"].pyfetch
 
     async def pyfetch(resource, **options):
-        if isinstance(resource, str) and resource.startswith(INTERNET):
-            resource = f"{origin}/internet{resource.removeprefix(INTERNET)}"
+        if isinstance(resource, str) and resource.startswith(INTERNET) and "fetcher" not in options:
+            resource = f"{origin}/internet{urlsplit(resource).path}"
         return await real(resource, **options)
 
     fetching._pyfetch_patched = pyfetch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Protocol
 
 from emulator.core import sockets as rules
@@ -13,7 +14,7 @@ from emulator.hosts.python.surface.containers import JsArray
 from emulator.hosts.python.surface.convert import is_awaitable, is_function, unwrap
 from emulator.hosts.python.surface.dates import JsDate
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
-from emulator.hosts.python.surface.promise import JsPromise
+from emulator.hosts.python.surface.promise import JsPromise, Settled
 from emulator.hosts.python.surface.values import JsObject, JsProxy, is_nullish, js_string, jsnull, option
 from emulator.hosts.python.surface.websocket import WebSocket, WebSocketRequestResponsePair
 
@@ -157,12 +158,13 @@ class DurableObjectState(JsProxy):
 class Facets(JsProxy):
     """`ctx.facets`: children with storage and an instance of their own, living with their parent (durable-objects.md 8)."""
 
-    __slots__ = ("__weakref__", "_instance", "_world")
+    __slots__ = ("__weakref__", "_instance", "_starting", "_world")
     _js_name = "DurableObjectFacets"
 
     def __init__(self, instance: Instance, world: ContextWorld) -> None:
         self._instance = instance
         self._world = world
+        self._starting: dict[str, JsPromise] = {}
 
     def get(self, key: Any, getter: Any) -> DurableObjectStub:
         """A stub to the facet `key`; `getter()` says its class and id when it starts."""
@@ -174,12 +176,27 @@ class Facets(JsProxy):
         object_id = own_id(known) if known is not None else own_id(parent)
         return FacetStub(object_id, lambda: self._start(name, getter), self._world.stub_of(parent, own_id(parent))._dispatcher)
 
-    def _start(self, key: str, getter: Any) -> ObjectHandle:
-        parent = self._instance.handle
-        known = parent.facets.get(key)
+    def _start(self, key: str, getter: Any) -> ObjectHandle | JsPromise:
+        """The facet, or a promise of it while its getter runs; calls that come meanwhile wait for the same one, and stay in order."""
+        known = self._instance.handle.facets.get(key)
         if known is not None and known.instance is not None:
             return known
+        starting = self._starting.get(key)
+        if starting is None:
+            starting = JsPromise.from_awaitable(self._ask(key, getter), context=self._instance.fresh_context())
+            if not starting.done:
+                self._starting[key] = starting
+                starting._react(functools.partial(self._started, key))
+        return starting
+
+    def _started(self, key: str, _outcome: Settled) -> None:
+        self._starting.pop(key, None)
+
+    async def _ask(self, key: str, getter: Any) -> ObjectHandle:
         spec = unwrap(getter)()
+        if is_awaitable(spec):
+            spec = await unwrap(spec)
+        parent = self._instance.handle
         exported, given_id = option(spec, "class"), option(spec, "id")
         class_name = exported.name if isinstance(exported, DurableObjectNamespace | ExportedClass) else None
         if class_name is None:
@@ -217,6 +234,7 @@ class FacetStub(DurableObjectStub):
 
     __slots__ = ()
     _rpc_transferable = False
+    _rpc_refusal = "Stubs pointing to Durable Object facets are not serializable."
 
 
 class ExportedClass(JsProxy):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import traceback
 from typing import Any
 
 from emulator.errors import EmuError
-from emulator.hosts.python.surface.errors import JsException, PythonError
-
-_OURS = os.path.dirname(os.path.abspath(__file__))
+from emulator.hosts.python.surface.errors import JsException, Origin, PythonError
+from emulator.hosts.python.surface.frames import place, raised_by_user, readable_traceback
 
 
 def error_object(error: BaseException) -> dict[str, Any]:
-    """The error as the link carries it."""
+    """The error as the link carries it. What another object failed with is described as it was there."""
+    origin = origin_of(error)
+    if origin is None:
+        return _described(error)
+    there = _described(origin.exception)
+    flags = _flags(error) if isinstance(error, JsException) else {}
+    return {**there, "props": {**there["props"], **flags}, "object": origin.whose, "shown": origin.shown}
+
+
+def _described(error: BaseException) -> dict[str, Any]:
     if isinstance(error, EmuError):
         return {
             "name": type(error).__name__,
@@ -21,7 +27,7 @@ def error_object(error: BaseException) -> dict[str, Any]:
             "message": error.what,
             "where": error.where,
             "hint": error.hint,
-            "stack": user_traceback(error.__cause__) if error.__cause__ is not None else None,
+            "stack": readable_traceback(error.__cause__) if error.__cause__ is not None else None,
             "props": {},
         }
     if isinstance(error, PythonError) and error.__cause__ is not None:
@@ -29,41 +35,33 @@ def error_object(error: BaseException) -> dict[str, Any]:
         return {
             "name": type(cause).__name__,
             "message": str(cause),
-            "stack": user_traceback(cause),
+            "stack": readable_traceback(cause),
             "where": place(cause),
             "props": _flags(error),
         }
     if isinstance(error, JsException):
-        return {"name": error.name, "message": error.message, "stack": user_traceback(error), "where": place(error), "props": _flags(error)}
-    return {"name": type(error).__name__, "message": str(error), "stack": user_traceback(error), "where": place(error), "props": {}}
+        return {
+            "name": error.name,
+            "message": error.message,
+            "stack": readable_traceback(error),
+            "where": place(error),
+            "props": _flags(error),
+        }
+    return {"name": type(error).__name__, "message": str(error), "stack": readable_traceback(error), "where": place(error), "props": {}}
 
 
-def user_traceback(error: BaseException) -> str:
-    """The traceback without the frames of the emulator: what is left is what the user can change."""
-    whole = traceback.TracebackException.from_exception(error)
+def origin_of(error: BaseException) -> Origin | None:
+    """Where an error came from, when it came from another object and nobody on its way has made it one of his own."""
     seen: set[int] = set()
-    part: traceback.TracebackException | None = whole
+    part: BaseException | None = error
     while part is not None and id(part) not in seen:
         seen.add(id(part))
-        kept = [frame for frame in part.stack if not _is_machinery(frame.filename)]
-        part.stack[:] = kept
+        if isinstance(part, JsException) and part._origin is not None:
+            return part._origin
+        if not isinstance(part, PythonError) and raised_by_user(part):
+            return None
         part = part.__cause__ or part.__context__
-    return "".join(whole.format())
-
-
-def _is_machinery(filename: str) -> bool:
-    """Frames that tell the user nothing: ours, the event loop's, the import system's."""
-    return filename.startswith((_OURS, "<frozen ")) or f"{os.sep}asyncio{os.sep}" in filename or f"{os.sep}importlib{os.sep}" in filename
-
-
-def place(error: BaseException) -> str | None:
-    """`file:line` of the innermost frame outside the emulator and installed packages."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith(_OURS) and "site-packages" not in frame.filename and os.sep + "lib" + os.sep not in frame.filename
-    ]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None
+    return None
 
 
 def _flags(error: JsException) -> dict[str, Any]:

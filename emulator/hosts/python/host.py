@@ -16,7 +16,7 @@ from emulator.hosts.python.ai import Ai
 from emulator.hosts.python.console import ConsoleStream
 from emulator.hosts.python.context import DurableObjectState, ExportedClass
 from emulator.hosts.python.dispatch import Dispatcher
-from emulator.hosts.python.faults import error_object
+from emulator.hosts.python.faults import error_object, origin_of
 from emulator.hosts.python.instance import Instance, InstanceGone, Turn
 from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
@@ -203,7 +203,10 @@ class Host:
                 self.objects.forget(handle)
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
-        """Show an error of user code that no caller hears."""
+        """Show an error of user code that no caller hears, unless it has been shown where it began."""
+        origin = origin_of(error)
+        if origin is not None and origin.shown:
+            return
         self.link.note("exception", where=where, object=handle.reference() if handle else None, error=error_object(error))
 
     def write_log(self, level: str, text: str, who: Owner | None) -> None:

@@ -19,7 +19,7 @@ from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.storage import CommitFailed, ObjectStorage
 from emulator.hosts.python.surface.convert import is_awaitable, unwrap
-from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.weak_references import expire
 
@@ -235,6 +235,7 @@ class Instance(Owner):
             return
         failure = python_error(error)
         failure.durableObjectReset = True
+        failure._origin = Origin(error, self.handle.reference(), shown=True)
         self.reset(failure)
 
     def _section(self, callback: Callable[[], Any], on_failure: Callable[[BaseException], None] | None, limit_s: float | None) -> JsPromise:

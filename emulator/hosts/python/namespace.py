@@ -8,7 +8,7 @@ from typing import Any
 from emulator.core.ids import InvalidId, Namespace, visible_name
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.instance import Instance, Turn, emit, section_of_caller
-from emulator.hosts.python.objects import ObjectHandle
+from emulator.hosts.python.objects import Bond, ObjectHandle
 from emulator.hosts.python.owned_body import owned_response
 from emulator.hosts.python.owner import current_owner
 from emulator.hosts.python.rpc import copied_error, transferred
@@ -96,18 +96,21 @@ class DurableObjectNamespace(JsProxy):
 
 
 class DurableObjectStub(JsProxy):
-    """A way to one object. Calls on one stub arrive in order; after a reset it stays broken with that error (durable-objects.md 1.6)."""
+    """A way to one object. Calls on one stub arrive in order; after a reset it stays broken with that error (durable-objects.md 1.6).
 
-    __slots__ = ("__weakref__", "_broken", "_dispatcher", "_handle", "id", "name")
+    `find` gives the object, or a promise of it where user code decides which one it is (facets).
+    """
+
+    __slots__ = ("__weakref__", "_bond", "_dispatcher", "_find", "id", "name")
     _js_name = "DurableObject"
     _rpc_transferable = True
 
-    def __init__(self, object_id: DurableObjectId, handle: Callable[[], ObjectHandle], dispatcher: Dispatcher) -> None:
+    def __init__(self, object_id: DurableObjectId, find: Callable[[], ObjectHandle | JsPromise], dispatcher: Dispatcher) -> None:
         self.id = object_id
         self.name = object_id.name
-        self._handle = handle
+        self._find = find
         self._dispatcher = dispatcher
-        self._broken: JsException | None = None
+        self._bond: Bond | None = None
 
     def fetch(self, resource: Any, init: Any = None, **options: Any) -> JsPromise:
         """Send a request to the object's `fetch`; a promise of its Response."""
@@ -150,8 +153,8 @@ class DurableObjectStub(JsProxy):
         return self._deliver(name, work)
 
     def _deliver(self, label: str, work: Callable[[Instance], Any]) -> JsPromise:
-        if self._broken is not None:
-            return JsPromise.rejected(copied_error(self._broken))
+        if self._bond is not None and self._bond.broken is not None:
+            return JsPromise.rejected(copied_error(self._bond.broken))
         answer = JsPromise()
         here, section = current_owner.get(), section_of_caller()
         if here is not None:
@@ -165,15 +168,31 @@ class DurableObjectStub(JsProxy):
             here.release("call")
 
         def failed(error: JsException, reset: bool) -> None:
-            if reset:
-                self._broken = error
-            back(answer.fail, copied_error(error) if reset else copied_error(error, remote=True, durableObjectId=str(self.id)))
+            flags = {} if reset else {"remote": True, "durableObjectId": str(self.id)}
+            whose = {"class": self.id._class, "id": self.id._text, "name": self.name}
+            back(answer.fail, copied_error(error, whose, **flags))
 
         turn = Turn(label, work, lambda result: back(answer.settle, result), failed)
         # An object's own code must not be entered from inside another object's step; a Worker invocation has nothing to interleave with,
         # and most of its calls are over before it would have waited.
         now = not isinstance(here, Instance)
-        emit(lambda: self._handle().deliver(turn, now=now))
+
+        def arrive(handle: ObjectHandle) -> None:
+            self._bond = handle.bond
+            handle.deliver(turn, now=now)
+
+        def leave() -> None:
+            try:
+                found = self._find()
+            except Exception as error:
+                back(answer.fail, python_error(error))
+                return
+            if isinstance(found, JsPromise):
+                found._react(lambda outcome: arrive(outcome[1]) if outcome[0] else back(answer.fail, python_error(outcome[1])))
+            else:
+                arrive(found)
+
+        emit(leave)
         return answer
 
 

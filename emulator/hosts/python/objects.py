@@ -18,7 +18,7 @@ from emulator.hosts.python.facet_files import ROOT, FacetFiles
 from emulator.hosts.python.instance import Instance, Turn
 from emulator.hosts.python.sockets import SocketRecord
 from emulator.hosts.python.storage import ObjectStorage
-from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 
 MAX_FACET_DEPTH = 4
 """Levels of a facet tree, the root included (durable-objects.md 8)."""
@@ -46,6 +46,17 @@ class ObjectWorld(Protocol):
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error of user code that nobody else hears."""
+
+
+class Bond:
+    """What ties stubs to an object until its next reset; then it is broken, and they with it, for good (durable-objects.md 1.6).
+    Hibernation breaks nothing.
+    """
+
+    __slots__ = ("broken",)
+
+    def __init__(self) -> None:
+        self.broken: JsException | None = None
 
 
 class ObjectHandle:
@@ -76,6 +87,7 @@ class ObjectHandle:
         self.auto_response: tuple[str, str] | None = None
         self.event_timeout_ms: int | None = None
         self.facets: dict[str, ObjectHandle] = {}
+        self.bond = Bond()
         self._expiry: asyncio.TimerHandle | None = None
 
     @property
@@ -108,6 +120,7 @@ class ObjectHandle:
             failure = python_error(error)
             failure.durableObjectReset = True
             self.world.user_error("constructor", error, self)
+            failure._origin = Origin(error, self.reference(), shown=True)
             instance.reset(failure)
             return
         self.lifecycle.step(Step.CONSTRUCTED, _now_ms())
@@ -161,17 +174,25 @@ class ObjectHandle:
             self.instance.retire()
 
     def reset(self, error: JsException, *, cut_sockets: bool = True) -> None:
-        """Destroy the instance and its facets'; without one only the sockets are concerned."""
+        """Destroy the instance and its facets'; without one only the stubs and sockets are concerned."""
         if self.instance is not None:
             self.instance.reset(error, cut_sockets=cut_sockets)
-        elif cut_sockets:
+            return
+        self._break_stubs(error)
+        if cut_sockets:
             self.cut_sockets()
+
+    def _break_stubs(self, error: JsException) -> None:
+        self.bond.broken = error
+        self.bond = Bond()
 
     def instance_ended(self, instance: Instance, step: Step, *, cut_sockets: bool) -> None:
         """The instance is over (Instance calls this)."""
         if instance is not self.instance:
             return
         self.instance = None
+        if step is Step.RESET and instance.broken is not None:
+            self._break_stubs(instance.broken)
         for facet in self.facets.values():
             if step is Step.RESET and instance.broken is not None:
                 facet.reset(instance.broken)
@@ -248,6 +269,11 @@ class ObjectTable:
         """A child of `parent`, listed with it from now on; its file's number is given at first use and kept for good."""
         if parent.depth >= MAX_FACET_DEPTH:
             raise js_error("Error", f"Facet nesting is limited to {MAX_FACET_DEPTH} levels, including the root.")
+        known = parent.facets.get(key)
+        if known is not None:
+            if (known.class_name, known.id) == (class_name, object_id):
+                return known
+            known.reset(js_error("Error", "Facet was restarted as another class or with another id."))
         number = parent.facet_files.number(parent.facet_number, key)
         path = parent.facet_files.path(number)
         facet = ObjectHandle(self._world, class_name, object_id, visible_name(name), path, parent, number)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from emulator.hosts.python.instance import Instance, Turn, emit, section_of_caller
 from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.convert import is_function, unwrap
-from emulator.hosts.python.surface.errors import JsException, js_error, python_error
+from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.readable import ReadableStream
 from emulator.hosts.python.surface.request import JsRequest
@@ -23,6 +23,10 @@ from emulator.hosts.python.surface.values import JsProxy
 from emulator.hosts.python.surface.writable import WritableStream
 
 _BY_REFERENCE = (JsRequest, JsResponse, ReadableStream, WritableStream)
+
+
+MAX_MESSAGE = 32 * 1024 * 1024
+"""Bytes of one argument or result (durable-objects.md 8)."""
 
 
 class FunctionCaller(Protocol):
@@ -79,14 +83,19 @@ def transferred(value: Any, home: Owner | None, caller: FunctionCaller) -> Any:
             return item
         if is_function(item):
             return RpcStub(unwrap(item), home, caller)
+        refusal = getattr(item, "_rpc_refusal", None)
+        if refusal is not None:
+            raise js_error("DataCloneError", refusal)
         return NotImplemented
 
-    return clone(value, by_reference)
+    return clone(value, by_reference, MAX_MESSAGE)
 
 
-def copied_error(error: JsException, **flags: Any) -> JsException:
-    """The error as another caller sees it: same name, message and own properties, its own stack (durable-objects.md 1.5)."""
+def copied_error(error: JsException, whose: dict[str, Any] | None = None, **flags: Any) -> JsException:
+    """The error as another caller sees it: same name, message and own properties, its own stack (durable-objects.md 1.5). `whose` names
+    the object that failed."""
     copy = js_error(error.name, error.message, **error._js_own())
+    copy._origin = error._origin or (Origin(error.__cause__ or error, whose) if whose else None)
     for flag, value in flags.items():
         setattr(copy, flag, value)
     return copy

@@ -21,7 +21,7 @@ from emulator.hosts.python.surface.values import is_nullish
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.wire import frames
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, Incoming, Link
+from emulator.wire.link import Answer, Incoming, Link, Outgoing
 
 if TYPE_CHECKING:
     from emulator.hosts.python.objects import ObjectHandle, ObjectTable
@@ -128,10 +128,13 @@ class RecordTransport:
 class StandardSocket:
     """A socket accepted by `accept()`, or one user code opened: bound to its owner, awake as long as it is open (S-99)."""
 
-    def __init__(self, hub: SocketHub, ident: int, socket: WebSocket, owner: Owner | None) -> None:
+    def __init__(self, hub: SocketHub, ident: int, socket: WebSocket, owner: Owner | None, connecting: Outgoing | None = None) -> None:
+        """`connecting` is the handshake of one that user code opens; until `open`, frames wait."""
         self._hub = hub
         self._ident = ident
         self._owner = owner
+        self._connecting = connecting
+        self._early: list[Frame] = []
         self.socket = socket
         if owner is not None:
             owner.hold("socket")
@@ -155,10 +158,19 @@ class StandardSocket:
         elif owner is None or not owner.dead:
             link.send(kind, ident, payload)
 
+    def open(self) -> None:
+        """The handshake is over and its listeners know: what came meanwhile comes now."""
+        self._connecting = None
+        for frame in self._early:
+            self.take(frame)
+        self._early.clear()
+
     def take(self, frame: Frame) -> None:
         """A frame from the gateway."""
         kind = frame.kind
-        if kind == _GONE:
+        if self._connecting is not None:
+            self._early.append(frame)
+        elif kind == _GONE:
             self.end()
         elif kind == _TEXT:
             self._deliver(lambda: self.socket.deliver_text(frame.payload.decode("utf-8", "replace")))
@@ -182,6 +194,9 @@ class StandardSocket:
 
     def cut(self) -> None:
         """Its owner was reset: drop the connection."""
+        if self._connecting is not None:
+            self._connecting.cancel("reset")
+            return
         self._hub.link.send(_CLOSE, self._ident, frames.write_close(None, ""), frames.CUT)
         self.end()
 
@@ -274,22 +289,21 @@ class SocketHub:
         owner = current_owner.get()
         headers = [(b"sec-websocket-protocol", ", ".join(protocols).encode("latin-1"))] if protocols else []
         outgoing = self.link.request(b"egress", b"GET", url.encode(), headers, upgrade=True)
-        if owner is not None:
-            owner.hold("connect")
+        # Known at once: what the other side says first may come in the same read as its handshake.
+        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, outgoing)
 
         def connected(future: asyncio.Future[Answer]) -> None:
             error = None if future.cancelled() else future.exception()
             answer = None if error is not None or future.cancelled() else future.result()
-            if owner is not None and not owner.dead:
-                owner.release("connect")
             if answer is None or not answer.upgraded:
                 text = f"WebSocket connection to {url} failed: {error or (answer and answer.status)}"
+                standard.end()
                 self._arrive(owner, lambda: socket.deliver_error(text))
                 return
-            standard = self.standard[answer.id] = StandardSocket(self, answer.id, socket, owner)
             chosen = next((value.decode("latin-1") for name, value in answer.headers if name.lower() == b"sec-websocket-protocol"), "")
-            self._arrive(owner, lambda: socket.deliver_open(chosen))
             socket.attach(standard)
+            self._arrive(owner, lambda: socket.deliver_open(chosen))
+            standard.open()
 
         outgoing.answer.add_done_callback(connected)
 

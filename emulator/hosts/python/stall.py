@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from emulator.hosts.python.faults import _OURS
+from emulator.hosts.python.surface.frames import OURS
 
 if TYPE_CHECKING:
     from emulator.hosts.python.host import Host
@@ -68,7 +68,7 @@ class StallWatch:
         frame: Any = sys._current_frames().get(self._loop_thread)
         while frame is not None:
             name = frame.f_code.co_filename
-            if not name.startswith((_OURS, sys.base_prefix, sys.prefix, "<frozen")):
+            if not name.startswith((OURS, sys.base_prefix, sys.prefix, "<frozen")):
                 return f"{name}:{frame.f_lineno}"
             frame = frame.f_back
         return None

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .frames import readable_traceback
 from .values import JsConstructor, JsObject, JsProxy, constructor_of, js_string, option
 
 # DOMException names with their legacy codes (WebIDL table); any of them makes a DOMException.
@@ -30,11 +32,22 @@ DOM_EXCEPTION_CODES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an error that came from another object began: the exception itself, whose it was (`{class, id, name}`), and whether it has
+    been shown there already. User code sees none of it."""
+
+    exception: BaseException
+    whose: dict[str, Any]
+    shown: bool = False
+
+
 class JsException(JsProxy, Exception):
     """A JavaScript error, raisable. `str(e)` is `name: message`, as in JavaScript."""
 
     _js_name = "Error"
     _js_tag = "Error"
+    _origin: Origin | None = None
     __hash__ = Exception.__hash__  # type: ignore[assignment]  # exceptions live in sets and chains of the standard library
 
     def __init__(self, message: Any = "", options: Any = None) -> None:
@@ -190,7 +203,7 @@ def python_error(exception: BaseException) -> JsException:
     """
     if isinstance(exception, JsException):
         return exception
-    error = PythonError("".join(traceback.format_exception(exception)), JsObject({"type": type(exception).__name__}))
+    error = PythonError(readable_traceback(exception), JsObject({"type": type(exception).__name__}))
     error.__cause__ = exception
     return error
 

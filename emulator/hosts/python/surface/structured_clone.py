@@ -39,28 +39,40 @@ type SpecialClone = Callable[[Any], Any]
 objects): the value to use on the other side, or NotImplemented to refuse it."""
 
 
-def clone(value: Any, special: SpecialClone | None = None) -> Any:
-    """A deep copy; shared references and cycles keep their shape. DataCloneError for what has no copy."""
+def clone(value: Any, special: SpecialClone | None = None, limit: int | None = None) -> Any:
+    """A deep copy; shared references and cycles keep their shape. DataCloneError for what has no copy.
+
+    `limit` is how many bytes of text and buffers may travel over RPC; everything else in a value is small beside them.
+    """
+    cloner = Cloner(special)
     try:
-        return Cloner(special).copy(value)
+        copy = cloner.copy(value)
     except RecursionError:
         raise js_error("RangeError", "Maximum call stack size exceeded") from None
+    if limit is not None and cloner.size > limit:
+        whole = f"{limit // 1024 // 1024}MiB, but the size of this value was: {cloner.size} bytes."
+        raise js_error("Error", f"Serialized RPC arguments or return values are limited to {whole}")
+    return copy
 
 
-PRIMITIVES: Final = frozenset({type(None), bool, int, str, JsNull})
+PRIMITIVES: Final = frozenset({type(None), bool, int, JsNull})
 
 
 class Cloner:
     """One deep copy."""
 
-    __slots__ = ("_seen", "_special")
+    __slots__ = ("_seen", "_special", "size")
 
     def __init__(self, special: SpecialClone | None) -> None:
         self._special = special
+        self.size = 0
         self._seen: dict[int, tuple[Any, Any]] = {}  # id -> (the source, kept alive; its copy)
 
     def copy(self, value: Any) -> Any:
         if value.__class__ in PRIMITIVES:
+            return value
+        if value.__class__ is str:
+            self.size += len(value) if value.isascii() else 2 * len(value)
             return value
         if isinstance(value, bool | int | float | str):
             return js_number(value) if isinstance(value, float) else value
@@ -97,6 +109,7 @@ class Cloner:
                     members.add(self.copy(member))
                 return members
             case ArrayBuffer():
+                self.size += value.byteLength
                 return self._keep(value, ArrayBuffer(value.to_bytes()))
             case TypedArray():
                 buffer = self.copy(value.buffer)

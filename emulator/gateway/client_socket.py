@@ -156,13 +156,22 @@ class ClientSocket(asyncio.Protocol):
     def spend(self, size: int) -> None:
         """A message of `size` bytes went to the host; without credit this client is not read from."""
         self.credit -= size
-        if self.credit <= 0 and not self.paused and self.transport is not None:
-            self.paused = True
-            self.transport.pause_reading()
+        if self.credit <= 0:
+            self.hold()
 
     def grant(self, size: int) -> None:
         """The host has taken `size` bytes."""
         self.credit += size
+        self.go_on()
+
+    def hold(self) -> None:
+        """Do not read from this client for now, whatever its credit; `go_on` ends it."""
+        if not self.paused and self.transport is not None:
+            self.paused = True
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again if there is credit."""
         if self.credit > 0 and self.paused:
             self.paused = False
             if self.transport is not None:

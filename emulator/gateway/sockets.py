@@ -61,6 +61,7 @@ class SocketBook:
         self._auto: dict[tuple[str, str], AutoResponse] = {}
         self._waiting: deque[tuple[ClientSocket, int, bytes, int]] = deque()
         self._waiting_bytes = 0
+        self._held: list[ClientSocket] = []
 
     # -- life of a socket
 
@@ -100,6 +101,10 @@ class SocketBook:
         if self.link is not None:
             self.link.send(kind, socket.id, payload)
             socket.spend(len(payload))
+            if self.link.congested:
+                # Credit counts bytes; this bounds a flood of empty messages to a host that does not read.
+                socket.hold()
+                self._held.append(socket)
         else:
             self._wait(socket, kind, payload, 0)
             # Beyond the bound even a socket with credit left is not read from.
@@ -211,6 +216,12 @@ class SocketBook:
                 spent[socket] = spent.get(socket, 0) + len(payload)
         for socket in self.sockets.values():
             socket.grant(frames.SOCKET_WINDOW - spent.get(socket, 0) - socket.credit)
+        link.on_drained = self._drained
+
+    def _drained(self) -> None:
+        held, self._held = self._held, []
+        for socket in held:
+            socket.go_on()
 
     def suspend(self) -> None:
         """No host serves for now: messages wait."""

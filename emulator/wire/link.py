@@ -26,6 +26,10 @@ _EMPTY = contextvars.Context()
 """Writing is nobody's code."""
 
 
+WRITE_BUFFER = 4 * 1024 * 1024
+"""Bytes that may wait to be written before the link counts as congested."""
+
+
 class LinkLost(ConnectionError):
     """The other process is gone, or the link was closed; what was waiting for it ends with this."""
 
@@ -450,6 +454,9 @@ class Link(asyncio.Protocol):
         self.lost = False
         self.farewell = ""
         """What those who still wait are told when the link ends on purpose."""
+        self.congested = False
+        """The other side does not read as fast as we write; `on_drained` is called when it has caught up."""
+        self.on_drained: Callable[[], None] | None = None
 
     # -- sending
 
@@ -561,6 +568,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do what asyncio.Transport says without being one.
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_BUFFER)
         self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
@@ -572,6 +580,14 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self.on_drained is not None:
+            self.on_drained()
 
     def _take(self, frame: Frame) -> None:
         kind = frame.kind

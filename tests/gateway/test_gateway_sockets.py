@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import struct
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType
+
+from emulator.gateway.clocks import SystemClock
+from emulator.gateway.journal import Journal
+from emulator.gateway.sockets import SocketBook
+from emulator.wire.frames import Kind
 
 LIMIT = 32 * 1024 * 1024
 
@@ -259,6 +266,40 @@ async def test_without_credit_the_gateway_stops_reading(serve: Any) -> None:
         pass
     assert sent < 60_000_000
     writer.transport.abort()
+
+
+async def test_empty_messages_do_not_pile_up_for_a_host_that_stands_still(serve: Any, client: aiohttp.ClientSession) -> None:
+    server = serve()
+    reader, writer = await raw_socket(server)
+    assert [(await read_frame(reader))[1] for _ in range(2)] == [b"early", b"opened"]
+    async with client.get(server.url + "/pid") as response:
+        host = int(await response.text())
+    os.kill(host, signal.SIGSTOP)
+    message, sent = masked(2, b"") * 10_000, 0
+    try:
+        async with asyncio.timeout(3):
+            while sent < 10_000_000:
+                writer.write(message)
+                sent += 10_000
+                await writer.drain()
+    except TimeoutError:
+        pass
+    assert sent < 5_000_000
+    writer.transport.abort()
+
+
+def test_a_socket_that_was_held_is_read_again_when_the_link_has_drained() -> None:
+    journal = Journal(SystemClock())
+    book = SocketBook(SystemClock(), journal)
+    client = book.expect(1, "http://h/ws")
+    transport, link = Mock(), Mock(congested=True)
+    client.transport = transport
+    book.resume(link)
+    book.deliver(client, Kind.BINARY, b"")
+    book.deliver(client, Kind.BINARY, b"")
+    assert (client.paused, transport.pause_reading.call_count) == (True, 1)
+    link.on_drained()
+    assert (client.paused, transport.resume_reading.call_count) == (False, 1)
 
 
 async def test_an_auto_response_is_exact_and_not_passed_on(server: Any, client: aiohttp.ClientSession, until: Any) -> None:

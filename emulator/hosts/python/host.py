@@ -27,10 +27,10 @@ from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
 from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageRevoked
 from emulator.hosts.python.surface import structured_clone, suspend
-from emulator.hosts.python.surface.convert import to_js_object
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.events import EventTarget
 from emulator.hosts.python.surface.install import install
+from emulator.hosts.python.surface.json import from_json
 from emulator.hosts.python.surface.promise import JsPromise, report_rejections
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
@@ -123,7 +123,7 @@ class Host:
 
     def _fill_values(self) -> None:
         for name, value in {**self.project["vars"], **self.project["secrets"]}.items():
-            setattr(self.env, name, to_js_object(value))
+            setattr(self.env, name, from_json(value))
 
     def _fill_bindings(self) -> None:
         for binding in self.project["bindings"]:
@@ -315,7 +315,7 @@ class Host:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def work(instance: Instance) -> Any:
-            args = [to_js_object(arg) for arg in call["args"]]
+            args = [from_json(arg) for arg in call["args"]]
             return await self.dispatcher.call_method(instance.user_object, call["method"], args)
 
         turn = Turn(call["method"], work, answer.set_result, lambda error, _reset: answer.set_exception(error))

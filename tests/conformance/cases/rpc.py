@@ -93,7 +93,7 @@ CASES = (
             Run(catch(use(["new", "Promise", fn_now("resolve", 1)], 1)), error(ANY, name="DataCloneError")),
             Run(catch(use(["new", "AbortController"], 1)), error(ANY, name="DataCloneError")),
             Run(catch(use(["text", 33 * 1024 * 1024], 1)), error(Like("limited to 32MiB"))),
-            Run(catch(give(["bytes", 33 * 1024 * 1024])), error(Like("limited to 32MiB"))),
+            Run(catch(give(["text", 33 * 1024 * 1024])), error(Like("limited to 32MiB"))),
             Run(use(["text", 31 * 1024 * 1024], ["len", ["@value"]]), str(31 * 1024 * 1024)),
         ),
     ),

@@ -21,7 +21,7 @@ def parse(text: Any, reviver: Callable[..., Any] | None = None) -> Any:
         raise js_error("SyntaxError", f"{error.msg} in JSON at position {error.pos}") from None
     except RecursionError:
         raise js_error("RangeError", "Maximum call stack size exceeded") from None
-    return _from_json(value) if reviver is None else _revive(_from_json(value), "", reviver)
+    return from_json(value) if reviver is None else _revive(from_json(value), "", reviver)
 
 
 def _refuse(name: str) -> Any:
@@ -31,12 +31,13 @@ def _refuse(name: str) -> Any:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=lambda digits: js_number(float(digits)))
 
 
-def _from_json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
+    """What `JSON.parse` makes of data that Python's `json` has read."""
     kind = value.__class__
     if kind is dict:
-        return JsObject({key: _from_json(item) for key, item in value.items()})
+        return JsObject({key: from_json(item) for key, item in value.items()})
     if kind is list:
-        return JsArray([_from_json(item) for item in value])
+        return JsArray([from_json(item) for item in value])
     if value is None:
         return jsnull
     return js_number(value) if kind is float else value

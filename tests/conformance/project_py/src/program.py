@@ -90,7 +90,7 @@ def member(scope, name, values):
 
 
 def step(target, part):
-    return target[int(part)] if part.isdigit() else getattr(target, part)
+    return target[int(part)] if part.isdigit() else getattr(target, part, None)
 
 
 # -- forms that decide themselves what is evaluated

@@ -37,8 +37,12 @@ class OwnedTimer(asyncio.TimerHandle):
         owner.hold("timer")
 
     def cancel(self) -> None:
+        if self.cancelled():
+            return
         self._spend()
         super().cancel()
+        # The loop keeps a cancelled timer until it would have been due: it shall not keep a dropped instance with it.
+        del self._context, self._owner
 
     def _run(self) -> None:
         owner = self._owner

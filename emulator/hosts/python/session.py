@@ -15,7 +15,7 @@ from emulator.hosts.python.stall import StallWatch
 from emulator.wire.frames import PROTOCOL, Frame, Kind
 from emulator.wire.link import Incoming, Link
 
-GC_THRESHOLDS = (20_000, 5, 5)
+GC_THRESHOLDS = (20_000, 4, 2)
 """A request leaves few cycles behind, a dropped instance is one of some hundred objects that had time to grow old. At the default first
 threshold the collector takes a tenth of the host's time; at higher others dropped instances pile up."""
 

@@ -67,10 +67,16 @@ class Node:
             yield tab
 
     @asynccontextmanager
+    async def browser(self, executable: str) -> AsyncIterator[NpmClient]:
+        """A Chromium with a fresh profile; its methods are those of node/browser.mjs."""
+        async with self._opened(NpmClient, "browser", {"executablePath": executable}) as browser:
+            yield browser
+
+    @asynccontextmanager
     async def _opened[T: NpmClient](self, kind: type[T], op: str, options: dict[str, Any]) -> AsyncIterator[T]:
         client = kind(self, f"{op}-{next(self._numbers)}")
-        await self.ask(op, key=client.key, options=options)
         try:
+            await self.ask(op, key=client.key, options=options)
             yield client
         finally:
             await self.ask("gone", key=client.key)

@@ -1,6 +1,7 @@
 // The real npm clients, driven from Python: one JSON object per line in ({n, op, ...}), one per line out ({n, value} or {n, error}).
 import { createInterface } from "node:readline";
 import { agentFetch } from "agents/client";
+import { Browser } from "./browser.mjs";
 import { Client } from "./client.mjs";
 import { Tab } from "./tab.mjs";
 
@@ -13,12 +14,18 @@ const operations = {
   async tab({ key, options }) {
     opened.set(key, new Tab(options));
   },
+  async browser({ key, options }) {
+    const browser = new Browser();
+    opened.set(key, browser);
+    await browser.launch(options.executablePath);
+  },
   async use({ key, method, args }) {
     return opened.get(key)[method](...args);
   },
   async gone({ key }) {
-    opened.get(key)?.close();
+    const object = opened.get(key);
     opened.delete(key);
+    await object?.close();
   },
   async fetch({ options, init }) {
     const response = await agentFetch(options, init);

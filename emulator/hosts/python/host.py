@@ -224,7 +224,9 @@ class Host:
         self.sockets.accept(socket, instance, tags)
 
     def auto_response_changed(self, handle: ObjectHandle) -> None:
-        """Tell the gateway, which answers for sleeping objects."""
+        """Tell the gateway, which answers for sleeping objects; not for facets, whose sockets it does not know."""
+        if handle.parent is not None:
+            return
         request, response = handle.auto_response or (None, None)
         self.link.note("auto_response", **{"class": handle.class_name}, id=handle.id, request=request, response=response)
 

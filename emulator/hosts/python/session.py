@@ -59,7 +59,7 @@ class Session:
         self.link.send_json(Kind.READY, self._host.describe())
 
     def _start(self, order: dict[str, Any]) -> None:
-        self._host.sockets.restore(order["sockets"])
+        self._host.sockets.restore(order["sockets"], order["auto_responses"])
         # What is loaded now stays: the collector need not walk it again, and runs less often than the interpreter's defaults let it.
         gc.collect()
         gc.freeze()

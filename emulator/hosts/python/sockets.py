@@ -254,11 +254,13 @@ class SocketHub:
         server.url = url
         self._records[incoming.id] = record
         handle = record.handle
-        self.link.send_json(
-            Kind.ACCEPTED,
-            {"class": handle.class_name, "id": handle.id, "name": handle.name, "tags": record.tags, "url": url},
-            incoming.id,
-        )
+        if handle.parent is None:
+            # The gateway keeps sockets by class and id, which facets share; theirs end with this host.
+            self.link.send_json(
+                Kind.ACCEPTED,
+                {"class": handle.class_name, "id": handle.id, "name": handle.name, "tags": record.tags, "url": url},
+                incoming.id,
+            )
         if instance is None:
             # The object was reset between its answer and this moment.
             record.cut()
@@ -269,8 +271,8 @@ class SocketHub:
         events = getattr(socket, "_events", None)
         return events if isinstance(events, SocketRecord) else None
 
-    def restore(self, survivors: list[dict[str, Any]]) -> None:
-        """START: the sockets that outlived the host before."""
+    def restore(self, survivors: list[dict[str, Any]], auto_responses: list[dict[str, Any]]) -> None:
+        """START: the sockets that outlived the host before, and the pairs their objects had set."""
         for entry in survivors:
             handle = self._world.objects.get(entry["class"], entry["id"], entry["name"])
             record = SocketRecord(self, handle, next(self._orders), list(entry["tags"]), entry["url"])
@@ -281,6 +283,9 @@ class SocketHub:
             handle.sockets[record.order] = record
             handle.sleep_with_sockets()
             self._records[record.ident] = record
+        for entry in auto_responses:
+            handle = self._world.objects.get(entry["class"], entry["id"], None)
+            handle.auto_response = (entry["request"], entry["response"])
 
     def connect(self, socket: WebSocket, url: str, protocols: list[str]) -> None:
         """`new WebSocket(url)`: the gateway opens it; from then on it is a standard socket of the running code."""

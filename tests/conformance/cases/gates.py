@@ -29,9 +29,8 @@ INCREMENT = ["storage.put", "n", ["+", get("n"), 1]]
 SLOW_INCREMENT = do(["let", "v", get("n")], sleep(1), ["storage.put", "n", ["+", ["@v"], 1]])
 FAR = ["+", ["now"], 3_600_000]
 ORPHAN = do(
-    sql(
-        "CREATE TABLE IF NOT EXISTS p(id INTEGER PRIMARY KEY); CREATE TABLE IF NOT EXISTS c(p REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED)"
-    ),
+    sql("CREATE TABLE IF NOT EXISTS p(id INTEGER PRIMARY KEY)"),
+    sql("CREATE TABLE IF NOT EXISTS c(p REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED)"),
     sql("INSERT INTO c VALUES (99)"),
 )
 CONSTRAINT = Like("^Durable Object was reset and rolled back to its last known good state because the application left the database")

@@ -2,7 +2,7 @@
 
 from playbook.matching import Like
 from playbook.programs import LIFE, call, do, fn, fn_now, get, note, notes, on, put, sleep
-from playbook.steps import Case, Close, Drop, Ended, Frame, Noted, Open, Run, Send, Slept, StayedAwake, Together, Verb, Wait
+from playbook.steps import Case, Close, Drop, Ended, Frame, Noted, Open, Run, Send, Slept, StayedAwake, Together, Until, Verb, Wait
 
 from cases.sockets import accept, listed
 
@@ -100,6 +100,16 @@ CASES = (
             Run(call(LIFE), 2),
         ),
         "slow",
+    ),
+    Case(
+        "S-100b",
+        "an auto-response outlives the host's process",
+        (
+            Run(call(["!ctx.setWebSocketAutoResponse", ["new", "WebSocketRequestResponsePair", "ping", "pong"]])),
+            Verb("hosts/python/crash"),
+            Until(call(["let", "pair", ["!ctx.getWebSocketAutoResponse"]], ["@pair.request"]), "ping"),
+        ),
+        "rough",
     ),
     Case(
         "S-101",

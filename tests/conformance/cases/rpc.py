@@ -1,8 +1,27 @@
 """S-108 to S-112: RPC and facets."""
 
 from playbook.matching import ANY, Like, error
-from playbook.programs import FRESH, LIFE, UNDEFINED, begin, call, catch, do, fn, fn_now, get, note, notes, put, rows, settled, sleep, sql
-from playbook.steps import Case, Run, Verb
+from playbook.programs import (
+    FRESH,
+    LIFE,
+    UNDEFINED,
+    begin,
+    call,
+    catch,
+    do,
+    fn,
+    fn_now,
+    get,
+    note,
+    notes,
+    put,
+    rows,
+    settled,
+    sleep,
+    sql,
+    throw,
+)
+from playbook.steps import ACCEPT, REPLY_101, Case, Frame, Open, Run, Send, Verb
 
 
 def give(*programs: list) -> list:
@@ -15,6 +34,7 @@ def use(given: list, *programs: list) -> list:
     return ["o.use", ["code", *programs], given]
 
 
+UPGRADE = {"headers": {"upgrade": "websocket"}}
 FACET = fn_now("", {"class": ["@ctx.exports.Facet"]})
 CHILD = ["let", "f", ["!ctx.facets.get", "child", FACET]]
 F = ["@f"]
@@ -177,6 +197,35 @@ CASES = (
             Run(call(CHILD, in_child(["memory", "x", 1], put("k", 1)))),
             Verb("objects/Probe/{me}/evict"),
             Run(call(CHILD, in_child(["list", ["memory", "x"], get("k"), LIFE])), [0, 1, 2]),
+        ),
+    ),
+    Case(
+        "S-111g",
+        "a facet's getter may be async, and calls meanwhile keep their order",
+        (
+            Run(
+                call(
+                    ["let", "f", ["!ctx.facets.get", "child", fn("", sleep(20), {"class": ["@ctx.exports.Facet"]})]],
+                    settled(begin(note("a"), to=F), begin(note("b"), to=F)),
+                    in_child(LIFE),
+                ),
+                1,
+            ),
+            Run(["noted", PLACE], ["constructor", "a", "b"]),
+            Run(call(["let", "f", ["!ctx.facets.get", "bad", fn_now("", throw("no class"))]], catch(in_child(1))), error("no class")),
+        ),
+    ),
+    Case(
+        "S-111h",
+        "a facet keeps its sockets and its memory through a nap",
+        (
+            Open(program=do(CHILD, ["f.fetch", ["+", "http://x/?p=", ["!js.encodeURIComponent", ["code", ACCEPT, REPLY_101]]], UPGRADE])),
+            Send(["!ws.send", ["+", "life ", ["str", LIFE]]]),
+            Frame("life 1"),
+            Verb("objects/Probe/{me}/evict"),
+            Send(["!ws.send", ["+", "life ", ["str", LIFE]]]),
+            Frame("life 2"),
+            Run(call(CHILD, ["list", LIFE, in_child(["list", LIFE, ["len", ["!ctx.getWebSockets"]]])]), [2, [2, 1]]),
         ),
     ),
     Case(

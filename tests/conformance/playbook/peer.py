@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from aiohttp import WSMsgType, web
 
 CHUNK = b"x" * 65_536
+SENT = web.AppKey("sent", list[str])
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -26,18 +27,20 @@ async def endless(request: web.Request) -> web.StreamResponse:
     """Chunks for as long as somebody takes them; `/sent` tells how many."""
     response = web.StreamResponse()
     await response.prepare(request)
-    request.app["sent"] = 0
+    count = request.app[SENT]
+    count.clear()
     try:
         while True:
             await response.write(CHUNK)
-            request.app["sent"] += 1
+            count.append("chunk")
     except ConnectionError:
-        request.app["sent"] = "cut"
+        count.append("cut")
     return response
 
 
 async def sent(request: web.Request) -> web.Response:
-    return web.json_response(request.app["sent"])
+    count = request.app[SENT]
+    return web.json_response("cut" if "cut" in count else len(count))
 
 
 async def talk(request: web.Request) -> web.WebSocketResponse:
@@ -59,8 +62,7 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
 async def peer_server() -> AsyncIterator[str]:
     """Its `host:port`."""
     app = web.Application()
-    state: dict[str, object] = {"sent": 0}
-    app.update(state)
+    app[SENT] = []
     app.add_routes(
         [web.route("*", "/echo", echo), web.get("/slow", slow), web.get("/endless", endless), web.get("/sent", sent), web.get("/ws", talk)]
     )

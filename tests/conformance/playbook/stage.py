@@ -33,7 +33,8 @@ class Stage:
 
     def url(self, path: str, program: Program = None) -> str:
         query = {"me": self.name} if program is None else {"me": self.name, "p": self._text(program)}
-        return f"{self._server.origin}{path.replace('{me}', urllib.parse.quote(self.name, safe=''))}{'&' if '?' in path else '?'}{urllib.parse.urlencode(query)}"
+        own_path = path.replace("{me}", urllib.parse.quote(self.name, safe=""))
+        return f"{self._server.origin}{own_path}{'&' if '?' in path else '?'}{urllib.parse.urlencode(query)}"
 
     def _text(self, program: Program) -> str:
         return json.dumps(program).replace("{peer}", self._peer)

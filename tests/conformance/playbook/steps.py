@@ -87,18 +87,20 @@ REPLY_101 = ["response", None, 101, {}, ["@pair.0"]]
 
 @dataclass(frozen=True)
 class Open:
-    """Open a WebSocket called `name`. `before` runs in the object's fetch once it is accepted (`pair.1` is its end)."""
+    """Open a WebSocket called `name`. `before` runs in the object's fetch once it is accepted (`pair.1` is its end); `program` does all
+    of that otherwise, and gives the response.
+    """
 
     name: str = "ws"
     accept: Program = None
     before: Program = None
     path: str = "/at/Probe/{me}"
-    protocols: tuple[str, ...] = ()
+    program: Program = None
 
     async def play(self, stage: Stage) -> None:
-        program = ["do", self.accept or ACCEPT, self.before, REPLY_101]
+        program = self.program or ["do", self.accept or ACCEPT, self.before, REPLY_101]
         stage.sockets[self.name] = await stage.session.ws_connect(
-            stage.url(self.path, program), autoclose=False, autoping=False, max_msg_size=0, protocols=self.protocols, compress=0
+            stage.url(self.path, program), autoclose=False, autoping=False, max_msg_size=0, compress=0
         )
 
 

@@ -72,13 +72,6 @@ class Legacy(Runner):
     """Not SQLite-backed."""
 
 
-class Facet(Runner):
-    """A child of a Probe; no binding names it."""
-
-    async def alarm(self):
-        note(self.place, "alarm")
-
-
 class Probe(Runner):
     """Everything."""
 
@@ -106,6 +99,10 @@ class Probe(Runner):
     async def webSocketError(self, ws, error):
         note(self.place, f"error {error.message}")
         await self.handle("error", ws=ws)
+
+
+class Facet(Probe):
+    """A child of a Probe; no binding names it."""
 
 
 def as_response(value):

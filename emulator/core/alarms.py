@@ -159,6 +159,11 @@ class AlarmBook:
             time_ms = alarm.scheduled_ms if alarm.next_ms is None else alarm.next_ms
             yield key, alarm.name, time_ms, alarm.retry, alarm.running
 
+    def retry_of(self, key: AlarmKey) -> int | None:
+        """When a run that did not end well is repeated, in ms since 1970; None when none is."""
+        alarm = self._alarms.get(key)
+        return alarm.due_ms if alarm is not None and not alarm.running and (alarm.retry or alarm.lost) else None
+
     def time_of(self, key: AlarmKey) -> int | None:
         """When the object's alarm is set for, in ms since 1970."""
         alarm = self._alarms.get(key)

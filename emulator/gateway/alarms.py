@@ -129,6 +129,7 @@ class Alarms:
             late_ms=max(began - due.scheduled_ms, 0),
             ms=now - began,
             next_ms=next_ms,
+            retry_ms=self.book.retry_of(due.key),
         )
         self.settle()
 

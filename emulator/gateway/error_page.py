@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.errors import EmuError
-
 CONTENT_TYPE = b"text/plain; charset=utf-8"
 
 
 def render(error: dict[str, Any]) -> bytes:
     """An error object (wire/README.md) as name, message and stack, each once."""
-    line = f"{error.get('name') or 'Error'}: {error.get('message') or ''}".rstrip(": ")
+    head = error.get("code") or f"{error.get('name') or 'Error'}:"
+    line = f"{head} {error.get('message') or ''}".rstrip(": ")
     stack = str(error.get("stack") or "").strip("\n")
     parts = [line]
     if stack:
@@ -26,8 +25,3 @@ def not_loaded(error: dict[str, Any]) -> bytes:
     """The page while the project's code does not load."""
     intro = b"The Worker's code does not load; this page goes away with the next save that fixes it.\n\n"
     return intro + render(error)
-
-
-def error_object(error: EmuError) -> dict[str, Any]:
-    """Our own error in the shape of a host's."""
-    return {"name": type(error).__name__, "message": f"{error.code} {error.what}", "hint": error.hint}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.config import LogLevel, Notice
-from emulator.errors import EmuError, InternalError, UserCodeError
+from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
 from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
 from emulator.gateway.journal import Entry
 
@@ -57,6 +57,10 @@ class Narrator:
 
     def _exception(self, entry: Entry) -> None:
         fields = entry["error"]
+        if fields.get("code"):  # the emulator's own words, such as E350
+            error = user_error(str(fields["code"]), str(fields.get("message")), where=place(fields), hint=fields.get("hint"))
+            self._console.show(Trouble(error, None, subject(entry)))
+            return
         what = f"{fields.get('name', 'Error')}: {fields.get('message', '')}"
         where = f" in {entry['where']}" if entry.get("where") else ""
         error = UserCodeError("E401", f"{what}{where}", where=place(fields))
@@ -88,7 +92,7 @@ class Narrator:
     def _alarm(self, entry: Entry) -> None:
         if entry["outcome"] != "done" or self._console.shows(LogLevel.DEBUG):
             level = LogLevel.DEBUG if entry["outcome"] == "done" else LogLevel.WARN
-            again = f", again in {entry['next_ms'] - entry['ts_ms']} ms" if entry["outcome"] == "failed" and entry["next_ms"] else ""
+            again = f", again in {entry['retry_ms'] - entry['ts_ms']} ms" if entry["retry_ms"] else ""
             self._console.show(Note("alarm", f"alarm {entry['outcome']}{again} (retry {entry['retry']})", subject(entry), level))
 
     def _internal(self, entry: Entry) -> None:
@@ -113,6 +117,12 @@ def subject(entry: Entry) -> Subject | None:
     if not isinstance(about, dict) or not about.get("class"):
         return None
     return Subject(str(about["class"]), str(about.get("name") or about.get("id") or ""), about.get("generation"))
+
+
+def user_error(code: str, what: str, *, where: str | None, hint: str | None) -> EmuError:
+    """One of our own errors that user code ran into, of the culprit that its code says."""
+    kinds: dict[str, type[EmuError]] = {"E3": StartError, "E4": UserCodeError, "E5": RecordingError, "E6": BackendError}
+    return kinds.get(code[:2], InternalError)(code, what, where=where, hint=hint)
 
 
 def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:

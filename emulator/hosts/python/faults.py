@@ -31,14 +31,7 @@ def _described(error: BaseException) -> dict[str, Any]:
             "props": {},
         }
     if isinstance(error, PythonError) and error.__cause__ is not None:
-        cause = error.__cause__
-        return {
-            "name": type(cause).__name__,
-            "message": str(cause),
-            "stack": readable_traceback(cause),
-            "where": place(cause),
-            "props": _flags(error),
-        }
+        return {**_described(error.__cause__), "props": _flags(error)}
     if isinstance(error, JsException):
         return {
             "name": error.name,

@@ -43,7 +43,8 @@ from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
 from emulator.gateway.verbs import Verbs
 
-GRACE_S = 1.0
+GRACE_S = 0.7
+HOSTS_WITHIN_S = 1.3
 STOP_WITHIN_S = 1.8
 """After a signal everything is over within two seconds, whatever hangs."""
 STOPPING = "The server is shutting down."
@@ -177,7 +178,11 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         self.reloader.stop()
-        await self.hosts.stop(STOPPING, GRACE_S)
+        try:
+            async with asyncio.timeout(HOSTS_WITHIN_S):
+                await self.hosts.stop(STOPPING, GRACE_S)
+        except TimeoutError:
+            self.hosts.kill_all()
         self.book.close_all(1001, STOPPING)
         self._http.pre_shutdown()
         if self._watching is not None:

@@ -32,6 +32,7 @@ HELLO_WITHIN_S = 15.0
 LOAD_WITHIN_S = 60.0
 GRACE_S = 1.0
 END_WITHIN_S = 0.5
+_PREFIX = "agents-emu-"
 
 
 class LoadFailed(Exception):
@@ -66,7 +67,8 @@ class RuntimeDir:
     and shall find `emulator` there, but none of our dependencies."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="agents-emu-"))
+        _sweep()
+        self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         self.packages = self.path / "lib"
         self.packages.mkdir()
         (self.packages / "emulator").symlink_to(Path(__file__).resolve().parent.parent, target_is_directory=True)
@@ -366,6 +368,21 @@ class _Lines(asyncio.Protocol):
             self._host.heard(self._stream, self._rest.decode("utf-8", "replace"))
             self._rest = b""
         return None
+
+
+def _sweep() -> None:
+    """Remove the folders of gateways that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if not pid.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # another user's, or somebody else sweeps too
+            if path.stat().st_uid != os.getuid():
+                continue
+            try:
+                os.kill(int(pid), 0)
+            except ProcessLookupError:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:

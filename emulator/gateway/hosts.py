@@ -162,6 +162,7 @@ class Hosts:
             return None
         if old.link is not None:
             old.link.farewell = message
+        self._journal.add("host.draining", host=old.kind, pid=old.pid)
         reset = await old.drain(message)
         self.active = None
         self._known.discard(old)

@@ -25,10 +25,3 @@ class ObjectBook:
     def all(self) -> list[dict[str, Any]]:
         """Every object heard of, as copies."""
         return [dict(note) for note in self._notes.values()]
-
-    def id_of(self, class_name: str, name: str) -> str | None:
-        """The id of an object by its name or id, when it was heard of."""
-        for (noted_class, ident), note in self._notes.items():
-            if noted_class == class_name and (note.get("name") == name or ident == name):
-                return ident
-        return None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -133,18 +134,21 @@ async def test_a_crash_keeps_sockets_that_were_accepted(serve: Any, client: aioh
     await kept.close()
 
 
-async def swapping(client: aiohttp.ClientSession, server: Any) -> None:
+async def swapping(client: aiohttp.ClientSession, server: Any, until: Any) -> None:
     """Return while a swap waits for its old host."""
-    await get(client, server, "/grace/600")
-    first = len(server.children())
+    await get(client, server, "/grace/900")
     server.write("v2")
-    await asyncio.sleep(0.35 if first > 1 else 0.6)
+
+    async def draining() -> bool:
+        return "host.draining" in await get(client, server, "/cdn-cgi/emu/api/journal")
+
+    await until(draining)
 
 
-async def test_what_waits_for_a_host_keeps_its_order(serve: Any, client: aiohttp.ClientSession) -> None:
+async def test_what_waits_for_a_host_keeps_its_order(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
     server = serve()
     ws = await connect(client, server)
-    await swapping(client, server)
+    await swapping(client, server, until)
     for number in range(300):
         await ws.send_str(f"m{number}")
     async with asyncio.timeout(15):
@@ -156,7 +160,7 @@ async def test_what_waits_for_a_host_keeps_its_order(serve: Any, client: aiohttp
 async def test_a_client_that_closes_during_a_swap_is_heard_by_the_next_host(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
     server = serve()
     ws = await connect(client, server)
-    await swapping(client, server)
+    await swapping(client, server, until)
     await ws.send_str("last words")
     await ws.close(code=3000, message=b"bye")
 
@@ -254,7 +258,7 @@ async def test_a_signal_ends_everything_within_its_bound(serve: Any, client: aio
     children = server.children()
     ready = server.root / ".agents-emu" / "dev.json"
     assert children and ready.exists()
-    assert await asyncio.wait_for(asyncio.to_thread(server.end, number), 4) == code
+    assert await asyncio.wait_for(asyncio.to_thread(server.end, number), 15) == code
     message = await ws.receive()
     assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
     await asyncio.wait({waiting})
@@ -269,8 +273,11 @@ async def test_kill_9_of_the_gateway_leaves_no_child(serve: Any, client: aiohttp
     children = server.children()
     server.end(signal.SIGKILL)
     await until(lambda: not any(alive(pid) for pid in children))
+    left = [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(f"agents-emu-{server.process.pid}-")]
+    assert len(left) == 1
     server.again()
     assert await get(client, server, "/hello") == "hello"
+    assert left[0] not in os.listdir(tempfile.gettempdir())
 
 
 async def test_a_host_sees_our_package_and_none_of_our_dependencies(serve: Any, client: aiohttp.ClientSession) -> None:

@@ -18,7 +18,7 @@ from playbook.peer import peer_server  # noqa: E402
 from playbook.stage import play  # noqa: E402
 from playbook.steps import Case  # noqa: E402
 
-IDLE_MS = 600
+IDLE_MS = 1000
 """Short, so that hibernation takes no time; the rules do not depend on it (S-97, S-98)."""
 PROJECT = HERE / "project_py"
 ARGUMENTS = ("--idle-ms", str(IDLE_MS), "--ai", "live", "--log-format", "json")

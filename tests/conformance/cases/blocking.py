@@ -25,7 +25,7 @@ CASES = (
                 settled(begin(["memory", "ready"]), begin(["memory", "ready"], to=FRESH), begin(["memory", "ready"], to=FRESH)),
                 EachIs(3, value(True)),
             ),
-            Run(notes(), ["constructor", "ready"]),
+            Run(["list", notes(), lives()], [["ready"], 1]),
         ),
     ),
     Case(
@@ -56,7 +56,7 @@ CASES = (
                     settled(["@long"], begin(note("other"), to=FRESH)),
                     notes(),
                 ),
-                ["constructor", "begin", "end", "other"],
+                ["begin", "end", "other"],
             ),
         ),
     ),
@@ -77,7 +77,7 @@ CASES = (
                     sleep(20),
                 )
             ),
-            Run(notes(), ["constructor", "begin", "inner timer", "end", "continued", "outer timer"]),
+            Run(notes(), ["begin", "inner timer", "end", "continued", "outer timer"]),
         ),
     ),
     Case(
@@ -94,7 +94,7 @@ CASES = (
                 ),
                 42,
             ),
-            Run(notes(), ["constructor", "next statement", "inside", "continuation"]),
+            Run(notes(), ["next statement", "inside", "continuation"]),
         ),
     ),
     Case(
@@ -109,7 +109,7 @@ CASES = (
                 ),
                 EachIs(2, error("bang", durableObjectReset=True)),
             ),
-            Run(do(sleep(100), ["list", call(LIFE), notes()]), [2, ["constructor", "constructor"]]),
+            Run(do(sleep(100), ["list", call(LIFE), notes()]), [2, []]),
         ),
     ),
     Case(
@@ -141,14 +141,14 @@ CASES = (
             Frame("in bcw"),
             Send("one"),
             Send("two"),
-            Noted(["constructor", "begin", "end", "text one", "text two"]),
+            Noted(["begin", "end", "text one", "text two"]),
         ),
     ),
     Case(
         "S-25",
         "64 nested bcw work, the 65th fails",
         (
-            Run(do(call(nested(64)), notes()), ["constructor", "innermost"]),
+            Run(do(call(nested(64)), notes()), ["innermost"]),
             Run(catch(call(nested(65))), error("blockConcurrencyWhile() calls are nested too deeply.", durableObjectReset=True)),
             Run(call(LIFE), 2),
         ),

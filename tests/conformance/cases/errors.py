@@ -1,7 +1,7 @@
 """S-11 to S-16: constructors and errors."""
 
 from playbook.matching import ABSENT, error, value
-from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn_now, note, notes, on, settled, sleep, throw
+from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn_now, lives, note, notes, on, settled, sleep, throw
 from playbook.steps import Case, Http, Run
 
 FAIL_TWICE = on(
@@ -45,7 +45,7 @@ CASES = (
                 ),
                 [error("no luck"), error("no luck"), value(3), error("no luck")],
             ),
-            Run(notes(), ["constructor"] * 3),
+            Run(lives(), 3),
         ),
     ),
     Case(
@@ -105,7 +105,7 @@ CASES = (
                     sleep(30),
                 )
             ),
-            Run(["list", call(["memory", "x"]), call(LIFE), notes()], [3, 1, ["constructor", "timer"]]),
+            Run(["list", call(["memory", "x"]), call(LIFE), notes()], [3, 1, ["timer"]]),
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """S-01 to S-10: identity."""
 
 from playbook.matching import Has, Like
-from playbook.programs import FRESH, LIFE, UNDEFINED, begin, call, do, get, note, notes, put, settled, sleep, times
+from playbook.programs import FRESH, LIFE, UNDEFINED, begin, call, do, get, lives, note, notes, put, settled, sleep, times
 from playbook.steps import Case, Remember, Restart, Run, Until, Verb
 
 PLAIN = ["!env.Plain.getByName", ["@me"]]
@@ -65,7 +65,7 @@ CASES = (
     Case(
         "S-04",
         "a stub alone constructs nothing",
-        (Run(do(FRESH, ["!env.Probe.get", ["!env.Probe.idFromName", ["@me"]]], notes()), []), Run(call(LIFE), 1)),
+        (Run(do(FRESH, ["!env.Probe.get", ["!env.Probe.idFromName", ["@me"]]], lives()), 0), Run(call(LIFE), 1)),
     ),
     Case(
         "S-05",
@@ -102,7 +102,7 @@ CASES = (
         (
             Run(call(["storage.setAlarm", ["+", ["now"], 400]])),
             Restart(600, kill=True),
-            Until(notes(), ["constructor", "alarm 0 false"]),
+            Until(notes(), ["alarm 0 false"]),
             Run(call(["!storage.kv.get", "alarm name"]), Like("^S-07")),
         ),
         "rough",
@@ -132,7 +132,7 @@ CASES = (
                     settled(["@all"]),
                     notes(),
                 ),
-                ["constructor", *range(20)],
+                [*range(20)],
             ),
         ),
     ),
@@ -142,7 +142,7 @@ CASES = (
         (
             Run(
                 do(settled(*(begin(sleep(ms), note(ms)) for ms in (120, 10, 60))), notes()),
-                ["constructor", 10, 60, 120],
+                [10, 60, 120],
             ),
         ),
     ),

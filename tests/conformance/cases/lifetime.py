@@ -1,7 +1,7 @@
 """S-104 to S-107: what outlives a response, an abort, a client."""
 
 from playbook.matching import ABSENT, Between, EachIs, Like, error, value
-from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn_now, get, note, notes, put, rows, settled, sleep, sql
+from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn_now, get, lives, note, notes, put, rows, settled, sleep, sql
 from playbook.steps import Case, Http, Impatient, Noted, Run, Until, Wait
 
 WORKER = ["+", "worker:", ["@me"]]
@@ -78,7 +78,7 @@ CASES = (
                 ],
             ),
             Wait(80),
-            Run(notes(), ["constructor", "constructor"]),
+            Run(["list", notes(), lives()], [[], 2]),
             Run(catch(call(["!ctx.abort"])), error("Application called abort() to reset Durable Object.", durableObjectReset=True)),
         ),
     ),
@@ -115,9 +115,9 @@ CASES = (
             Impatient(
                 "/at/Probe/{me}",
                 do(on_abort("object"), note("begun"), sleep(400), note("end"), ["response", "x"]),
-                until=Noted(["constructor", "begun"]),
+                until=Noted(["begun"]),
             ),
-            Noted(["constructor", "begun", ["object", *LEFT], "end"]),
+            Noted(["begun", ["object", *LEFT], "end"]),
         ),
     ),
     Case(
@@ -127,7 +127,7 @@ CASES = (
             Impatient("/here", SLOW_STREAM, read=200),
             worker_noted(["cancel"]),
             Impatient("/at/Probe/{me}", do(["response", ["stream", HERE, 100, 10, 20]]), read=200),
-            Noted(["constructor", "cancel"]),
+            Noted(["cancel"]),
         ),
     ),
     Case(
@@ -144,7 +144,7 @@ CASES = (
         "a slow reader stops an object's producer",
         (
             Impatient("/at/Probe/{me}", ["response", ["stream", HERE, 2000, 65536, 0]], read=65536, after_ms=500),
-            Noted(["constructor", "cancel"]),
+            Noted(["cancel"]),
             Run(["noted", ["+", ["+", "Probe:", ["!o.id.toString"]], " pulled"]], [Between(1, 400)]),
         ),
     ),
@@ -166,7 +166,7 @@ CASES = (
                 program=["response", ["str", ["len", ["request.text"]]]],
             ),
             Http("/at/Probe/{me}", text=Like("^x{2000000}$"), program=["response", ["stream", HERE, 20, 100_000, 0]]),
-            Noted(["constructor", "end"]),
+            Noted(["end"]),
         ),
     ),
     Case(

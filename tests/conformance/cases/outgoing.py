@@ -41,7 +41,7 @@ CASES = (
                     settled(["@a"], ["@b"]),
                     notes(),
                 ),
-                ["constructor", "begin", "end", "fetched"],
+                ["begin", "end", "fetched"],
             ),
         ),
     ),
@@ -53,10 +53,10 @@ CASES = (
         "an outgoing WebSocket talks, closes, and keeps its object awake",
         (
             Run(listening(["!ws.addEventListener", "open", fn_now("event", ["!ws.send", "one"])], ["memory", "ws", ["@ws"]])),
-            Noted(["constructor", "welcome", "echo one"]),
+            Noted(["welcome", "echo one"]),
             StayedAwake(),
             Run(call(["let", "ws", ["memory", "ws"]], ["!ws.send", "bye"])),
-            Noted(["constructor", "welcome", "echo one", [4010, "so long"]]),
+            Noted(["welcome", "echo one", [4010, "so long"]]),
             Slept(),
         ),
         "slow",
@@ -71,7 +71,7 @@ CASES = (
                     ["!ws.addEventListener", "error", fn_now("event", note("failed"))],
                 )
             ),
-            Noted(["constructor", "failed"]),
+            Noted(["failed"]),
         ),
     ),
     Case(
@@ -161,7 +161,7 @@ CASES = (
         "alarm",
         Run(on("alarm", throw("oops X-12"))),
         Run(call(["storage.setAlarm", ["+", ["now"], 1]])),
-        Noted(["constructor", "alarm 0 false"]),
+        Noted(["alarm 0 false"]),
         Run(call(["storage.deleteAlarm"])),
     ),
     names_the_place(

@@ -74,13 +74,13 @@ CASES = (
         "functions pass by reference in both directions",
         (
             Run(do(["let", "f", give(fn("x", note("called"), ["+", ["@x"], LIFE]))], ["f", 41]), 42),
-            Run(notes(), ["constructor", "called"]),
+            Run(notes(), ["called"]),
             Run(
                 do(
                     use(fn("x", note(["@x"]), "back"), ["let", "r", ["value", 7]], note(["@r"])),
                     ["list", notes(), ["noted", ["+", "worker:", ["@me"]]]],
                 ),
-                [["constructor", "called", "back"], [7]],
+                [["called", "back"], [7]],
             ),
             Run(
                 do(["let", "f", give(fn("", ["throw", "from afar", "TypeError", {"code": 4}]))], catch(["f"])),
@@ -187,7 +187,7 @@ CASES = (
                 error("all"),
             ),
             Run(call(CHILD, ["list", LIFE, in_child(["list", LIFE, ["memory", "x"], get("k")])]), [2, [3, 0, 1]]),
-            Run(["noted", PLACE], ["constructor"] * 3),
+            Run(["noted", PLACE], []),
         ),
     ),
     Case(
@@ -211,7 +211,7 @@ CASES = (
                 ),
                 1,
             ),
-            Run(["noted", PLACE], ["constructor", "a", "b"]),
+            Run(["noted", PLACE], ["a", "b"]),
             Run(call(["let", "f", ["!ctx.facets.get", "bad", fn_now("", throw("no class"))]], catch(in_child(1))), error("no class")),
         ),
     ),

@@ -67,8 +67,13 @@ def on(event: str, *programs: Program, class_name: str = "Probe", name: Program 
 
 
 def notes(class_name: str = "Probe", name: Program = ("@me",)) -> Program:
-    """What the case's object noted, over all its instances."""
+    """What the case's object noted, over all its instances; its handlers note their events by themselves."""
     return ["notes", class_name, list(name) if isinstance(name, tuple) else name]
+
+
+def lives(class_name: str = "Probe") -> Program:
+    """How many instances the case's object has had."""
+    return ["lives", class_name, ["@me"]]
 
 
 def rows(query: str, *bindings: Program) -> Program:

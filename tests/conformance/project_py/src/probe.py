@@ -3,11 +3,8 @@
 import json
 
 import js
-from program import HANDLERS, data, new_scope, note, run, run_now
+from program import HANDLERS, LIVES, data, new_scope, note, run, run_now
 from workers import DurableObject
-
-LIVES = {}
-"""place -> instances so far."""
 
 
 class Runner(DurableObject):
@@ -21,7 +18,6 @@ class Runner(DurableObject):
         self.life = LIVES[self.place] = LIVES.get(self.place, 0) + 1
         self.memory = {}
         self.own = "an instance field"
-        note(self.place, "constructor")
         self.handle_now("constructor")
 
     def scope(self, **more):

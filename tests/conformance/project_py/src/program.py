@@ -13,6 +13,8 @@ from pyodide.ffi import JsException, JsProxy, create_proxy, jsnull, to_js
 
 NOTES = {}
 """What happened, by place: it outlives instances, so a case can see that one ended."""
+LIVES = {}
+"""place -> how many instances there have been."""
 HANDLERS = {}
 """(place, event) -> program."""
 
@@ -287,6 +289,7 @@ PLAIN = {
     "throw": throw,
     "note": lambda scope, value: note(scope["place"], data(value)),
     "notes": lambda scope, class_name, name: Sent(NOTES.get(place_of(scope, class_name, name), [])),
+    "lives": lambda scope, class_name, name: LIVES.get(place_of(scope, class_name, name), 0),
     "noted": lambda scope, place: Sent(NOTES.get(place, [])),
     "on": on,
     "stream": stream,

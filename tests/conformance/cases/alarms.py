@@ -94,7 +94,7 @@ CASES = (
             Run(on("alarm", note(["now"]), note(["@info.scheduledTime"]), throw("not yet"))),
             Run(call(["!js.setTimeout", fn_now("", None), 6000], in_ms(1))),
             Noted(["alarm 0 false", ANY, ANY]),
-            Run(do(["let", "t", call(["storage.getAlarm"])], ["let", "n", notes()], ["=", ["@t"], ["index", ["@n"], 3]]), True),
+            Run(do(["let", "t", call(["storage.getAlarm"])], ["let", "n", notes()], ["=", ["@t"], ["index", ["@n"], 2]]), True),
             Noted(["alarm 0 false", ANY, ANY, "alarm 1 true", ANY, ANY]),
             Run(
                 do(

@@ -1,7 +1,7 @@
 """S-17 to S-25: blockConcurrencyWhile."""
 
 from playbook.matching import EachIs, error, value
-from playbook.programs import FRESH, LIFE, begin, block, call, catch, do, fn, fn_now, note, notes, on, settled, sleep, throw
+from playbook.programs import FRESH, LIFE, begin, block, call, catch, do, fn, fn_now, lives, note, notes, on, settled, sleep, throw
 from playbook.steps import Case, Frame, Noted, Open, Run, Send
 
 START_BLOCK = ["!ctx.blockConcurrencyWhile", fn("", sleep(60), ["memory", "ready", True], note("ready"))]

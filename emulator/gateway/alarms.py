@@ -15,7 +15,7 @@ from emulator.gateway.alarm_index import AlarmIndex, Change
 from emulator.gateway.clocks import Clock, Timer
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.journal import Journal
-from emulator.wire.link import Incoming, LinkLost, RemoteError
+from emulator.wire.exchange import Incoming, LinkLost, RemoteError
 
 
 class Alarms:

@@ -75,7 +75,7 @@ class Gateway:
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
         self.assets = AssetService(project.assets) if project.assets and project.assets.directory else None
-        self.outgoing = OutgoingSockets(self.book, self.journal)
+        self.outgoing = OutgoingSockets(self.book, self.journal, self.egress.lets_out)
         served: dict[str, Any] = {"ai": self.ai.serve, "egress": self.egress.serve}
         if self.assets is not None:
             served["assets"] = self.assets.serve

@@ -26,7 +26,7 @@ from emulator.gateway import journal as journals
 from emulator.gateway.dispatcher import NoHost, Overloaded
 from emulator.gateway.journal import Entry, Journal
 from emulator.gateway.verbs import Verbs
-from emulator.wire.link import LinkLost, RemoteError
+from emulator.wire.exchange import LinkLost, RemoteError
 
 MAX_BODY = 4 * 1024 * 1024
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))

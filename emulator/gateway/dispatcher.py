@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.gateway.sockets import SocketBook
+from emulator.wire.exchange import Body, Outgoing
 from emulator.wire.frames import RawHeaders
-from emulator.wire.link import Body, Link, Outgoing
+from emulator.wire.link import Link
 
 MAX_WAITING = 10_000
 CODE_UPDATED = "Durable Object reset because its code was updated."

@@ -78,6 +78,10 @@ class EgressService:
         response.body = MeteredBody(body, ended)
         return response
 
+    def lets_out(self, url: str) -> bool:
+        """Whether what no recording answers may leave the machine: never in `replay`, under CI only to loopback."""
+        return not self._playback.strict or (self._playback.mode is AiMode.AUTO and is_loopback(url))
+
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
         if self._session is not None:

@@ -10,8 +10,8 @@ from emulator.gateway.journal import Journal
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
+from emulator.wire.exchange import Incoming
 from emulator.wire.frames import Frame
-from emulator.wire.link import Incoming
 
 
 class AlarmDesk(Protocol):

@@ -25,8 +25,9 @@ from typing import Any, Protocol
 
 from emulator.errors import StartError, WireError
 from emulator.wire import frames
+from emulator.wire.exchange import Incoming, LinkLost
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Incoming, Link, LinkLost
+from emulator.wire.link import Link
 
 HELLO_WITHIN_S = 15.0
 LOAD_WITHIN_S = 60.0

@@ -24,7 +24,7 @@ from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.exchange import Response
 from emulator.gateway.journal import Journal
 from emulator.gateway.sockets import SocketBook
-from emulator.wire.link import Answer, BodyBroken, BodyReader, LinkLost, Outgoing, RemoteError
+from emulator.wire.exchange import Answer, BodyBroken, BodyReader, LinkLost, Outgoing, RemoteError
 
 CLIENT_GONE = "The client has disconnected"
 """The message of `request.signal`'s reason (durable-objects.md 7)."""

@@ -6,6 +6,7 @@ The roles are turned: what the far server sends goes to the host, what the host 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -15,8 +16,9 @@ from emulator.core import sockets as rules
 from emulator.gateway.journal import Journal
 from emulator.gateway.sockets import SocketBook
 from emulator.wire import frames
+from emulator.wire.exchange import Incoming
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Incoming, Link
+from emulator.wire.link import Link
 
 _TEXT, _BINARY, _CLOSE, _CREDIT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.CREDIT)
 _GONE = int(Kind.GONE)
@@ -29,15 +31,24 @@ _OFFER = "sec-websocket-"
 
 
 class OutgoingSockets:
-    """Opens them. `close` ends all."""
+    """Opens them. `close` ends all. `allows(url)` is the mode's word: a replay opens no socket at all (design 4.6)."""
 
-    def __init__(self, book: SocketBook, journal: Journal) -> None:
+    def __init__(self, book: SocketBook, journal: Journal, allows: Callable[[str], bool]) -> None:
         self._book = book
+        self._allows = allows
         self._journal = journal
         self._session: aiohttp.ClientSession | None = None
 
     def open(self, incoming: Incoming) -> None:
         """Connect for this REQUEST, answer it with an upgrade or an error, then carry frames."""
+        head = incoming.head
+        assert head is not None
+        if not self._allows(head.url):
+            url = head.url.split("?", 1)[0]
+            message = f"WebSocket to {url} denied: WebSockets are not recorded, and this mode lets nothing out. Use --ai live or auto."
+            self._journal.add("egress", method="GET", url=url, status=599, problem=message)
+            incoming.fail({"name": "Error", "message": message, "props": {}})
+            return
         socket = _Outgoing(self._book, incoming)
         task = incoming.link.spawn(socket.run(self._client(), self._journal))
         incoming.on_cancel = lambda reason: _cancel(task)

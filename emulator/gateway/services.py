@@ -14,7 +14,7 @@ from emulator.errors import EmuError
 from emulator.gateway.exchange import Request, Response, Service
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.journal import Journal
-from emulator.wire.link import BodyBroken, Incoming, LinkLost
+from emulator.wire.exchange import BodyBroken, Incoming, LinkLost
 
 Upgrade = Callable[[Incoming], None]
 

@@ -18,8 +18,9 @@ from emulator.gateway.clocks import Clock
 from emulator.gateway.journal import Journal
 from emulator.gateway.rfc6455 import Opcode
 from emulator.wire import frames
+from emulator.wire.exchange import Outgoing
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Link, Outgoing
+from emulator.wire.link import Link
 
 _TEXT, _BINARY, _CLOSE, _CREDIT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.CREDIT)
 _ACCEPTED, _ATTACHMENT, _RESPONSE = int(Kind.ACCEPTED), int(Kind.ATTACHMENT), int(Kind.RESPONSE)

@@ -19,8 +19,9 @@ from typing import Any
 
 from emulator.core.ids import Namespace
 from emulator.wire import frames
+from emulator.wire.exchange import Answer, BodyBroken, BodyReader, Incoming, RemoteError
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, BodyBroken, BodyReader, Incoming, Link, RemoteError
+from emulator.wire.link import Link
 
 OBJECT = {"class": "Echo", "id": Namespace.of("t", "Echo").id_from_name("a"), "name": "a"}
 

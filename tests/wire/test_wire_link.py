@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from emulator.wire import frames
+from emulator.wire.exchange import Answer, BodyBroken, BodyReader, Incoming, LinkLost, RemoteError
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, BodyBroken, BodyReader, Incoming, Link, LinkLost, RemoteError
+from emulator.wire.link import Link
 
 
 class End:

@@ -37,7 +37,8 @@ from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.values import JsObject, js_string
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.hosts.python.worker import Invocation, RequestHandler
-from emulator.wire.link import Incoming, Link
+from emulator.wire.exchange import Incoming
+from emulator.wire.link import Link
 
 MAX_OPEN_FILES = 256
 """Databases open at once; further ones close the one unused longest."""

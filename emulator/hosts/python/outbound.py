@@ -11,7 +11,8 @@ from emulator.hosts.python.surface.headers import pairs_of
 from emulator.hosts.python.surface.promise import JsPromise, as_exception
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
-from emulator.wire.link import Answer, BodyReader, Link, LinkLost, Outgoing, RemoteError
+from emulator.wire.exchange import Answer, BodyReader, LinkLost, Outgoing, RemoteError
+from emulator.wire.link import Link
 
 NETWORK_LOST = "Network connection lost."
 

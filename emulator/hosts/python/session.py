@@ -12,8 +12,9 @@ from typing import Any
 from emulator.hosts.python.faults import error_object
 from emulator.hosts.python.host import Host
 from emulator.hosts.python.stall import StallWatch
+from emulator.wire.exchange import Incoming
 from emulator.wire.frames import PROTOCOL, Frame, Kind
-from emulator.wire.link import Incoming, Link
+from emulator.wire.link import Link
 
 GC_THRESHOLDS = (20_000, 4, 2)
 """A request leaves few cycles behind, a dropped instance is one of some hundred objects that had time to grow old. At the default first

@@ -20,8 +20,9 @@ from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.values import is_nullish
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.wire import frames
+from emulator.wire.exchange import Answer, Incoming, Outgoing
 from emulator.wire.frames import Frame, Kind
-from emulator.wire.link import Answer, Incoming, Link, Outgoing
+from emulator.wire.link import Link
 
 if TYPE_CHECKING:
     from emulator.hosts.python.objects import ObjectHandle, ObjectTable

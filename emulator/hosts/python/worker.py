@@ -20,7 +20,7 @@ from emulator.hosts.python.surface.headers import pairs_of
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.values import JsObject, is_nullish
-from emulator.wire.link import BodyReader, Incoming
+from emulator.wire.exchange import BodyReader, Incoming
 
 AFTER_RESPONSE_S = 30.0
 """What `waitUntil` gets after the response or the client's leaving (durable-objects.md 7)."""

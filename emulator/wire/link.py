@@ -65,6 +65,7 @@ class Link(asyncio.Protocol):
         self._decoder = frames.FrameDecoder()
         self._exchanges: dict[int, Outgoing | Incoming] = {}
         self._out: list[bytes] = []
+        self._reading = False
         self._transport: asyncio.Transport | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,7 +83,7 @@ class Link(asyncio.Protocol):
         """Queue one frame; the frames of one loop turn leave in one write. Frames sent after the loss go nowhere."""
         if self.lost or self._loop is None:
             return
-        if not self._out:
+        if not self._out and not self._reading:
             self._loop.call_soon(self.flush, context=_EMPTY)
         length = len(payload)
         if length > frames.MAX_PAYLOAD:
@@ -190,11 +191,16 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
+        self._reading = True
         try:
             for frame in self._decoder.receive(data):
                 self._take(frame)
         except WireError as error:
             self._end(error)
+        finally:
+            self._reading = False
+            # What these frames were answered with at once leaves at once: no further round of the loop in a ping-pong.
+            self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)

@@ -57,11 +57,14 @@ def echoed_code(code: int | None) -> int | None:
 
 
 def tags_error(tags: Sequence[str]) -> str | None:
-    """Why a socket may not be accepted with these tags, or None. An eleventh counts even when it repeats another."""
-    if len(tags) > MAX_TAGS:
-        return f"a Hibernatable WebSocket cannot have more than {MAX_TAGS} tags"
-    if any(len(tag) > MAX_TAG_LENGTH for tag in tags):
-        return f"a tag of a Hibernatable WebSocket cannot be longer than {MAX_TAG_LENGTH} characters"
+    """Why a socket may not be accepted with these tags, or None. After ten distinct ones nothing may follow, not even a repetition."""
+    seen: set[str] = set()
+    for tag in tags:
+        if len(seen) >= MAX_TAGS:
+            return f"a Hibernatable WebSocket cannot have more than {MAX_TAGS} tags"
+        if len(tag) > MAX_TAG_LENGTH:
+            return f"a tag of a Hibernatable WebSocket cannot be longer than {MAX_TAG_LENGTH} characters"
+        seen.add(tag)
     return None
 
 

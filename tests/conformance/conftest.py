@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,10 +16,13 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "journeys")]
 
 from harness.server import Server, copy_project, serving  # noqa: E402
 from playbook.peer import peer_server  # noqa: E402
+from playbook.remote import remote  # noqa: E402
 from playbook.stage import play  # noqa: E402
 from playbook.steps import Case  # noqa: E402
 
-IDLE_MS = 1000
+ELSEWHERE = os.environ.get("CONFORMANCE_URL")
+"""Another runtime to play the cases on, as README.md says; those that need the emulator are skipped."""
+IDLE_MS = 10_000 if ELSEWHERE else 1_000
 """Short, so that hibernation takes no time; the rules do not depend on it (S-97, S-98)."""
 PROJECT = HERE / "project_py"
 ARGUMENTS = ("--idle-ms", str(IDLE_MS), "--ai", "live", "--log-format", "json")
@@ -30,6 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.journey)
             item.add_marker(one_loop, append=False)
+            case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+            if ELSEWHERE and (case is None or case.lane == "rough" or case.emulator_only):
+                item.add_marker(pytest.mark.skip(reason="needs the emulator"))
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +54,10 @@ async def peer() -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """Nothing may stop or kill it. Its secrets are in `.env` files."""
+    if ELSEWHERE:
+        async with remote(ELSEWHERE) as other:
+            yield other  # type: ignore[misc]  # what cases that are not emulator_only need of a server, it has
+        return
     files = {".env": "FROM_ENV=env\nFROM_BOTH=env\n", ".env.local": "FROM_BOTH=local\n"}
     folder = tmp_path_factory.mktemp("calm")
     async with serving(_project_with(files, folder), folder, *ARGUMENTS, "--reload", "off") as server:
@@ -56,6 +67,10 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def rough_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """Killed and restarted at will; the environment `staging`, with `.dev.vars`, and a reload closes sockets as a deploy does."""
+    if ELSEWHERE:
+        async with remote(ELSEWHERE) as other:
+            yield other  # type: ignore[misc]  # what cases that are not emulator_only need of a server, it has
+        return
     files = {".env": "FROM_ENV=env\n", ".dev.vars": "PLAIN=from .dev.vars\nFROM_DEV_VARS=yes\n"}
     folder = tmp_path_factory.mktemp("rough")
     async with serving(_project_with(files, folder), folder, *ARGUMENTS, "--reload", "close", "--env", "staging") as server:
@@ -78,7 +93,7 @@ async def slow_cases(request: pytest.FixtureRequest, server: Server, peer: str) 
     tasks = {
         case.statement: asyncio.create_task(play(case, server, peer, IDLE_MS))
         for case in wanted
-        if isinstance(case, Case) and case.lane == "slow"
+        if isinstance(case, Case) and case.lane == "slow" and not (ELSEWHERE and case.emulator_only)
     }
     yield tasks
     for task in tasks.values():

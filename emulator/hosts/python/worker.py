@@ -25,6 +25,9 @@ from emulator.wire.exchange import BodyReader, Incoming
 AFTER_RESPONSE_S = 30.0
 """What `waitUntil` gets after the response or the client's leaving (durable-objects.md 7)."""
 
+AFTER_LEAVING_S = 0.01
+"""What code that reacts to the abort of its request's signal gets before it is stopped; on the platform that is its microtasks."""
+
 _NO_OWNER = contextvars.Context()
 
 
@@ -48,6 +51,7 @@ class Invocation(Owner):
         super().__init__("worker")
         self._world = world
         self._code = code
+        self._left = False
         self.ctx = ExecutionContext(self, world)
 
     def receiver(self) -> Any:
@@ -84,8 +88,22 @@ class Invocation(Owner):
         if self.held or len(self.tasks) > 1:
             asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
 
+    def client_left(self) -> None:
+        """Nobody waits for the response any more: this code stops as soon as no `waitUntil` is pending (durable-objects.md 7)."""
+        self._left = True
+        self._stop_unless_held()
+
+    def release(self, what: str) -> None:
+        super().release(what)
+        if self._left and what == "waitUntil":
+            self._stop_unless_held()
+
+    def _stop_unless_held(self) -> None:
+        if not self.holds.get("waitUntil"):
+            asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self.kill, context=_NO_OWNER)
+
     def _cut_off(self) -> None:
-        if self.quiet or self.holds.get("body") or self.holds.get("socket"):
+        if self.dead or self.quiet or self.holds.get("body") or self.holds.get("socket"):
             return
         self._world.write_log("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.", self)
         self.kill()
@@ -124,9 +142,13 @@ class RequestHandler:
         invocation = Invocation(self._world, self._code)
         body = NetworkBody(incoming.body, invocation) if isinstance(incoming.body, BodyReader) else incoming.body
         request = JsRequest.received(head.method, head.url, pairs_of(head.headers), body, signal=signal)
-        if signal is not None:
-            incoming.on_cancel = lambda _reason: signal.trigger(js_error("AbortError", "The client has disconnected"))
+        incoming.on_cancel = lambda _reason: self._client_left(invocation, signal)
         invocation.run(self._serve(incoming, request, invocation), "fetch")
+
+    def _client_left(self, invocation: Invocation, signal: AbortSignal | None) -> None:
+        if signal is not None:
+            signal.trigger(js_error("AbortError", "The client has disconnected"))
+        invocation.client_left()
 
     async def _serve(self, incoming: Incoming, request: JsRequest, invocation: Invocation) -> None:
         self._unanswered += 1

@@ -159,7 +159,12 @@ CASES = (
                 ["undefined", UNDEFINED, True],
             ),
             Run(["!env.Probe.newUniqueId", {"jurisdiction": "eu"}], raises=Has({"message": Like("^Jurisdiction restrictions")})),
-            Run(["!env.Plain.get", ["@o.id"]], raises=Has({"name": "TypeError"})),
         ),
+    ),
+    Case(
+        "S-10c",
+        "an id of another class is refused",
+        (Run(["!env.Plain.get", ["@o.id"]], raises=Has({"name": "TypeError"})),),
+        differs="local workerd runs an object of this class under the foreign id",
     ),
 )

@@ -100,12 +100,14 @@ CASES = (
     ),
     Case(
         "S-106",
-        "a client's reset aborts request.signal in the Worker",
+        "a client's reset aborts request.signal in the Worker, whose code stops",
         (
             Impatient(
-                "/here", do(on_abort("worker"), note("begun"), sleep(400), note("end"), ["response", "x"]), until=worker_noted(["begun"])
+                "/here", do(on_abort("worker"), note("begun"), sleep(150), note("never"), ["response", "x"]), until=worker_noted(["begun"])
             ),
-            worker_noted(["begun", ["worker", *LEFT], "end"]),
+            worker_noted(["begun", ["worker", *LEFT]]),
+            Wait(250),
+            Run(["noted", WORKER], ["begun", ["worker", *LEFT]]),
         ),
     ),
     Case(

@@ -252,7 +252,7 @@ CASES = (
         "S-112b",
         "ctx.exports has the Worker's classes and default",
         (
-            Run(call(["!js.Object.keys", ["@ctx.exports"]]), ["Facet", "Legacy", "Plain", "Probe", "default"]),
+            Run(call(["sorted", ["!js.Object.keys", ["@ctx.exports"]]]), ["Facet", "Legacy", "Plain", "Probe", "default"]),
             Run(call(["let", "s", ["!ctx.exports.Probe.getByName", ["@ctx.id.name"]]], ["@s.name"]), Like("^S-112b")),
             Run(
                 call(["let", "r", ["ctx.exports.default.fetch", "http://x/here?p=%5B%22response%22%2C%22looped%22%5D"]], ["r.text"]),

@@ -71,7 +71,7 @@ CASES = (
         "too many or too long tags, attachments and auto-responses are refused",
         (
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *"abcdefghijk"]])), error(Like("tags"))),
-            Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *["a"] * 11]])), error(Like("tags"))),
+            Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *"abcdefghij", "a"]])), error(Like("tags"))),
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", ["text", 257]]])), error(Like("tag"))),
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *"abcdefghi", ["text", 256]]])), value()),
             Run(
@@ -127,7 +127,6 @@ CASES = (
             Open(accept=accept("t", attachment={"n": 1})),
             Run(on("close", note(listed("t")), note(["!ctx.getTags", ["@ws"]]), note(["@ws.readyState"]))),
             Close(1000),
-            Ended(1000, reply=False),
             Noted(["close 1000  true", [{"n": 1}], ["t"], 2]),
             Run(call(listed()), []),
         ),
@@ -252,6 +251,7 @@ CASES = (
             Noted([ANY, Like("^error ")]),
             Run(call(listed()), []),
         ),
+        differs="workerd may reset the connection before its Close frame is read",
     ),
     Case(
         "S-91",
@@ -307,6 +307,7 @@ CASES = (
             Ended(4005, "mine", name="b", reply=False),
             Ended(None, name="b"),
         ),
+        differs="workerd sends no Close reply",
     ),
     Case(
         "S-96",
@@ -357,6 +358,7 @@ CASES = (
             Ended(1000, reply=False),
             Run(notes("Plain"), []),
         ),
+        differs="workerd sends no Close reply",
     ),
     Case(
         "S-96d",

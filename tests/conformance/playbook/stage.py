@@ -27,6 +27,11 @@ class Stage:
         self.remembered: dict[str, Any] = {}
 
     @property
+    def can_look(self) -> bool:
+        """Whether states of objects can be asked for; elsewhere one can only wait."""
+        return isinstance(self._server, Server)
+
+    @property
     def session(self) -> aiohttp.ClientSession:
         assert self._server.session is not None
         return self._server.session

@@ -279,6 +279,7 @@ PLAIN = {
     "<": lambda scope, left, right: left < right,
     "each": lambda scope, items, method: to_js([getattr(item, method)() for item in items]),
     "dispose": lambda scope, stub: stub.dispose(),
+    "sorted": lambda scope, items: to_js(sorted(items)),
     "upper": lambda scope, text: text.upper(),
     "len": lambda scope, value: len(value),
     "index": lambda scope, value, index: value[index],

@@ -199,7 +199,8 @@ class Chatting(Tab):
             if frame["done"]:
                 break
         if heard != self.answer:
-            raise Wrong(f"not the recorded answer: {heard!r}")
+            self.histories[name].pop()
+            raise Wrong(f"not the recorded answer: {heard!r}, then {frame}")
         self.tally.add("turns")
         await self.stored(name)
 
@@ -211,9 +212,9 @@ class Chatting(Tab):
             [one["id"] for one in self.histories[name] if one["role"] == "user"],
             [one["id"] for one in messages if one["role"] == "user"],
         )
+        self.histories[name] = messages
         if mine != theirs or len(messages) != 2 * len(mine):
             raise Wrong(f"a transcript of {theirs} and {len(messages)} messages, where {mine} was said")
-        self.histories[name] = messages
         if len(mine) >= KEPT_TURNS:
             await self.send({"type": "cf_agent_chat_clear"})
             self.histories[name] = []

@@ -1,20 +1,17 @@
 """The floor: the least a server of this design can cost. An aiohttp server passes each request and each WebSocket message over a Unix
 socket to a second Python process, which answers what the Echo agent of `project/` answers. No objects, no storage, no isolation.
 
-    python -m bench.floor PORT
+    python -m bench.floor PORT PATH      PATH is where the Unix socket comes to be
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import struct
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import uvloop
 
@@ -127,27 +124,23 @@ async def _in_front(port: int, path: str) -> None:
         return response
 
     await asyncio.get_running_loop().create_unix_server(lambda: Accepted(from_behind), path)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.floor", "--behind", path)
+    # It ends when this process does, because the link is lost then.
+    await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.floor", "--behind", path)
     link = await connected
     app = web.Application()
     app.router.add_route("*", "/echo/{name}", request)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        process.terminate()
-        await process.wait()
+    await asyncio.Event().wait()
 
 
 def main() -> None:
-    """Serve until interrupted."""
+    """Serve until terminated."""
     if sys.argv[1] == "--behind":
         _behind(sys.argv[2])
-        return
-    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_in_front(int(sys.argv[1]), str(Path(folder) / "link")))
+    else:
+        uvloop.run(_in_front(int(sys.argv[1]), sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The load generator, a process of its own: closed loop, each client sends again when its answer is there. Prints one JSON object.
 
-python -m bench.load http PORT PATH CLIENTS SECONDS      {"per_s", "errors"}; by wrk when that is on PATH
-python -m bench.load echo PORT PATH CLIENTS SECONDS      {"per_s", "errors"}
+python -m bench.load http PORT PATH CLIENTS SECONDS      {"per_s", "answers", "errors"}; by wrk when that is on PATH
+python -m bench.load echo PORT PATH CLIENTS SECONDS      {"per_s", "answers", "errors"}
 python -m bench.load hold PORT PATH SOCKETS              {"opened", "seconds"}; at a line on stdin, an echo on each: {"alive", "wake_ms"}
 """
 
@@ -32,7 +32,7 @@ _MESSAGES = [b"%03d " % n + b"x" * 60 for n in range(16)]
 
 
 class Counter:
-    """Answers within the window that `run` opens."""
+    """Answers, and how many of them come within the window that `run` opens."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -46,7 +46,7 @@ class Counter:
         await asyncio.sleep(seconds)
         took, after = time.perf_counter() - began, self.count
         self.over = True
-        return {"per_s": (after - before) / took, "errors": self.errors}
+        return {"per_s": (after - before) / took, "answers": after, "errors": self.errors}
 
 
 async def http(port: int, path: str, clients: int, seconds: float) -> dict[str, Any]:
@@ -77,10 +77,10 @@ def wrk(port: int, path: str, clients: int, seconds: float) -> dict[str, Any]:
     command = ("wrk", "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", f"http://127.0.0.1:{port}{path}")
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     errors = sum(int(number) for line in re.findall(r"(?:Non-2xx|Socket errors).*", text) for number in re.findall(r" (\d+)", line))
-    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    if found is None:
+    rate, answers = re.search(r"Requests/sec:\s+([\d.]+)", text), re.search(r"(\d+) requests in", text)
+    if rate is None or answers is None:
         raise Broken(f"wrk says no rate: {text}")
-    return {"per_s": float(found[1]), "errors": errors}
+    return {"per_s": float(rate[1]), "answers": int(answers[1]), "errors": errors}
 
 
 async def echo(port: int, path: str, clients: int, seconds: float) -> dict[str, Any]:

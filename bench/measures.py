@@ -39,18 +39,25 @@ async def starts(targets: list[Target], rounds: int, scratch: Path) -> list[Row]
 
 
 async def throughput(servers: list[Server], rounds: int) -> list[Row]:
-    """Requests and echoes per second. The servers take turns, load by load."""
+    """Requests and echoes per second, and the CPU time of a server for each. The servers take turns, load by load."""
     http = [Row(f"HTTP, {_clients(n)}", "requests/s", ">= 0.70x of the floor") for n in CLIENTS]
     echo = [Row(f"WebSocket echo, {_clients(n)}", "round trips/s", ">= 0.70x of the floor") for n in CLIENTS]
+    request_cost = Row(f"CPU for a request, {_clients(CLIENTS[1])}", "us")
+    echo_cost = Row(f"CPU for an echo, {_clients(CLIENTS[2])}", "us")
+    costs = {http[1].label: request_cost, echo[2].label: echo_cost}
     for number in range(rounds):
         for kind, rows in (("http", http), ("echo", echo)):
             for clients, row in zip(CLIENTS, rows, strict=True):
                 for server in _turned(servers, number):
+                    before = processes.cpu_s(server.process.pid)
                     result = await _load(kind, str(server.port), ECHO, str(clients), str(LOAD_S))
                     if result["errors"]:
                         raise Broken(f"{server.name} failed {result['errors']} times under {row.label}")
                     row.add(server.name, result["per_s"])
-    return http + echo
+                    if row.label in costs:
+                        spent = processes.cpu_s(server.process.pid) - before
+                        costs[row.label].add(server.name, spent / result["answers"] * 1e6)
+    return [*http, request_cost, *echo, echo_cost]
 
 
 async def idle_memory(servers: list[Server]) -> list[Row]:

@@ -41,17 +41,22 @@ def memory(root: int) -> Memory:
     return Memory(rss / 1024, pss / 1024, len(pids))
 
 
+def cpu_s(root: int) -> float:
+    """CPU seconds of a tree, its ended children included."""
+    return sum(sum(int(word) for word in fields[11:15]) for pid in tree(root) if (fields := _stat(pid))) * _TICK_S
+
+
 class Others:
     """How much of the machine everybody else used since this was made."""
 
     def __init__(self) -> None:
-        self._machine, self._busy, self._ours = *_machine_s(), _tree_s(os.getpid())
+        self._machine, self._busy, self._ours = *_machine_s(), cpu_s(os.getpid())
 
     def share(self) -> float:
         """0 to 1. What ran and ended within our own tree counts as ours."""
         machine, busy = _machine_s()
         machine, busy = machine - self._machine, busy - self._busy
-        ours = _tree_s(os.getpid()) - self._ours
+        ours = cpu_s(os.getpid()) - self._ours
         return max(0.0, busy - ours) / machine if machine else 0.0
 
 
@@ -60,11 +65,6 @@ def _machine_s() -> tuple[float, float]:
     ticks = [int(word) for word in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
     total = sum(ticks)
     return total * _TICK_S, (total - ticks[3] - ticks[4]) * _TICK_S
-
-
-def _tree_s(root: int) -> float:
-    """CPU seconds of a tree, its ended children included."""
-    return sum(sum(int(word) for word in fields[11:15]) for pid in tree(root) if (fields := _stat(pid))) * _TICK_S
 
 
 def _pids() -> list[int]:

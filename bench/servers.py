@@ -1,4 +1,4 @@
-"""What is measured: how each server is started on a free port, and stopped as Ctrl-C stops it."""
+"""What is measured: how each server is started on a free port, and stopped."""
 
 from __future__ import annotations
 
@@ -66,18 +66,17 @@ class Server:
         return "\n".join((self.folder / "output").read_text("utf-8", "replace").splitlines()[-15:])
 
     async def stop(self) -> None:
-        """Interrupt it, and after a while kill what is left of it."""
+        """Terminate it, then kill what is left of its processes."""
         pids = processes.tree(self.process.pid)
         if self.process.returncode is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
+            self.process.terminate()
+        with suppress(TimeoutError):
             async with asyncio.timeout(STOP_BOUND_S):
                 await self.process.wait()
-        except TimeoutError:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            await self.process.wait()
+        for pid in pids:
+            if processes.tree(pid):
+                os.kill(pid, signal.SIGKILL)
+        await self.process.wait()
         shutil.rmtree(self.folder)
 
 
@@ -130,7 +129,7 @@ def emulator(*flags: str) -> Target:
 
 def floor() -> Target:
     """bench/floor.py."""
-    return Target("floor", lambda folder, port: [sys.executable, "-m", "bench.floor", str(port)])
+    return Target("floor", lambda folder, port: [sys.executable, "-m", "bench.floor", str(port), str(folder / "link")])
 
 
 def peers() -> list[Target]:

@@ -20,7 +20,7 @@ MAX_MESSAGE_RAISED = 134_217_728
 MAX_REASON = 123
 """UTF-8 bytes of a close reason: a control frame holds 125, two of them the code (RFC 6455 5.5)."""
 MAX_AUTO_RESPONSE = 2_048
-"""Characters of either half of an auto-response pair."""
+"""Bytes of either half of an auto-response pair."""
 MAX_EVENT_TIMEOUT_MS = 604_800_000
 
 NO_CODE = 1005
@@ -47,7 +47,7 @@ def close_reason_error(code: int | None, reason: str | None) -> str | None:
     if code is None:
         return "If you specify a WebSocket close reason, you must also specify a code."
     if len(reason.encode("utf-8", "replace")) > MAX_REASON:
-        return f"WebSocket close reason must be at most {MAX_REASON} bytes of UTF-8."
+        return f"WebSocket close reason must not be longer than {MAX_REASON} bytes when UTF-8 encoded."
     return None
 
 
@@ -65,6 +65,16 @@ def tags_error(tags: Sequence[str]) -> str | None:
         if len(tag) > MAX_TAG_LENGTH:
             return f"a tag of a Hibernatable WebSocket cannot be longer than {MAX_TAG_LENGTH} characters"
         seen.add(tag)
+    return None
+
+
+def auto_response_error(request: str, response: str) -> str | None:
+    """Why this pair may not be set, or None."""
+    for half, text in (("Request", request), ("Response", response)):
+        size = len(text.encode("utf-8", "replace"))
+        if size > MAX_AUTO_RESPONSE:
+            article = "A request" if half == "Request" else "A response"
+            return f"{half} cannot be larger than {MAX_AUTO_RESPONSE} bytes. {article} of size {size} was provided."
     return None
 
 

@@ -122,7 +122,11 @@ class DurableObjectState(JsProxy):
     def setWebSocketAutoResponse(self, pair: Any = None) -> None:
         """Let the gateway answer an exact text; without argument, no longer."""
         handle = self._instance.handle
-        handle.auto_response = None if is_nullish(pair) else (js_string(pair.request), js_string(pair.response))
+        given = None if is_nullish(pair) else (js_string(pair.request), js_string(pair.response))
+        problem = rules.auto_response_error(*given) if given is not None else None
+        if problem is not None:
+            raise js_error("RangeError", problem)
+        handle.auto_response = given
         self._world.auto_response_changed(handle)
 
     def getWebSocketAutoResponse(self) -> Any:
@@ -140,7 +144,7 @@ class DurableObjectState(JsProxy):
         if is_nullish(timeout_ms):
             timeout_ms = 0
         if not 0 <= timeout_ms <= rules.MAX_EVENT_TIMEOUT_MS:
-            raise js_error("RangeError", f"Event timeout must be between 0 and {rules.MAX_EVENT_TIMEOUT_MS} milliseconds.")
+            raise js_error("Error", f"Event timeout should not exceed {rules.MAX_EVENT_TIMEOUT_MS} ms.")
         self._instance.handle.event_timeout_ms = int(timeout_ms) or None
 
     def getHibernatableWebSocketEventTimeout(self) -> Any:
@@ -170,7 +174,7 @@ class Facets(JsProxy):
         """A stub to the facet `key`; `getter()` says its class and id when it starts."""
         name = js_string(key)
         if len(name) > FACET_NAME_LIMIT:
-            raise js_error("TypeError", f"Facet name must not be longer than {FACET_NAME_LIMIT} characters.")
+            raise js_error("TypeError", f"Facet name is too long (max {FACET_NAME_LIMIT} characters).")
         parent = self._instance.handle
         known = parent.facets.get(name)
         object_id = own_id(known) if known is not None else own_id(parent)
@@ -216,13 +220,11 @@ class Facets(JsProxy):
             handle.reset(error)
 
     def delete(self, key: Any) -> None:
-        """Stop a facet and wipe its data."""
+        """Stop a facet and wipe its data; nothing happens when there is none."""
         name = js_string(key)
         parent = self._instance.handle
         handle = parent.facets.pop(name, None)
         number = parent.facet_files.find(parent.facet_number, name)
-        if handle is None and number is None:
-            raise js_error("Error", f"No facet named {name!r} exists.")
         if handle is not None:
             handle.reset(js_error("Error", "Facet was deleted."))
         if number is not None:

@@ -268,7 +268,9 @@ class ObjectTable:
     def facet(self, parent: ObjectHandle, key: str, class_name: str, object_id: str, name: str | None) -> ObjectHandle:
         """A child of `parent`, listed with it from now on; its file's number is given at first use and kept for good."""
         if parent.depth >= MAX_FACET_DEPTH:
-            raise js_error("Error", f"Facet nesting is limited to {MAX_FACET_DEPTH} levels, including the root.")
+            raise js_error(
+                "Error", f"Facet nesting depth limit exceeded. The maximum depth including the root Durable Object is {MAX_FACET_DEPTH}."
+            )
         known = parent.facets.get(key)
         if known is not None:
             if (known.class_name, known.id) == (class_name, object_id):

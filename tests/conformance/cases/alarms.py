@@ -199,9 +199,9 @@ CASES = (
         (
             Open(),
             Run(on("alarm", ["let", "all", ["!ctx.getWebSockets"]], ["!all.0.send", ["+", "life ", ["str", LIFE]]])),
-            Run(call(in_ms(4000))),
+            Run(call(in_ms(15_000))),
             Slept(),
-            Frame("life 2"),
+            Frame("life 2", within_s=20),
         ),
         "slow",
     ),

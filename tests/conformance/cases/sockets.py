@@ -18,6 +18,14 @@ def listed(*tag: str) -> list:
 PAIR = ["let", "pair", ["new", "WebSocketPair"]]
 SERVER = ["@pair.1"]
 
+SET_AUTO = ["!ctx.setWebSocketAutoResponse", ["@p"]]
+
+
+def auto(request: int, response: int) -> list:
+    """An auto-response pair of these sizes."""
+    return ["new", "WebSocketRequestResponsePair", ["text", request], ["text", response]]
+
+
 CASES = (
     Case(
         "S-79",
@@ -80,8 +88,9 @@ CASES = (
             ),
             Run(call(PAIR, ["!pair.1.serializeAttachment", ["text", 16_376]], ["len", ["!pair.1.deserializeAttachment"]]), 16_376),
             Run(call(PAIR, catch(["!pair.1.serializeAttachment", fn("", 1)])), error(ANY, name="DataCloneError")),
-            Run(call(catch(["new", "WebSocketRequestResponsePair", ["text", 2049], "x"])), error(ANY, name="RangeError")),
-            Run(call(catch(["new", "WebSocketRequestResponsePair", ["text", 2048], ["text", 2048]])), value()),
+            Run(call(["let", "p", auto(2049, 1)], catch(SET_AUTO)), error(Like("^Request cannot be larger than 2048"), name="RangeError")),
+            Run(call(["let", "p", auto(1, 2049)], catch(SET_AUTO)), error(Like("^Response cannot be larger than 2048"), name="RangeError")),
+            Run(call(["let", "p", auto(2048, 2048)], catch(SET_AUTO)), value()),
         ),
     ),
     Case(

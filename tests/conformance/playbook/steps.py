@@ -146,11 +146,12 @@ class Frame:
 
     wanted: Any
     name: str = "ws"
+    within_s: float = WITHIN_S
 
     async def play(self, stage: Stage) -> None:
         from aiohttp import WSMsgType
 
-        message = await stage.sockets[self.name].receive(timeout=WITHIN_S)
+        message = await stage.sockets[self.name].receive(timeout=self.within_s)
         assert message.type in (WSMsgType.TEXT, WSMsgType.BINARY), f"wanted {self.wanted!r}, got {message}"
         got = message.data
         if isinstance(got, str) and not isinstance(self.wanted, str):

@@ -24,7 +24,6 @@ from .values import JsObject, JsProxy, is_nullish, js_string, jsnull, option, ta
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 MAX_ATTACHMENT_BYTES: Final = 16_384
 MAX_REASON_BYTES: Final = 123
-MAX_AUTO_RESPONSE: Final = 2_048
 RESERVED_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
 
@@ -133,7 +132,7 @@ class WebSocket(EventTarget):
         if number is not None and (not 1000 <= number < 5000 or number in RESERVED_CODES):
             raise js_error("InvalidAccessError", f"Invalid WebSocket close code: {number}.")
         if len(text.encode()) > MAX_REASON_BYTES:
-            raise js_error("SyntaxError", f"WebSocket close reason must not exceed {MAX_REASON_BYTES} bytes.")
+            raise js_error("SyntaxError", f"WebSocket close reason must not be longer than {MAX_REASON_BYTES} bytes when UTF-8 encoded.")
         self._check_accepted()
         if not self._close_sent:
             self._close_sent = True
@@ -338,16 +337,13 @@ class WebSocketPair(JsObject):
 
 
 class WebSocketRequestResponsePair(JsProxy):
-    """An automatic answer to a text message, each at most 2,048 characters (durable-objects.md 5.6)."""
+    """An automatic answer to a text message (durable-objects.md 5.6); `setWebSocketAutoResponse` looks at its size."""
 
     __slots__ = ("_request", "_response")
     _js_name = "WebSocketRequestResponsePair"
 
     def __init__(self, request: Any, response: Any) -> None:
         self._request, self._response = js_string(request), js_string(response)
-        for name, text in (("Request", self._request), ("Response", self._response)):
-            if len(text) > MAX_AUTO_RESPONSE:
-                raise js_error("RangeError", f"{name} cannot be larger than {MAX_AUTO_RESPONSE} bytes. It has {len(text)}.")
 
     @property
     def request(self) -> str:

@@ -46,7 +46,7 @@ function* evaluate(program, scope) {
   const values = [];
   for (const arg of args) values.push(yield* evaluate(arg, scope));
   if (Object.hasOwn(plain, name)) return plain[name](scope, ...values);
-  return yield* member(scope, name, values);
+  return yield* member(scope, name, values.map((value) => (value instanceof Begun ? value.promise : value)));
 }
 
 // `root.path.method` calls and awaits; `!` before it does not await; `@` reads; `=` writes.
@@ -127,7 +127,7 @@ const special = {
     return (...args) => runNow(["do", ...programs], child(scope, parameters, args));
   },
   *spawn(scope, ...programs) {
-    return run(["do", ...programs], scope);
+    return new Begun(run(["do", ...programs], scope));
   },
   *await(scope, program) {
     const promised = yield* evaluate(program, scope);

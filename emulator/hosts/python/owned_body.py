@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 from typing import Any
 
 from emulator.hosts.python.owner import Owner
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.websocket import WebSocket
+
+_NO_OWNER = contextvars.Context()
 
 
 class OwnedBody:
@@ -22,6 +25,7 @@ class OwnedBody:
         self._owner = owner
         self._open = True
         self._step: asyncio.Task[bytes | None] | None = None
+        self._loop = asyncio.get_running_loop()
         owner.hold("body")
 
     @property
@@ -69,11 +73,26 @@ class OwnedBody:
         if close is not None and not self._owner.dead:
             await self._owner.run(close(), "cancel body")
 
+    def __del__(self) -> None:
+        # A response that nobody reads (its caller was killed, or looked at the status only) must not keep its owner awake.
+        if self._open and not self._owner.dead and not self._loop.is_closed():
+            # Later: a collection may come in the middle of anything.
+            self._loop.call_soon(_abandon, self._source, self._owner, context=_NO_OWNER)
+
     def _close(self) -> None:
         if self._open:
             self._open = False
             if not self._owner.dead:
                 self._owner.release("body")
+
+
+def _abandon(source: AsyncIterator[bytes], owner: Owner) -> None:
+    if owner.dead:
+        return
+    close: Any = getattr(source, "aclose", None)
+    if close is not None:
+        owner.run(close(), "cancel body")
+    owner.release("body")
 
 
 async def _next(source: AsyncIterator[bytes]) -> bytes | None:

@@ -19,6 +19,7 @@ from emulator.core.routing import INSPECTOR, AssetRules, Attributor
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.recording import validator
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.ai.service import AiService
 from emulator.gateway.alarm_index import AlarmIndex
@@ -145,6 +146,9 @@ class Gateway:
             # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
             self._watching = loop.create_task(self.reloader.run())
         self._server = await loop.create_server(self._http, sock=self._start.listener, backlog=ports.BACKLOG)
+        if self.options.fixtures.is_dir():
+            # While the host starts, and not on the loop: requests may be answered before this is done.
+            await loop.run_in_executor(None, validator)
         outcome = await loading
         if outcome.error is not None:
             self.journal.add("load.failed", error=outcome.error, kept=False)

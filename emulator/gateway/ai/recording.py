@@ -11,15 +11,16 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai import jsonpath
 from emulator.gateway.ai.answers import Answer, StreamEnd
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.encoding import chunks_of, encode_event, is_edited
+
+if TYPE_CHECKING:
+    import jsonschema
 
 FORMAT = 1
 _BODIES = ("json", "text", "blob", "stream")
@@ -162,13 +163,19 @@ def broken(file: Path, place: str, what: str, hint: str) -> RecordingError:
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
+def validator() -> jsonschema.Draft202012Validator:
+    """What checks the shape of a recording. Importing it takes as long as all of aiohttp: a server makes it while its host starts."""
+    import jsonschema
+
     schema = files("emulator.gateway.ai").joinpath("interaction.schema.json").read_text("utf-8")
     return jsonschema.Draft202012Validator(json.loads(schema))
 
 
 def _check_shape(file: Path, value: Any) -> None:
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(_without_plain_events(value)))
+    check = validator()
+    from jsonschema.exceptions import best_match
+
+    error = best_match(check.iter_errors(_without_plain_events(value)))
     if error is not None:
         message = error.message if len(error.message) <= 160 else f"{error.message[:60]} ... {error.message[-90:]}"
         raise broken(file, f" {jsonpath.join(error.absolute_path)}", message, _GUIDE)

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import jsonschema
-
 from emulator.gateway.ai.answers import Answer, json_answer, sse_answer
 from emulator.gateway.ai.canonical import compact
 from emulator.gateway.ai.example import NoExample, example
@@ -155,6 +153,8 @@ def _schema(response_format: Any) -> Any:
 
 
 def _valid_example(schema: Any, what: str) -> Any:
+    import jsonschema  # late, as in recording.py
+
     try:
         value = example(schema)
         jsonschema.validate(value, schema)

@@ -117,7 +117,7 @@ class DurableObjectState(JsProxy):
 
     def getTags(self, socket: Any) -> JsArray:
         """The tags a socket was accepted with."""
-        return JsArray(list(self._record(socket, "getTags").tags))
+        return JsArray(list(self._record(socket, "tags").tags))
 
     def setWebSocketAutoResponse(self, pair: Any = None) -> None:
         """Let the gateway answer an exact text; without argument, no longer."""
@@ -136,7 +136,7 @@ class DurableObjectState(JsProxy):
 
     def getWebSocketAutoResponseTimestamp(self, socket: Any) -> Any:
         """When the socket was last answered that way, or null."""
-        answered_ms = self._record(socket, "getWebSocketAutoResponseTimestamp").answered_ms
+        answered_ms = self._record(socket, "auto-response timestamp").answered_ms
         return jsnull if answered_ms is None else JsDate(answered_ms)
 
     def setHibernatableWebSocketEventTimeout(self, timeout_ms: Any = None) -> None:
@@ -156,7 +156,7 @@ class DurableObjectState(JsProxy):
         for record in self._instance.handle.sockets.values():
             if record.socket is socket:
                 return record
-        raise js_error("Error", f"{what}() takes a WebSocket that this object accepted with acceptWebSocket().")
+        raise js_error("Error", f"you must call 'acceptWebSocket()' before attempting to access the {what} of a WebSocket.")
 
 
 class Facets(JsProxy):

@@ -161,7 +161,7 @@ CASES = (
         "S-103b",
         "an evict waits for what is in flight",
         (
-            Together((Run(call(sleep(200), note("ended"))), Verb("objects/Probe/{me}/evict"))),
+            Together((Run(call(sleep(200), note("ended"))), Verb("objects/Probe/{me}/evict")), emulator_only=True),
             Run(do(notes(), ["list", call(LIFE)]), [2]),
         ),
     ),

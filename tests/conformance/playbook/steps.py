@@ -329,6 +329,7 @@ class Together:
     """Play steps at the same time."""
 
     steps: tuple[Step, ...]
+    emulator_only: bool = False
 
     async def play(self, stage: Stage) -> None:
         async with asyncio.TaskGroup() as group:
@@ -381,7 +382,7 @@ class Case:
     @property
     def emulator_only(self) -> bool:
         """It has a step that other runtimes cannot do, or they do otherwise."""
-        return bool(self.differs) or any(hasattr(step, "emulator_only") for step in self.steps)
+        return bool(self.differs) or any(getattr(step, "emulator_only", False) for step in self.steps)
 
     async def play(self, stage: Stage) -> None:
         for number, step in enumerate(self.steps, 1):

@@ -116,6 +116,7 @@ class DurableObjectStub(JsProxy):
         """Send a request to the object's `fetch`; a promise of its Response."""
         try:
             request = resource if isinstance(resource, JsRequest) and init is None and not options else JsRequest(resource, init, **options)
+            request.announce_length()
         except Exception as error:
             return JsPromise.rejected(python_error(error))
         dispatcher = self._dispatcher

@@ -104,6 +104,12 @@ class JsRequest(Body):
             self._signal = AbortSignal()
         return self._signal
 
+    def announce_length(self) -> None:
+        """What the other side of a `stub.fetch` sees of a body whose size is known, as over HTTP: `content-length`."""
+        if self._known is not None and not self._headers.has("content-length"):
+            self._headers = self._headers.copy()
+            self._headers.set("content-length", str(len(self._known)))
+
     def clone(self) -> JsRequest:
         """The same request again, its body readable independently."""
         copy = JsRequest.__new__(JsRequest)

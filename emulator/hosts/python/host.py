@@ -22,7 +22,7 @@ from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.owner import Owner
-from emulator.hosts.python.runtime import HostRuntime, bare_context
+from emulator.hosts.python.runtime import HostRuntime, runner_of_caller
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
 from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageRevoked
@@ -78,7 +78,7 @@ class Host:
             return
         self._prepared = True
         install(self.runtime)
-        EventTarget.new_context = staticmethod(bare_context)
+        EventTarget.runner_of_caller = staticmethod(runner_of_caller)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._stray_error)
         report_rejections(loop, self.runtime.unhandled)

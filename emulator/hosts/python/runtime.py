@@ -14,6 +14,7 @@ from emulator.hosts.python.context import ExecutionContext, keep_alive
 from emulator.hosts.python.instance import Instance, InstanceGone
 from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.surface.errors import js_error
+from emulator.hosts.python.surface.events import Runner, run_in_empty_context
 from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.values import JsObject
@@ -154,6 +155,25 @@ def bare_context() -> contextvars.Context:
     if section is not None:
         context.run(current_section.set, section)
     return context
+
+
+def runner_of_caller() -> Runner:
+    """Runs listeners that the running code adds: as its own code, when its input gate lets them, and never once it is dead."""
+    owner, section = current_owner.get(), current_section.get()
+    if owner is None:
+        return run_in_empty_context
+
+    def run(work: Callable[[], object]) -> None:
+        context = owner.fresh_context()
+        if section is not None:
+            context.run(current_section.set, section)
+
+        def resumed() -> None:
+            context.run(work)
+
+        owner.resume(section, resumed)
+
+    return run
 
 
 def _handle(owner: Owner | None) -> Any:

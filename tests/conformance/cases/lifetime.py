@@ -1,7 +1,7 @@
 """S-104 to S-107: what outlives a response, an abort, a client."""
 
 from playbook.matching import ABSENT, Between, EachIs, Like, error, value
-from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn_now, get, lives, note, notes, put, rows, settled, sleep, sql
+from playbook.programs import FRESH, LIFE, begin, call, catch, do, fn, fn_now, get, lives, note, notes, put, rows, settled, sleep, sql
 from playbook.steps import Case, Http, Impatient, Noted, Run, Until, Wait
 
 WORKER = ["+", "worker:", ["@me"]]
@@ -120,6 +120,34 @@ CASES = (
                 until=Noted(["begun"]),
             ),
             Noted(["begun", ["object", *LEFT], "end"]),
+        ),
+    ),
+    Case(
+        "S-106c",
+        "an abort's listener is code of whoever added it: it stops with it, and waits for bcw",
+        (
+            Impatient(
+                "/here",
+                do(
+                    ["let", "signal", ["@request.signal"]],
+                    ["!signal.addEventListener", "abort", fn("event", note("aborted"), sleep(100), note("never"))],
+                    note("begun"),
+                    sleep(5000),
+                ),
+                until=worker_noted(["begun"]),
+            ),
+            worker_noted(["begun", "aborted"]),
+            Impatient(
+                "/at/Probe/{me}",
+                do(
+                    ["let", "signal", ["@request.signal"]],
+                    ["!signal.addEventListener", "abort", fn_now("event", note("aborted"))],
+                    ["ctx.blockConcurrencyWhile", fn("", note("begin"), sleep(400), note("end"))],
+                ),
+                until=Noted(["begin"]),
+            ),
+            Noted(["begin", "end", "aborted"]),
+            Run(["noted", WORKER], ["begun", "aborted"]),
         ),
     ),
     Case(

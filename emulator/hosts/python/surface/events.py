@@ -10,7 +10,14 @@ from .convert import is_function, unwrap
 from .promise import JsPromise
 from .values import JsProxy, is_nullish, js_string, jsnull, option, takes_options
 
-type Listener = tuple[str, Any, bool]  # event type, callback, once
+type Runner = Callable[[Callable[[], object]], object]
+"""Runs a listener's call as the code that added the listener."""
+type Listener = tuple[str, Any, bool, Runner]  # event type, callback, once
+
+
+def run_in_empty_context(work: Callable[[], object]) -> object:
+    """Runs `work` without context variables."""
+    return contextvars.Context().run(work)
 
 
 class Event(JsProxy):
@@ -76,8 +83,8 @@ class EventTarget(JsProxy):
 
     _js_name = "EventTarget"
 
-    new_context: Callable[[], contextvars.Context] = contextvars.Context
-    """Makes the Context listeners run in; the host may set one that keeps its own bookkeeping."""
+    runner_of_caller: Callable[[], Runner] = staticmethod(lambda: run_in_empty_context)
+    """What will run a listener that the running code adds now; the host may set one that knows whose code it is."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
@@ -87,7 +94,7 @@ class EventTarget(JsProxy):
         name = js_string(type_)
         if is_nullish(listener) or self._find(name, listener) is not None:
             return
-        self._listeners.append((name, listener, bool(option(options, "once", False))))
+        self._listeners.append((name, listener, bool(option(options, "once", False)), self.runner_of_caller()))
 
     @takes_options
     def removeEventListener(self, type_: Any, listener: Any, _options: Any = None) -> None:
@@ -100,16 +107,16 @@ class EventTarget(JsProxy):
         event.target = event.currentTarget = self
         handler = getattr(self, "on" + event.type, None)
         if is_function(handler):
-            self._call(handler, event)
+            self._call(handler, event, self.runner_of_caller())
         for listener in [entry for entry in self._listeners if entry[0] == event.type]:
             if listener[2]:
                 self._listeners.remove(listener)
             callback = listener[1]
-            self._call(callback if is_function(callback) else callback.handleEvent, event)
+            self._call(callback if is_function(callback) else callback.handleEvent, event, listener[3])
         return not event.defaultPrevented
 
-    def _call(self, callback: Any, event: Event) -> None:
-        self.new_context().run(JsPromise.attempt, callback, event)
+    def _call(self, callback: Any, event: Event, run: Runner) -> None:
+        run(lambda: JsPromise.attempt(callback, event))
 
     def _find(self, name: str, listener: Any) -> Listener | None:
         wanted = unwrap(listener)

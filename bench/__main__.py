@@ -18,7 +18,7 @@ from pathlib import Path
 import uvloop
 
 from bench import measures, servers, table
-from bench.processes import Others
+from bench.processes import Others, Patience
 from bench.servers import BENCH
 from bench.table import Row
 
@@ -31,13 +31,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure agents-emu against the least that its design can cost.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each load is repeated (default 3)")
     parser.add_argument("--peers", action="store_true", help="also measure raw workerd and wrangler dev, if under build/peers")
+    parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait for a quiet machine, S seconds in all")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
     arguments = parser.parse_args()
     _allow_descriptors()
     others, began = Others(), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="agents-emu-bench-") as scratch:
         try:
-            rows, names = uvloop.run(_measure(arguments.rounds, arguments.peers, Path(scratch)))
+            rows, names = uvloop.run(_measure(arguments.rounds, arguments.peers, Patience(arguments.patience), Path(scratch)))
         except (servers.Failed, ConnectionError, TimeoutError) as error:
             print(f"\n{error}", file=sys.stderr)
             return 1
@@ -48,30 +49,30 @@ def main() -> int:
     return 0
 
 
-async def _measure(rounds: int, with_peers: bool, scratch: Path) -> tuple[list[Row], list[str]]:
+async def _measure(rounds: int, with_peers: bool, patience: Patience, scratch: Path) -> tuple[list[Row], list[str]]:
     ours, floor = servers.emulator("--ai-speed", "1x"), servers.floor()
     targets = [ours, floor, *(servers.peers() if with_peers else [])]
     _say("start")
-    rows = await measures.starts(targets, rounds, scratch)
+    rows = await measures.starts(targets, rounds, scratch, patience)
     async with AsyncExitStack() as stack:
         everyone = [await stack.enter_async_context(target.running(scratch)) for target in targets]
         emulator = everyone[0]
         _say("idle memory")
         memory = await measures.idle_memory(everyone)
         _say("requests and echoes")
-        rows += await measures.throughput(everyone, rounds)
+        rows += await measures.throughput(everyone, rounds, patience)
         _say("reload")
-        rows += await measures.reloads(emulator, 2 * rounds)
+        rows += await measures.reloads(emulator, 2 * rounds, patience)
         _say("model stream, schedules")
-        model = await measures.paced_model(emulator, rounds)
+        model = await measures.paced_model(emulator, rounds, patience)
         schedules = await measures.schedules(emulator, 4 * rounds)
     async with servers.emulator("--ai-speed", "instant").running(scratch) as instant:
         await asyncio.sleep(measures.SETTLED_S)
-        model += await measures.instant_model(instant, 5 * rounds)
+        model += await measures.instant_model(instant, 5 * rounds, patience)
     _say("sockets")
     held = measures.socket_rows()
     for target in (servers.emulator("--idle-ms", "2000"), floor, *(one for one in targets[2:] if one.name == "raw workerd")):
-        await measures.many_sockets(target, scratch, held)
+        await measures.many_sockets(target, scratch, held, patience)
     return [*rows, *memory, *held, *model, *schedules], [target.name for target in targets]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench import processes
 from bench.client import Broken, WebSocket, fetch, request, text_frame
+from bench.processes import Patience
 from bench.servers import CHECKOUT, ECHO, Server, Target
 from bench.table import OURS, Row
 
@@ -28,17 +29,18 @@ WATCHERS = 20
 BOUND_S = 30.0
 
 
-async def starts(targets: list[Target], rounds: int, scratch: Path) -> list[Row]:
+async def starts(targets: list[Target], rounds: int, scratch: Path, patience: Patience) -> list[Row]:
     """Spawn to first answer."""
     row = Row("start to first answer", "ms", "< 1,000")
     for number in range(rounds):
         for target in _turned(targets, number):
+            await patience.wait()
             async with target.running(scratch) as server:
                 row.add(target.name, server.start_ms)
     return [row]
 
 
-async def throughput(servers: list[Server], rounds: int) -> list[Row]:
+async def throughput(servers: list[Server], rounds: int, patience: Patience) -> list[Row]:
     """Requests and echoes per second, and the CPU time of a server for each. The servers take turns, load by load."""
     http = [Row(f"HTTP, {_clients(n)}", "requests/s", ">= 0.70x of the floor") for n in CLIENTS]
     echo = [Row(f"WebSocket echo, {_clients(n)}", "round trips/s", ">= 0.70x of the floor") for n in CLIENTS]
@@ -48,6 +50,7 @@ async def throughput(servers: list[Server], rounds: int) -> list[Row]:
     for number in range(rounds):
         for kind, rows in (("http", http), ("echo", echo)):
             for clients, row in zip(CLIENTS, rows, strict=True):
+                await patience.wait()
                 for server in _turned(servers, number):
                     before = processes.cpu_s(server.process.pid)
                     result = await _load(kind, str(server.port), ECHO, str(clients), str(LOAD_S))
@@ -72,7 +75,7 @@ async def idle_memory(servers: list[Server]) -> list[Row]:
     return [rss, pss]
 
 
-async def reloads(server: Server, times: int) -> list[Row]:
+async def reloads(server: Server, times: int, patience: Patience) -> list[Row]:
     """Save a module, ask until the new code answers, then ask the sockets that were open all the time."""
     took = Row("save to new code answering", "ms", "< 150")
     lost = Row(f"sockets lost in {times} reloads, of {WATCHERS}", "sockets", "0")
@@ -80,6 +83,7 @@ async def reloads(server: Server, times: int) -> list[Row]:
     sockets = [await WebSocket.upgrade(server.port, ECHO) for _ in range(WATCHERS)]
     for number in range(times):
         await asyncio.sleep(SETTLED_S)
+        await patience.wait()
         word = f"save{number}"
         text = f'"""Written by the benchmark."""\n\nMARKER = "{word}"\n'
         began = time.perf_counter()
@@ -98,11 +102,12 @@ async def reloads(server: Server, times: int) -> list[Row]:
     return [took, lost]
 
 
-async def many_sockets(target: Target, scratch: Path, rows: list[Row]) -> None:
+async def many_sockets(target: Target, scratch: Path, rows: list[Row], patience: Patience) -> None:
     """Open sockets, let their objects hibernate, weigh them, and see that each still answers."""
     opening, per_rss, per_pss, wake = rows
     async with target.running(scratch) as server:
         await asyncio.sleep(SETTLED_S)
+        await patience.wait()
         before = processes.memory(server.process.pid)
         holder = await _spawn("hold", str(server.port), ECHO, str(SOCKETS))
         assert holder.stdin is not None
@@ -132,11 +137,12 @@ def socket_rows() -> list[Row]:
     ]
 
 
-async def paced_model(server: Server, times: int) -> list[Row]:
+async def paced_model(server: Server, times: int, patience: Patience) -> list[Row]:
     """A recorded answer at the recording's own pace."""
     first = Row("model stream at 1x: first chunk later than recorded", "ms", "<= 5", digits=1)
     last = Row("model stream at 1x: last chunk later than recorded", "ms", digits=1)
     for number in range(times + 1):
+        await patience.wait()
         arrivals = await _chunks(server.port)
         if number:  # the first one warms up
             first.add(server.name, arrivals[0] - FIRST_CHUNK_MS)
@@ -144,10 +150,11 @@ async def paced_model(server: Server, times: int) -> list[Row]:
     return [first, last]
 
 
-async def instant_model(server: Server, times: int) -> list[Row]:
+async def instant_model(server: Server, times: int, patience: Patience) -> list[Row]:
     """The same without pauses, from request to last chunk."""
     row = Row("model stream, instant", "chunks/s", ">= 10,000")
     for number in range(times + 1):
+        await patience.wait()
         arrivals = await _chunks(server.port)
         if number:
             row.add(server.name, CHUNKS / arrivals[-1] * 1000)

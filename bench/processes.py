@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PROC = Path("/proc")
+
+QUIET = 0.1
+"""Share of the machine that others may use while it counts as quiet."""
+_SAMPLE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,23 @@ class Others:
         machine, busy = machine - self._machine, busy - self._busy
         ours = cpu_s(os.getpid()) - self._ours
         return max(0.0, busy - ours) / machine if machine else 0.0
+
+
+class Patience:
+    """Waits for a quiet machine before something is measured, `seconds` in all its calls together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left_s = seconds
+
+    async def wait(self) -> None:
+        """Return when the others leave the machine alone, or patience has ended."""
+        began = time.monotonic()
+        while time.monotonic() - began < self._left_s:
+            others = Others()
+            await asyncio.sleep(_SAMPLE_S)
+            if others.share() < QUIET:
+                break
+        self._left_s -= time.monotonic() - began
 
 
 def _machine_s() -> tuple[float, float]:

@@ -14,9 +14,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-RULES = "default@1"
-"""Name of this set of rules; stored in `match.rules` beside a key."""
-
 _HEADERS = ("anthropic-beta", "anthropic-version", "cf-aig-cache-key", "content-type", "openai-beta")
 _DROPPED_FIELDS = frozenset({"metadata", "user", "prompt_cache_key", "safety_identifier", "store"})
 

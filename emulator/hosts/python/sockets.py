@@ -17,7 +17,6 @@ from emulator.hosts.python.instance import Instance, Turn
 from emulator.hosts.python.owner import Owner
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.response import JsResponse
-from emulator.hosts.python.surface.values import is_nullish
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.wire import frames
 from emulator.wire.exchange import Answer, Incoming, Outgoing
@@ -431,8 +430,3 @@ class SocketHub:
 
 def _nothing(_result: Any) -> None:
     """A message has no answer."""
-
-
-def is_socket(value: Any) -> bool:
-    """A WebSocket in a response."""
-    return not is_nullish(value)

@@ -84,6 +84,19 @@ def memory(process: Path) -> int:
     return int((process / "status").read_text().partition("VmRSS:")[2].split()[0]) * 1024
 
 
+async def test_an_object_outlives_clients_that_left_in_mid_handshake(server: Server):
+    """It had accepted their sockets already; it can still be dropped and constructed anew."""
+    host, port = server.host.split(":")
+    for _ in range(20):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /left/slowws HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n")
+        await asyncio.sleep(0.01)
+        writer.transport.abort()
+    await quiet(server)
+    await server.control("POST", "objects/Thing/left/evict")
+    assert await server.get("/left/hello") == (200, "hello")
+
+
 async def test_ten_thousand_aborts_leave_nothing_behind(server: Server):
     chance = random.Random(11)
     await leave_often(server, WARM_UP, chance)
@@ -92,7 +105,9 @@ async def test_ten_thousand_aborts_leave_nothing_behind(server: Server):
     before = {role: (descriptors(process), memory(process)) for role, process in found.items()}
     await leave_often(server, ABORTS, chance)
     await quiet(server)
-    assert await server.get("/o1/hello") == (200, "hello")
+    for number in range(OBJECTS):
+        await server.control("POST", f"objects/Thing/o{number}/evict")
+        assert await server.get(f"/o{number}/hello") == (200, "hello")
     assert processes(server) == found, "no process was replaced"
 
     async def no_more_descriptors() -> bool:

@@ -24,7 +24,6 @@ MAX_FACET_DEPTH = 4
 """Levels of a facet tree, the root included (durable-objects.md 8)."""
 
 _NO_OWNER = contextvars.Context()
-_CODE_UPDATED = "Durable Object reset because its code was updated."
 
 
 class ObjectWorld(Protocol):
@@ -198,7 +197,7 @@ class ObjectHandle:
                 facet.reset(instance.broken)
         if cut_sockets:
             self.cut_sockets()
-        for record in self.sockets.values():
+        for record in list(self.sockets.values()):  # those that no client ever got leave the table here
             record.forget_object()
         instance.storage.close()
         hibernatable = bool(self.sockets)
@@ -294,7 +293,7 @@ class ObjectTable:
         if handle.instance is None and not handle.sockets and not handle.facets and handle.auto_response is None:
             self._handles.pop((handle.class_name, handle.id), None)
 
-    def reset_all(self, message: str = _CODE_UPDATED) -> int:
+    def reset_all(self, message: str) -> int:
         """Reset whatever still lives, keeping hibernatable sockets; how many had unfinished work."""
         unfinished = 0
         for handle in self:

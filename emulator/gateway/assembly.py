@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from emulator.config import Options, Project, Reload
+from emulator.config import Options, Project, Redactor, Reload
 from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, AssetRules, Attributor
 from emulator.gateway import ports, ready
@@ -61,7 +61,8 @@ class Gateway:
         self.console = console
         self._start = start
         self.clock = SystemClock()
-        self.journal = Journal(self.clock, project.state_folder / "journal.ndjson")
+        self.redact = Redactor(project.secrets)
+        self.journal = Journal(self.clock, project.state_folder / "journal.ndjson", self.redact)
         self.journal.subscribe(Narrator(console))
         self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # What must outlive user code.
@@ -82,7 +83,7 @@ class Gateway:
             served["assets"] = self.assets.serve
         services = Services(served, self.outgoing.open, self.journal)
         # Hosts.
-        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, project.secrets.redactor())
+        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms)
         self.hosts = Hosts(
             start.command,
             start.runtime,
@@ -141,7 +142,7 @@ class Gateway:
     async def start(self) -> None:
         """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""
         loop = asyncio.get_running_loop()
-        loading = loop.create_task(self.hosts.begin(self.alarms.load(reconcile=self._start.unclean)))
+        loading = loop.create_task(self.hosts.begin(self._load_alarms()))
         if self.options.reload is not Reload.OFF:
             # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
             self._watching = loop.create_task(self.reloader.run())
@@ -203,9 +204,14 @@ class Gateway:
         if not self.stopped.done():
             self.stopped.set_result(code)
 
+    async def _load_alarms(self) -> None:
+        await self.alarms.load(reconcile=self._start.lock.unclean)
+        self._start.lock.settled()
+
     # -- what happens
 
     def _adopt(self, project: Project) -> None:
+        self.redact.learn(project.secrets)
         self.project = project
         self.edge.attributor = _attributor(project)
 

@@ -30,7 +30,7 @@ class Start:
     command: HostCommand
     runtime: RuntimeDir
     first: HostProcess
-    unclean: bool
+    lock: StateLock
     began_s: float
     reread: Callable[[], Project]
 
@@ -55,7 +55,7 @@ def run(
                 console.show(Note("port", f"port {options.port} is taken, using {port}"))
             command = command or host_command(project, options, console)
             first = HostProcess(command, runtime)
-            start = Start(listener, command, runtime, first, lock.unclean, began_s, reread or _reread(project))
+            start = Start(listener, command, runtime, first, lock, began_s, reread or _reread(project))
             from emulator.gateway.assembly import serve  # late: its imports overlap with the host's start
 
             return serve(project, options, console, start)

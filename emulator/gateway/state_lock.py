@@ -17,7 +17,8 @@ FILE_NAME = ".agents-emu.lock"
 
 
 class StateLock:
-    """Take it with `with`. `unclean` is True when the holder before us did not release it: it was killed."""
+    """Take it with `with`. `unclean` is True while the alarm index may disagree with the objects: a holder before us was killed, and
+    nobody has said `settled` since. The next holder inherits it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,10 +54,19 @@ class StateLock:
         self._descriptor = descriptor
         return self
 
+    def settled(self) -> None:
+        """The index agrees with the objects again."""
+        self.unclean = False
+
+    def doubted(self) -> None:
+        """Something that belongs into the index did not get there: whoever comes next shall look."""
+        self.unclean = True
+
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         """Release it; an empty file says that the stop was clean."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            if not self.unclean:
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

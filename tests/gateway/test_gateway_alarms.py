@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sqlite3
 import time
 from contextlib import closing
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from emulator.core.ids import Namespace
 
@@ -127,6 +129,21 @@ async def test_after_an_unclean_stop_the_objects_own_value_wins(serve: Any, clie
     object_database(server, None)
     server.again()
     assert index(server) == []
+
+
+async def test_a_start_that_fails_leaves_the_reconciliation_to_the_next(serve: Any, client: aiohttp.ClientSession) -> None:
+    server = serve()
+    await get(client, server, "/alarm/3600000")
+    server.end(signal.SIGKILL)
+    later = (int(time.time()) + 7200) * 1000
+    object_database(server, later)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(AssertionError, match="E301"):
+            serve(server.root, port=str(taken.getsockname()[1]), strict_port=True)
+    server.again()
+    assert index(server) == [(ID, later * 1_000_000, "a")]
 
 
 async def test_after_a_clean_stop_the_index_is_believed(serve: Any, client: aiohttp.ClientSession) -> None:

@@ -90,6 +90,14 @@ def test_a_killed_holder_is_noticed(tmp_path: Path) -> None:
         holder.send_signal(signal.SIGKILL)
     with StateLock(tmp_path) as lock:
         assert lock.unclean
+    with StateLock(tmp_path) as lock:
+        assert lock.unclean  # the one before ended without having looked
+        lock.settled()
+    with StateLock(tmp_path) as lock:
+        assert not lock.unclean
+        lock.doubted()
+    with StateLock(tmp_path) as lock:
+        assert lock.unclean
 
 
 def test_a_live_runtime_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from emulator.cli.terminal import Terminal
-from emulator.config import Notice, Project, load_options, load_project
+from emulator.config import Notice, Project, Redactor, load_options, load_project
 from emulator.config.options import DECLARATIONS
 from emulator.errors import UsageError
 from emulator.gateway.console import Caution
@@ -57,11 +57,16 @@ def dev(
     def read() -> Project:
         return load_project(directory, config=config, environment=environment, env_files=env_files, variables=values, environ=os.environ)
 
+    def reread() -> Project:
+        again = read()
+        redact.learn(again.secrets)
+        return again
+
     project = read()
+    redact = Redactor(project.secrets)
     if as_json:
         flags["log_format"] = "json"
     options, option_notices = load_options(project.root, flags, environ=os.environ, cwd=Path.cwd())
-    redact = project.secrets.redactor()
     terminal = Terminal(options.log_format, options.log_level, environ=os.environ, redact=redact, stdin=sys.stdin)
     for notice in (*project.notices, *option_notices, *_unsupported(project)):
         terminal.show(Caution(notice))
@@ -69,7 +74,7 @@ def dev(
     from emulator.gateway.main import run  # late: what it imports must not delay a message about the configuration
 
     try:
-        return run(project, options, terminal, reread=read)
+        return run(project, options, terminal, reread=reread)
     finally:
         terminal.close()
 

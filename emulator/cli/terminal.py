@@ -42,7 +42,7 @@ class Terminal:
         level: LogLevel,
         *,
         environ: Mapping[str, str],
-        redact: Redact = str,
+        redact: Redact | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
         stdin: TextIO | None = None,
@@ -72,7 +72,7 @@ class Terminal:
             if event.notice in self._warned:
                 return
             self._warned.add(event.notice)
-        if self._redact is not str:
+        if self._redact is not None:
             event = redacted(event, self._redact)
         if self._format is LogFormat.JSON:
             self._out.write(json_lines.line(event, self._now_ms()))

@@ -18,7 +18,7 @@ from emulator.config.project import (
     Project,
     Storage,
 )
-from emulator.config.secrets import Secrets
+from emulator.config.secrets import Redactor, Secrets
 from emulator.config.wrangler import load_project
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Options",
     "OtherBinding",
     "Project",
+    "Redactor",
     "Reload",
     "Secrets",
     "Storage",

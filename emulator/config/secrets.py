@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 SHORTEST_REDACTED = 8
 """Shorter values ("true", "info", "3000") are no keys; replacing them would only garble every log line."""
@@ -29,15 +31,34 @@ class Secrets(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Secrets({', '.join(sorted(self._values))})"
 
-    def redactor(self) -> Callable[[str], str]:
-        """A function that puts `[secret NAME]` where a text holds a value, or a line of one that has several; `str` when
-        there is nothing to hide.
 
-        Longer values are looked for first.
-        """
-        values = [(part, name) for name, value in self._values.items() for part in (*value.splitlines(), value)]
-        names = {part: name for part, name in values if len(part) >= SHORTEST_REDACTED}
-        if not names:
-            return str
-        pattern = re.compile("|".join(re.escape(value) for value in sorted(names, key=len, reverse=True)))
-        return lambda text: pattern.sub(lambda found: f"[secret {names[found[0]]}]", text)
+class Redactor:
+    """A function on texts: puts `[secret NAME]` where one holds a secret value, or a line of a value that has several.
+
+    Values are found as they are and as URLs, JSON and Python's `repr` write them. What `learn` adds comes to what is known already:
+    a key that was replaced is still a key, and code that has it may still be running.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._names: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Secrets) -> None:
+        """Hide these values too, from now on."""
+        for name, value in secrets.items():
+            for part in (*value.splitlines(), value):
+                if len(part) >= SHORTEST_REDACTED:
+                    self._names.update(dict.fromkeys(_spellings(part), name))
+        # Longer values are looked for first.
+        spellings = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, spellings))) if spellings else None
+
+    def __call__(self, text: str) -> str:
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda found: f"[secret {self._names[found[0]]}]", text)
+
+
+def _spellings(value: str) -> set[str]:
+    return {value, quote(value), quote(value, safe=""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}

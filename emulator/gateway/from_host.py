@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from emulator.gateway.host_process import HostProcess
@@ -22,7 +21,7 @@ class AlarmDesk(Protocol):
 
 
 class FromHost:
-    """A HostListener (host_process.py). `redact` takes secret values out of what user code printed."""
+    """A HostListener (host_process.py)."""
 
     def __init__(
         self,
@@ -31,14 +30,12 @@ class FromHost:
         objects: ObjectBook,
         services: Services,
         alarms: AlarmDesk,
-        redact: Callable[[str], str] = str,
     ) -> None:
         self._journal = journal
         self._book = book
         self._objects = objects
         self._services = services
         self._alarms = alarms
-        self._redact = redact
 
     def on_request(self, host: HostProcess, incoming: Incoming) -> None:
         """Egress, AI, assets."""
@@ -58,23 +55,18 @@ class FromHost:
 
     def on_output(self, host: HostProcess, stream: str, line: str) -> None:
         """A line that did not come through the console of user code: print in a thread, a C library, the interpreter itself."""
-        self._journal.add("log", level="info" if stream == "stdout" else "warn", text=self._redact(line), stream=stream)
+        self._journal.add("log", level="info" if stream == "stdout" else "warn", text=line, stream=stream)
 
     def on_note(self, host: HostProcess, note: dict[str, Any], now_ms: int) -> None:
         """Unknown notes are kept: a newer host may know more than we do."""
         match note.get("op"):
             case "log":
-                text = self._redact(str(note.get("text", "")))
-                self._journal.add("log", level=note.get("level", "info"), text=text, **_subject(note))
+                self._journal.add("log", level=note.get("level", "info"), text=str(note.get("text", "")), **_subject(note))
             case "object":
                 self._objects.note(note)
                 self._journal.add("object", **{name: value for name, value in note.items() if name != "op"})
             case "exception":
-                error = {**note.get("error", {})}
-                for name in ("message", "stack"):
-                    if error.get(name):
-                        error[name] = self._redact(str(error[name]))
-                self._journal.add("exception", where=note.get("where"), error=error, **_subject(note))
+                self._journal.add("exception", where=note.get("where"), error=note.get("error", {}), **_subject(note))
             case "auto_response":
                 self._book.auto_response(note["class"], note["id"], note.get("request"), note.get("response") or "")
             case "stall":

@@ -1,6 +1,7 @@
 """Everything that happens, one entry each, in order; the terminal, the control API and the file are readers of it (design 1.5).
 
-An entry is a dict `{seq, ts_ms, kind, ...}`. Entries name things and measure them; they never hold headers, bodies or secret values.
+An entry is a dict `{seq, ts_ms, kind, ...}`. Entries name things and measure them; they never hold headers or bodies, and secret values
+are taken out of every text here, at the one door, whoever adds it.
 The newest entries stay in memory, all of them go to `journal.ndjson`, written in batches.
 """
 
@@ -17,6 +18,7 @@ from emulator.gateway.clocks import Clock
 
 Entry = dict[str, Any]
 Reader = Callable[[Entry], None]
+Redact = Callable[[str], str]
 
 RING = 10_000
 BATCH_S = 0.2
@@ -25,9 +27,11 @@ BATCH_S = 0.2
 class Journal:
     """Append with `add`; read the newest with `since`, all that come with `subscribe`."""
 
-    def __init__(self, clock: Clock, path: Path | None = None) -> None:
-        """`path` is the NDJSON file; the one before is kept as `<name>.1`. None keeps entries in memory only."""
+    def __init__(self, clock: Clock, path: Path | None = None, redact: Redact | None = None) -> None:
+        """`path` is the NDJSON file; the one before is kept as `<name>.1`. None keeps entries in memory only. `redact` takes secret
+        values out of a text."""
         self._clock = clock
+        self._redact = redact
         self._ring: deque[Entry] = deque(maxlen=RING)
         self._unwritten: list[Entry] = []
         self._readers: list[Reader] = []
@@ -38,7 +42,7 @@ class Journal:
     def add(self, kind: str, **fields: Any) -> Entry:
         """Append one entry."""
         self._seq += 1
-        entry: Entry = {"seq": self._seq, "ts_ms": self._clock.now_ms(), "kind": kind, **fields}
+        entry: Entry = {"seq": self._seq, "ts_ms": self._clock.now_ms(), "kind": kind, **self._clean(fields)}
         self._ring.append(entry)
         for reader in self._readers:
             reader(entry)
@@ -47,6 +51,18 @@ class Journal:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(BATCH_S, self.flush)
         return entry
+
+    def _clean(self, value: Any) -> Any:
+        """A copy of `value` with every text in it redacted; keys are names of ours."""
+        if self._redact is None:
+            return value
+        if isinstance(value, str):
+            return self._redact(value)
+        if isinstance(value, dict):
+            return {name: self._clean(member) for name, member in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(member) for member in value]
+        return value
 
     def subscribe(self, reader: Reader) -> Callable[[], None]:
         """Call `reader` for each entry from now on; gives the function that ends it."""

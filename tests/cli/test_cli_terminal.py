@@ -13,7 +13,7 @@ import pytest
 from emulator.cli.colours import Paint, wants_colour
 from emulator.cli.pretty import Pretty
 from emulator.cli.terminal import Terminal
-from emulator.config import LogFormat, LogLevel, Notice, Secrets
+from emulator.config import LogFormat, LogLevel, Notice, Redactor, Secrets
 from emulator.errors import UserCodeError
 from emulator.gateway.console import Binding, Caution, Event, Note, Ready, Reloaded, RequestServed, Subject, Trouble, UserLog
 
@@ -119,7 +119,7 @@ def test_a_warning_is_shown_once() -> None:
 
 @pytest.mark.parametrize("log_format", list(LogFormat))
 def test_secrets_are_never_shown(log_format: LogFormat) -> None:
-    redact = Secrets({"KEY": 'top"secret\n1'}).redactor()
+    redact = Redactor(Secrets({"KEY": 'top"secret\n1'}))
     text = 'the key is top"secret\n1'
     trouble = Trouble(UserCodeError("E404", text, hint=text), text)
     out, err = shown(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 
-from emulator.config import Project, Secrets
+from emulator.config import Project, Redactor, Secrets
 from emulator.errors import ConfigError
 
 Load = Callable[..., Project]
@@ -94,7 +96,21 @@ def test_secret_values_never_show(project: Load) -> None:
 
 def test_redaction() -> None:
     values = {"KEY": "sk-12345678", "LONGER": "sk-12345678-and-more", "FLAG": "true", "PEM": "-----BEGIN\nMIIEvQIBADAN"}
-    redact = Secrets(values).redactor()
+    redact = Redactor(Secrets(values))
     assert redact("MIIEvQIBADAN") == "[secret PEM]"
     assert redact("a sk-12345678-and-more, sk-12345678; true") == "a [secret LONGER], [secret KEY]; true"
-    assert Secrets({"FLAG": "true"}).redactor() is str
+    assert Redactor(Secrets({"FLAG": "true"}))("true") == "true"
+
+
+def test_redaction_knows_how_values_are_written() -> None:
+    value = 'p&ss "w/rd"\'ü'
+    redact = Redactor(Secrets({"KEY": value}))
+    for text in (value, repr(value), json.dumps(value), json.dumps({"a": value}), f"http://h/?{urlencode({'k': value})}", quote(value)):
+        assert "w/rd" not in redact(text) and "w%2Frd" not in redact(text), text
+        assert "[secret KEY]" in redact(text)
+
+
+def test_a_replaced_value_stays_hidden() -> None:
+    redact = Redactor(Secrets({"KEY": "first-value"}))
+    redact.learn(Secrets({"KEY": "second-value"}))
+    assert redact("first-value second-value") == "[secret KEY] [secret KEY]"

@@ -357,8 +357,9 @@ class Incoming(Exchange):
     def result(self, value: Any) -> None:
         """Answer a CALL."""
         if not self.answered:
-            self.answered = True
+            # Sent before it counts as answered: a value that has no JSON form or is over the limit can still become an error.
             self.link.send(_RESULT, self.id, frames.write_json(value))
+            self.answered = True
             self.half_done()
 
     def fail(self, error: dict[str, Any]) -> None:

@@ -6,10 +6,10 @@ import asyncio
 import os
 import platform
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from emulator.core.alarms import MAX_RETRIES
 from emulator.core.lifecycle import State
 from emulator.hosts.python import loader, outbound
 from emulator.hosts.python.ai import Ai
@@ -17,24 +17,25 @@ from emulator.hosts.python.console import ConsoleStream
 from emulator.hosts.python.context import DurableObjectState, ExportedClass
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object, origin_of
-from emulator.hosts.python.instance import Instance, InstanceGone, Turn
+from emulator.hosts.python.instance import Instance, InstanceGone
 from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
+from emulator.hosts.python.operations import Operations
 from emulator.hosts.python.owner import Owner
 from emulator.hosts.python.runtime import HostRuntime, runner_of_caller
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
-from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageRevoked
+from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageHooks, StorageRevoked
 from emulator.hosts.python.surface import structured_clone, suspend
-from emulator.hosts.python.surface.errors import JsException, js_error
+from emulator.hosts.python.surface.errors import js_error
 from emulator.hosts.python.surface.events import EventTarget
-from emulator.hosts.python.surface.install import install
+from emulator.hosts.python.surface.install import install, watch
 from emulator.hosts.python.surface.json import from_json
-from emulator.hosts.python.surface.promise import JsPromise, report_rejections
+from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
-from emulator.hosts.python.surface.values import JsObject, js_string
+from emulator.hosts.python.surface.values import JsObject
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.hosts.python.worker import Invocation, RequestHandler
 from emulator.wire.exchange import Incoming
@@ -65,6 +66,7 @@ class Host:
         self._prepared = False
         self.project: dict[str, Any]
         self.idle_ms: int
+        self.operations = Operations(self)
         self.objects: ObjectTable
         self.code: loader.UserCode
         self.dispatcher: Dispatcher
@@ -81,7 +83,7 @@ class Host:
         EventTarget.runner_of_caller = staticmethod(runner_of_caller)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._stray_error)
-        report_rejections(loop, self.runtime.unhandled)
+        watch(loop, self.runtime)
         sys.stdout = ConsoleStream("log", self.write_log)
         sys.stderr = ConsoleStream("error", self.write_log)
         self.notices += loader.add_fallback(self._fallback_path)
@@ -168,6 +170,9 @@ class Host:
 
     def storage_of(self, handle: ObjectHandle, instance: Instance) -> ObjectStorage:
         """Storage for a new instance."""
+        return self._storage(handle, instance)
+
+    def _storage(self, handle: ObjectHandle, hooks: StorageHooks) -> ObjectStorage:
         root = handle
         while root.parent is not None:
             root = root.parent
@@ -176,12 +181,24 @@ class Host:
             handle.name,
             files=self._files,
             codec=structured_clone,
-            has_alarm_handler=hasattr(self.code.objects.get(handle.class_name), "alarm"),
+            # A Python class need not define alarm() to set one: the SDK's own tests do (a JavaScript class must, S-67).
+            has_alarm_handler=True,
             sqlite_class=self.project["classes"].get(root.class_name) == "sqlite",
             is_facet=handle.parent is not None,
             flags=self.flags,
-            hooks=instance,
+            hooks=hooks,
         )
+
+    def drop_alarm(self, handle: ObjectHandle) -> None:
+        """Nobody will run this object's alarm again: clear it, in the live instance's turn or, without one, in the file."""
+        instance = handle.instance
+        if instance is not None:
+            instance.storage.alarm_dropped()
+            return
+        storage = self._storage(handle, AlarmNews(self, handle))
+        storage.alarm_dropped()
+        storage.commit()
+        storage.close()
 
     def construct(self, instance: Instance) -> Any:
         """Call the user's class with `ctx` and `env`."""
@@ -248,99 +265,6 @@ class Host:
         invocation = Invocation(self, self.code)
         return JsPromise.from_awaitable(invocation.run(invocation.fetch(request), "fetch"))
 
-    # -- what the gateway asks (session.py)
-
-    async def operate(self, call: dict[str, Any]) -> Any:
-        """A CALL of the gateway; its result, or an exception that becomes its error."""
-        match call["op"]:
-            case "alarm":
-                return await self._alarm(call)
-            case "scheduled":
-                await self.requests.scheduled(call["cron"], call["scheduled_ms"])
-                return {}
-            case "rpc":
-                return {"result": await self._rpc(call)}
-            case "evict":
-                return await self._evict(call)
-            case "abort":
-                handle = self._known(call)
-                handle.reset(js_error("Error", call.get("reason") or "reset by agents-emu", durableObjectReset=True))
-                return {}
-            case "objects":
-                return [handle.describe() for handle in self.objects]
-            case "awake":
-                return self._known(call).awake_because()
-        raise js_error("Error", f"unknown operation {call['op']!r}")
-
-    def _known(self, call: dict[str, Any]) -> ObjectHandle:
-        return self.objects.get(call["class"], self._id(call), call.get("name"))
-
-    def _id(self, call: dict[str, Any]) -> str:
-        namespace = self.objects.namespace(call["class"])
-        return namespace.check(call["id"]) if call.get("id") else namespace.id_from_name(call["name"])
-
-    async def _alarm(self, call: dict[str, Any]) -> dict[str, Any]:
-        handle = self._known(call)
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        state = {"dropped": False}
-
-        async def work(instance: Instance) -> None:
-            storage = instance.storage
-            if not storage.alarm_started(call["scheduled_ms"]):
-                state["dropped"] = True
-                return
-            info = JsObject({"retryCount": call["retry"], "isRetry": call["retry"] > 0, "scheduledTime": call["scheduled_ms"]})
-            try:
-                await self.dispatcher.handle(instance.user_object, "alarm", info)
-            except Exception:
-                storage.alarm_finished(retry=call["retry"] < MAX_RETRIES)
-                raise
-            storage.alarm_finished(retry=False)
-
-        def settle(outcome: str, instance: Instance | None) -> None:
-            rearmed = instance is not None and not instance.dead and instance.storage.alarm.get() is not None
-            if not answer.done():
-                answer.set_result({"outcome": outcome, "rearmed": rearmed})
-
-        def failed(error: JsException, reset: bool) -> None:
-            self.user_error("alarm", error, handle)
-            if reset:
-                settle("aborted" if turn.retry_alarm else "dropped", None)
-            else:
-                settle("failed", handle.instance)
-
-        turn = Turn("alarm", work, lambda _: settle("dropped" if state["dropped"] else "done", handle.instance), failed)
-        handle.deliver(turn, now=True)
-        return await answer
-
-    async def _rpc(self, call: dict[str, Any]) -> Any:
-        handle = self._known(call)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        async def work(instance: Instance) -> Any:
-            args = [from_json(arg) for arg in call["args"]]
-            return await self.dispatcher.call_method(instance.user_object, call["method"], args)
-
-        turn = Turn(call["method"], work, answer.set_result, lambda error, _reset: answer.set_exception(error))
-        handle.deliver(turn)
-        return _plain(await answer)
-
-    async def _evict(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Drop an instance as soon as it is quiet, within 30 s (durable-objects.md 6.3)."""
-        handle = self.objects.find(call["class"], self._id(call))
-        if handle is None:
-            return {"evicted": False, "why": "the object is not in memory"}
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + 30
-        while handle.instance is not None and handle.awake_because():
-            if loop.time() >= give_up:
-                return {"evicted": False, "why": ", ".join(handle.awake_because())}
-            await asyncio.sleep(0.02)
-        if call.get("sockets") == "close":
-            handle.cut_sockets()
-        handle.retire()
-        return {"evicted": True}
-
     # -- the end
 
     async def drain(self, grace_ms: int, message: str) -> int:
@@ -361,19 +285,20 @@ class Host:
         return self.requests.answering or any(handle.instance is not None and handle.instance.answering for handle in self.objects)
 
 
-def _plain(value: Any) -> Any:
-    """A JavaScript result as JSON data for people; what has no JSON form as its text."""
-    converted = value.to_py() if hasattr(value, "to_py") else value
-    return _json(converted)
+class AlarmNews:
+    """StorageHooks of a file that is touched without an instance: only the alarm is of interest."""
 
+    def __init__(self, host: Host, handle: ObjectHandle) -> None:
+        self._host = host
+        self._handle = handle
 
-def _json(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, dict):
-        return {js_string(key): _json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_json(item) for item in value]
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
-    return None if not value and type(value).__name__ == "JsNull" else js_string(value)
+    def dirty(self) -> None:
+        """Who opened the file commits it."""
+
+    def block(self, critical: Callable[[], Any]) -> JsPromise:
+        """No user code is there to block."""
+        return JsPromise.attempt(critical)
+
+    def alarm_changed(self, time_ms: int | None) -> None:
+        """Tell the gateway."""
+        self._host.index_alarm(self._handle, time_ms)

@@ -13,15 +13,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from emulator.core.gates import InputGate, Section, TooDeep
+from emulator.core.gates import InputGate, TooDeep
 from emulator.core.lifecycle import Step
+from emulator.hosts.python.database import COMMIT_LOST
 from emulator.hosts.python.loop import HostLoop
-from emulator.hosts.python.owner import Owner, current_owner, current_section
+from emulator.hosts.python.owner import Ended, Owner, current_owner, current_section
 from emulator.hosts.python.storage import CommitFailed, ObjectStorage
 from emulator.hosts.python.surface.convert import is_awaitable, unwrap
 from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.weak_references import expire
+from emulator.wire.exchange import RemoteError
 
 if TYPE_CHECKING:
     from emulator.hosts.python.objects import ObjectHandle
@@ -129,14 +131,13 @@ class Instance(Owner):
     async def _drive(self, turn: Turn) -> None:
         try:
             result = await turn.work(self)
-        except Exception as error:
+        except Ended as error:
+            # Of a dead instance nothing is heard any more: the reset has failed this turn.
             failure = python_error(error)
             self.emit(lambda: self._end(turn) and turn.failed(failure, False))
-        except BaseException as error:
-            # A reset has failed this turn already, or is about to (the SDK's abort raises first and resets in a microtask).
-            if not self.dead and isinstance(error, SystemExit | KeyboardInterrupt):
-                failure = python_error(RuntimeError(f"user code raised {error!r}"))
-                self.emit(lambda: self._end(turn) and turn.failed(failure, False))
+        except BaseException:
+            # The SDK's abort raises first and resets in a microtask, which fails this turn.
+            return
         else:
             self.emit(lambda: self._end(turn) and turn.done(result))
 
@@ -211,12 +212,16 @@ class Instance(Owner):
 
     def _alarm_indexed(self, indexed: asyncio.Future[Any]) -> None:
         self._unindexed_alarms -= 1
-        if indexed.cancelled() or indexed.exception() is not None:
-            # The gateway is gone, and this process with it in a moment; nothing may leave any more.
-            self._outbox.clear()
+        if self.dead:
+            return
         self.release("alarm")
-        if not self.dead:
+        failure = None if indexed.cancelled() else indexed.exception()
+        if failure is None and not indexed.cancelled():
             self._flush()
+        elif isinstance(failure, RemoteError):
+            # The alarm is in the object's file but nobody would ring it: the turn's answer must not leave.
+            self._commit_failed(CommitFailed(COMMIT_LOST + str(failure)))
+        # Else the gateway is gone, and this process with it in a moment: nothing may leave any more.
 
     # -- critical sections
 
@@ -333,6 +338,17 @@ def emit(effect: Effect) -> None:
         instance.emit(effect)
 
 
-def section_of_caller() -> Section | None:
-    """The critical section the running code belongs to."""
-    return current_section.get()
+def way_back(what: str) -> Callable[[Callable[[Any], None], Any], None]:
+    """How an answer comes back to the running code: `back(settle, value)` passes its owner's input gate. Until then the owner is busy
+    with `what`."""
+    owner, section = current_owner.get(), current_section.get()
+    if owner is None:
+        return lambda settle, value: settle(value)
+    owner.hold(what)
+
+    def back(settle: Callable[[Any], None], value: Any) -> None:
+        owner.resume(section, lambda: settle(value))
+        if not owner.dead:
+            owner.release(what)
+
+    return back

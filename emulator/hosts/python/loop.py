@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from emulator.hosts.python.owner import Owner, current_owner, current_section
+from emulator.hosts.python.owner import Owner, contained, current_owner, current_section
 from emulator.hosts.python.surface import suspend
 
 
@@ -99,7 +99,7 @@ def _make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], 
     if owner is not None and getattr(loop, "suspends", False):
         # What user code starts may `run_sync`; the host's own tasks never do.
         work = suspend.suspendable(work)
-    task = asyncio.Task(work, loop=loop, **options)
+    task = asyncio.Task(work if owner is None else contained(work), loop=loop, **options)
     if owner is not None and not task.done():
         owner.track(task)
     return task

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.core.ids import InvalidId, Namespace, visible_name
 from emulator.hosts.python.dispatch import Dispatcher
-from emulator.hosts.python.instance import Instance, Turn, emit, section_of_caller
+from emulator.hosts.python.instance import Instance, Turn, emit, instance_of_caller, way_back
 from emulator.hosts.python.objects import Bond, ObjectHandle
 from emulator.hosts.python.owned_body import owned_response
 from emulator.hosts.python.owner import current_owner
@@ -157,16 +157,7 @@ class DurableObjectStub(JsProxy):
         if self._bond is not None and self._bond.broken is not None:
             return JsPromise.rejected(copied_error(self._bond.broken))
         answer = JsPromise()
-        here, section = current_owner.get(), section_of_caller()
-        if here is not None:
-            here.hold("call")
-
-        def back(settle: Callable[[Any], None], value: Any) -> None:
-            if here is None:
-                settle(value)
-                return
-            here.resume(section, lambda: settle(value))
-            here.release("call")
+        back = way_back("call")
 
         def failed(error: JsException, reset: bool) -> None:
             flags = {} if reset else {"remote": True, "durableObjectId": str(self.id)}
@@ -176,7 +167,7 @@ class DurableObjectStub(JsProxy):
         turn = Turn(label, work, lambda result: back(answer.settle, result), failed)
         # An object's own code must not be entered from inside another object's step; a Worker invocation has nothing to interleave with,
         # and most of its calls are over before it would have waited.
-        now = not isinstance(here, Instance)
+        now = instance_of_caller() is None
 
         def arrive(handle: ObjectHandle) -> None:
             self._bond = handle.bond

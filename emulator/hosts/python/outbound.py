@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.hosts.python.instance import emit, section_of_caller
+from emulator.hosts.python.instance import emit, way_back
 from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
 from emulator.hosts.python.surface.headers import pairs_of
@@ -24,7 +24,7 @@ def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
     not hibernate (S-99).
     """
     answer = JsPromise()
-    owner, section = current_owner.get(), section_of_caller()
+    owner = current_owner.get()
     signal = request._signal
     if signal is not None and signal.aborted:
         return JsPromise.rejected(as_exception(signal.reason))
@@ -35,19 +35,11 @@ def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in request.headers.pairs()]
     if request.redirect == "manual":
         headers.append((b"x-emu-redirect", b"manual"))
-    if owner is not None:
-        owner.hold("fetch")
-
-    def settle(outgoing: Outgoing) -> None:
-        if owner is not None and not owner.dead:
-            owner.resume(section, lambda: _settle(answer, outgoing, request, owner))
-            owner.release("fetch")
-        elif owner is None:
-            _settle(answer, outgoing, request, None)
+    back = way_back("fetch")
 
     def leave() -> None:
         outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body)
-        outgoing.answer.add_done_callback(lambda _future: settle(outgoing))
+        outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, owner), outgoing))
         if signal is not None:
 
             def aborted(_event: Any = None) -> None:

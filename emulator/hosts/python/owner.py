@@ -19,6 +19,10 @@ current_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("em
 current_section: contextvars.ContextVar[Section | None] = contextvars.ContextVar("emulator_section", default=None)
 
 
+Ended = (Exception, asyncio.CancelledError)
+"""How user code may end and still owe an answer: a handler may have cancelled its own task. Any other BaseException unwinds a reset."""
+
+
 class Owner:
     """Counts what runs. Subclasses say what being quiet means."""
 
@@ -41,7 +45,7 @@ class Owner:
         loop = asyncio.get_running_loop()
         if getattr(loop, "suspends", False):
             work = suspend.suspendable(work)
-        task = asyncio.Task(work, loop=loop, name=label, eager_start=True, context=self.fresh_context())
+        task = asyncio.Task(contained(work), loop=loop, name=label, eager_start=True, context=self.fresh_context())
         if not task.done():
             self.track(task)
         return task
@@ -89,3 +93,11 @@ class Owner:
         self.dead = True
         for task in tuple(self.tasks):
             task.cancel()
+
+
+async def contained(work: Coroutine[Any, Any, Any]) -> Any:
+    """`sys.exit()` in user code ends that code, not the host and all its objects with it."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"user code raised {error!r}") from error

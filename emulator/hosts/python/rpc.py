@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from emulator.hosts.python.instance import Instance, Turn, emit, section_of_caller
-from emulator.hosts.python.owner import Owner, current_owner
+from emulator.hosts.python.instance import Instance, Turn, emit, way_back
+from emulator.hosts.python.owner import Ended, Owner, current_owner
 from emulator.hosts.python.surface.convert import is_function, unwrap
 from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
@@ -109,22 +109,13 @@ def call_across(
     caller: FunctionCaller,
 ) -> JsPromise:
     """Run `work(args)` in `home` for the running code: arguments and result are copied, errors flagged `remote`."""
-    here, section = current_owner.get(), section_of_caller()
-    answer = JsPromise()
+    here, answer = current_owner.get(), JsPromise()
     try:
         sent = [transferred(arg, here, caller) for arg in args]
     except Exception as error:
         answer.fail(python_error(error))
         return answer
-    if here is not None:
-        here.hold("call")
-
-    def back(settle: Callable[[Any], None], value: Any) -> None:
-        if here is None:
-            settle(value)
-            return
-        here.resume(section, lambda: settle(value))
-        here.release("call")
+    back = way_back("call")
 
     async def turn() -> Any:
         return transferred(await work(sent), home, caller)
@@ -148,7 +139,7 @@ def _run_outside(
     async def drive() -> None:
         try:
             result = await turn()
-        except Exception as error:
+        except Ended as error:
             failed(python_error(error), False)
         else:
             done(result)

@@ -11,6 +11,7 @@ from typing import Any
 
 from emulator.hosts.python.faults import error_object
 from emulator.hosts.python.host import Host
+from emulator.hosts.python.owner import Ended
 from emulator.hosts.python.stall import StallWatch
 from emulator.wire.exchange import Incoming
 from emulator.wire.frames import PROTOCOL, Frame, Kind
@@ -86,8 +87,8 @@ class Session:
 
     async def _operate(self, incoming: Incoming, call: dict[str, Any]) -> None:
         try:
-            incoming.result(await self._host.operate(call))
-        except Exception as error:
+            incoming.result(await self._host.operations.operate(call))
+        except Ended as error:
             incoming.fail(error_object(error))
 
     def on_socket(self, frame: Frame) -> None:

@@ -75,7 +75,7 @@ class StallWatch:
 
     def _report(self, where: str, since: float) -> None:
         ms = round((time.monotonic() - since) * 1000)
-        self._loop.call_soon_threadsafe(lambda: self._host.link.note("stall", object=None, where=where, ms=ms))
+        self._loop.call_soon_threadsafe(lambda: self._host.link.note("stall", where=where, ms=ms))
 
 
 def _debugged() -> bool:

@@ -13,7 +13,7 @@ from emulator.hosts.python.faults import error_object
 from emulator.hosts.python.loader import UserCode
 from emulator.hosts.python.outbound import NetworkBody
 from emulator.hosts.python.owned_body import OwnedBody
-from emulator.hosts.python.owner import Owner
+from emulator.hosts.python.owner import Ended, Owner
 from emulator.hosts.python.surface.abort import AbortSignal
 from emulator.hosts.python.surface.errors import js_error, python_error
 from emulator.hosts.python.surface.headers import pairs_of
@@ -153,11 +153,11 @@ class RequestHandler:
     async def _serve(self, incoming: Incoming, request: JsRequest, invocation: Invocation) -> None:
         self._unanswered += 1
         try:
-            response = await invocation.fetch(request)
-        except Exception as error:
+            self._answer(incoming, await invocation.fetch(request), invocation)
+        except Ended as error:
+            if invocation.dead:
+                raise
             incoming.fail(error_object(python_error(error)))
-        else:
-            self._answer(incoming, response, invocation)
         finally:
             self._unanswered -= 1
             invocation.answered()

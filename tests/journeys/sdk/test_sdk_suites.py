@@ -49,13 +49,10 @@ _ENCODED = {
 }
 
 KNOWN_FAILURES: dict[str, dict[str, str]] = {
-    "bindings": {
-        "test_alarm_set_get_delete": "setAlarm needs an alarm() handler, as observed with TypeScript classes; for Python ones it does not"
-    },
     "durable-object-abort": {"test": "expects a stored counter to be gone after abort: it is made for storage in memory"},
     "sdk": {"test_can_support_scheduled_cron_trigger": "`scheduled()` is a call of service bindings, and SELF is an object here"},
     "asgi": _ENCODED,
-    "wsgi": {**_ENCODED, "test_echo_body": "a request from object to object gets no content-length, so the app reads nothing"},
+    "wsgi": _ENCODED,
 }
 """Suite, test, and why it fails here."""
 

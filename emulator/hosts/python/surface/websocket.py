@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
+from emulator.core.sockets import MAX_ATTACHMENT
+
 from .blob import Blob
 from .buffers import ArrayBuffer, JsBuffer
 from .containers import JsArray
@@ -22,7 +24,6 @@ from .structured_clone import dumps, loads
 from .values import JsObject, JsProxy, is_nullish, js_string, jsnull, option, takes_options
 
 CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-MAX_ATTACHMENT_BYTES: Final = 16_384
 MAX_REASON_BYTES: Final = 123
 RESERVED_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
@@ -141,8 +142,8 @@ class WebSocket(EventTarget):
     def serializeAttachment(self, value: Any = None) -> None:
         """Keeps a structured clone with the socket, at most 16,384 bytes; allowed before accept."""
         data = dumps(value)
-        if len(data) > MAX_ATTACHMENT_BYTES:
-            message = f"A WebSocket 'attachment' cannot be larger than {MAX_ATTACHMENT_BYTES} bytes."
+        if len(data) > MAX_ATTACHMENT:
+            message = f"A WebSocket 'attachment' cannot be larger than {MAX_ATTACHMENT} bytes."
             raise js_error("Error", f"{message}'attachment' was {len(data)} bytes.")
         self._attachment = data
         if self._transport is not None:

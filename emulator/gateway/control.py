@@ -1,8 +1,8 @@
 """The emulator's own paths: the control API (design 4.5) and `scheduled` by hand. openapi.json describes it; a test holds the two
 together. What its verbs do is in verbs.py.
 
-It is for this machine only: the Host must name us, a browser's Origin must be ours or absent, and on a bind that others can reach a
-token is needed.
+It is for this machine only: the Host must name us, a browser must not ask for a page of another origin, and on a bind that others can
+reach a token is needed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from emulator.wire.exchange import LinkLost, RemoteError
 
 MAX_BODY = 4 * 1024 * 1024
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
+_ELSEWHERE = frozenset(("cross-site", "same-site"))
+"""Other ports of this machine are `same-site`: they are other pages as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,9 @@ class Control:
         origin = request.headers.get("Origin")
         if origin is not None and origin.lower() != f"http://{host}".lower():
             return _error(403, UsageError("E224", f"pages of {origin} may not control this server"))
+        # Images, scripts and links of a page elsewhere come without Origin; a browser says so all the same.
+        if request.headers.get("Sec-Fetch-Site", "").lower() in _ELSEWHERE:
+            return _error(403, UsageError("E224", "pages of other sites may not control this server", hint="type the address yourself"))
         return None
 
     # -- what is asked

@@ -103,6 +103,10 @@ async def test_refusals_say_why(
         ({"Origin": "null"}, 403),
         ({"Host": "localhost:5", "Origin": "http://localhost:5"}, 200),
         ({"Host": "localhost:5", "Origin": "http://localhost:6"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
     ],
 )
 async def test_only_this_machine_may_ask(server: Any, client: aiohttp.ClientSession, headers: dict[str, str], status: int) -> None:
@@ -140,6 +144,14 @@ async def test_scheduled_by_hand(server: Any, client: aiohttp.ClientSession) -> 
     async with client.get(server.url + "/cdn-cgi/handler/scheduled?format=json") as response:
         assert await response.json() == {"outcome": "ok", "noRetry": False}
     assert "scheduled * * * * *" in await heard(client, server)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_pages_elsewhere_cannot_run_cron_handlers(server: Any, client: aiohttp.ClientSession, site: str) -> None:
+    url = f"{server.url}/cdn-cgi/handler/scheduled?cron={site}"
+    async with client.get(url, headers={"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"}) as response:
+        assert (response.status, (await response.json())["error"]["code"]) == (403, "E224")
+    assert f"scheduled {site}" not in await heard(client, server)
 
 
 async def test_the_journal_as_lines_and_as_events(server: Any, client: aiohttp.ClientSession) -> None:

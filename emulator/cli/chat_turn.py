@@ -67,6 +67,8 @@ class ChatTurn:
         self._replayed = 0
         self._numbered = False
         self._resuming = False
+        self._behind = False
+        self._missed = False
         self._acknowledged: set[str] = set()
         self._block_ended = False
         self._error: str | None = None
@@ -92,11 +94,15 @@ class ChatTurn:
         kind = frame.get("type")
         if kind == "cf_agent_use_chat_response" and frame.get("id") == self.request:
             yield from self._response(frame)
-        elif kind == "cf_agent_stream_resuming" and self._resuming:
+        elif kind == "cf_agent_stream_resuming":
             offered = str(frame.get("id"))
             if offered not in self._acknowledged:
                 self._acknowledged.add(offered)
-                self.request = offered  # a turn that was recovered goes on under another id (8.9)
+                if self._resuming:
+                    self.request = offered  # a turn that was recovered goes on under another id (8.9)
+                else:
+                    self._behind = True
+                # Also when it is no turn of ours: until then the agent sends this connection no chunks at all.
                 yield Send({"type": "cf_agent_stream_resume_ack", "id": offered})
         elif kind == "cf_agent_stream_resume_none" and self._resuming:
             yield ReadTranscript()
@@ -125,9 +131,12 @@ class ChatTurn:
         elif body and frame.get("done"):
             yield Ended(frame.get("outcome") or "completed", None if self.said else body)
             return
-        elif body and self._is_new(frame):
+        elif body and self._is_new(frame) and not self._missed:
             yield from self._chunk(body)
         if frame.get("done"):
+            if not self._error and not frame.get("outcome") and (self._missed or (self._behind and not self.said)):
+                yield ReadTranscript()
+                return
             outcome = frame.get("outcome") or ("error" if self._error else "completed")
             yield Ended(outcome, self._error)
 
@@ -144,6 +153,8 @@ class ChatTurn:
             number = self._shown
         if number < self._shown:
             return False
+        # Chunks before our acknowledgement went to the others only: the whole answer is read when it is there.
+        self._missed = self._missed or (self._behind and number > self._shown)
         self._shown = number + 1
         return True
 

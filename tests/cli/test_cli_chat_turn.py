@@ -118,8 +118,23 @@ def test_a_recovered_turn_goes_on_under_another_id() -> None:
     assert chat.cancel()["id"] == "r2"
 
 
-def test_offers_before_our_request_are_not_for_us() -> None:
-    assert steps(turn(), {"type": "cf_agent_stream_resuming", "id": "r0"}, {"type": "cf_agent_stream_resume_none"}) == []
+class TestAnotherTurnIsOffered:
+    """An agent sends no chunks to a connection that has not taken the stream it was offered."""
+
+    OFFER = {"type": "cf_agent_stream_resuming", "id": "r0"}  # noqa: RUF012 - never changed
+    TAKEN = Send({"type": "cf_agent_stream_resume_ack", "id": "r0"})
+
+    def test_it_is_taken_and_not_shown(self) -> None:
+        chat = turn()
+        found = steps(chat, self.OFFER, {**delta(0, "not ours", replay=True), "id": "r0"}, {"type": "cf_agent_stream_resume_none"})
+        assert found == [self.TAKEN]
+        assert steps(chat, delta(0, "Hel"), delta(1, "lo"), done()) == [Text("Hel"), Text("lo"), Ended("completed")]
+
+    def test_an_answer_that_was_missed_is_read(self) -> None:
+        assert steps(turn(), self.OFFER, done()) == [self.TAKEN, ReadTranscript()]
+
+    def test_an_answer_whose_beginning_was_missed_is_read(self) -> None:
+        assert steps(turn(), self.OFFER, delta(3, "lo"), delta(4, "!"), done()) == [self.TAKEN, ReadTranscript()]
 
 
 class TestNothingToResume:

@@ -190,6 +190,9 @@ class Chatting(Tab):
         heard = ""
         while True:
             frame = await self.receive()
+            if frame.get("type") == "cf_agent_stream_resuming":
+                # Whoever does not take an offered stream is sent no chunk of any.
+                await self.send({"type": "cf_agent_stream_resume_ack", "id": frame["id"]})
             if frame.get("type") != "cf_agent_use_chat_response" or frame.get("id") != id:
                 continue
             if frame.get("error"):

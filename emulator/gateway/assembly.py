@@ -9,13 +9,16 @@ import random
 import secrets
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import uvloop
 
 from emulator.config import Options, Project, Redactor, Reload
+from emulator.config.document import shown
 from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, AssetRules, Attributor
+from emulator.errors import ConfigError
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
@@ -37,8 +40,10 @@ from emulator.gateway.journal import Journal
 from emulator.gateway.load_message import load_message
 from emulator.gateway.main import Start
 from emulator.gateway.narrator import Narrator
+from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.outgoing_sockets import OutgoingSockets
+from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
@@ -114,6 +119,7 @@ class Gateway:
             dispatcher=self.dispatcher,
             book=self.book,
             objects=self.objects,
+            files=ObjectFiles(options.persist_to, project.name),
             hosts=self.hosts,
             alarms=self.alarms,
             reloader=self.reloader,
@@ -137,6 +143,8 @@ class Gateway:
         self._http = self.edge.server()
         self._watching: asyncio.Task[None] | None = None
         self._key_task: asyncio.Task[None] | None = None
+        self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
+        self._announced = False
         self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
 
     async def start(self) -> None:
@@ -153,17 +161,13 @@ class Gateway:
         outcome = await loading
         if outcome.error is not None:
             self.journal.add("load.failed", error=outcome.error, kept=False)
-        bindings = _bindings(self.project, self.playback)
-        inspector = self.url.rstrip("/") + INSPECTOR if self.options.inspector else None
-        server = ready.RunningServer(self.url, inspector, os.getpid(), (self.hosts.command.kind,), bindings)
-        for path in self._ready_files:
-            ready.write(path, server)
+        server = self._announce(_bindings(self.project, self.playback))
         self.console.show(
             Ready(
                 project=self.project.name,
                 url=self.url,
-                inspector=inspector,
-                bindings=bindings,
+                inspector=server.inspector,
+                bindings=server.bindings,
                 state=self.options.persist_to,
                 reload=self.options.reload.value,
                 started_ms=round((time.monotonic() - self._start.began_s) * 1000),
@@ -211,9 +215,26 @@ class Gateway:
     # -- what happens
 
     def _adopt(self, project: Project) -> None:
+        """Take what is looked up anew at each use. Raises ConfigError E116 for what this process is built around."""
+        fixed = {"name": project.name == self.project.name, "main": project.host is self.project.host}
+        fixed["assets"] = project.assets == self.project.assets
+        changed = [key for key, same in fixed.items() if not same]
+        if changed:
+            what = f"a running server cannot change {' and '.join(f'"{key}"' for key in changed)}"
+            raise ConfigError("E116", what, where=shown(project.config_path), hint="restart agents-emu")
         self.redact.learn(project.secrets)
         self.project = project
         self.edge.attributor = _attributor(project)
+        self.book.max_message = _max_message(project)
+        if self._announced:
+            self._announce(_bindings(project, self.playback))
+
+    def _announce(self, bindings: tuple[Binding, ...]) -> RunningServer:
+        server = RunningServer(self.url, self._inspector, os.getpid(), (self.hosts.command.kind,), bindings)
+        for path in self._ready_files:
+            ready.write(path, server)
+        self._announced = True
+        return server
 
     def _report(self, fields: dict[str, Any]) -> None:
         kind = str(fields.get("type", "ai"))
@@ -286,10 +307,17 @@ def _in_url(ip: str) -> str:
 
 
 def _bindings(project: Project, playback: Playback) -> tuple[Binding, ...]:
-    rows = [Binding(one.name, "durable_object", one.class_name, one.script or str(project.main.name)) for one in project.durable_objects]
+    main = _in_project(project.main, project)
+    rows = [Binding(one.name, "durable_object", one.class_name, one.script or main) for one in project.durable_objects]
     if project.ai_binding:
         status = playback.status()
         rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))
     if project.assets:
-        rows.append(Binding(project.assets.binding or "assets", "assets", source=str(project.assets.directory or "-")))
+        directory = project.assets.directory
+        rows.append(Binding(project.assets.binding or "assets", "assets", source=_in_project(directory, project) if directory else "-"))
     return tuple(rows)
+
+
+def _in_project(path: Path, project: Project) -> str:
+    """A path as the wrangler file would say it."""
+    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)

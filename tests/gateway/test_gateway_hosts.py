@@ -224,6 +224,24 @@ async def test_a_broken_configuration_keeps_the_old_one(serve: Any, client: aioh
     assert json.loads(await get(client, server, "/state"))["project"]["vars"] == {"A": 5}
 
 
+async def test_what_the_server_is_built_around_needs_a_restart(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve()
+    wrangler = server.root / "wrangler.jsonc"
+    old = json.loads(wrangler.read_text())
+    (server.root / "public").mkdir()
+    wrangler.write_text(json.dumps({**old, "name": "other", "assets": {"directory": "public"}}))
+    event = await server.event("error")
+    assert event["error"]["code"] == "E116"
+    assert '"name" and "assets"' in event["error"]["what"] and event["error"]["hint"] == "restart agents-emu"
+    server.write("v2")
+    await server.event("reload")
+    assert json.loads(await get(client, server, "/state"))["project"]["name"] == "t"
+    wrangler.write_text(json.dumps({**old, "ai": {"binding": "AI"}}))
+    await server.event("reload", 2)
+    ready = json.loads((server.root / ".agents-emu" / "dev.json").read_text())
+    assert [row["name"] for row in ready["bindings"]] == ["ECHO", "AI"]
+
+
 async def test_swaps_under_load_lose_no_request(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     stop = asyncio.Event()

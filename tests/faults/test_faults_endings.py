@@ -78,7 +78,7 @@ async def odd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]
         yield server
 
 
-@pytest.mark.parametrize(("path", "word"), [("/cancel", "CancelledError"), ("/exit", "SystemExit(3)")])
+@pytest.mark.parametrize(("path", "word"), [("/cancel", "CancelledError"), ("/exit", "SystemExit")])
 @pytest.mark.parametrize("where", ["", "/thing"])
 async def test_an_unusual_end_is_an_answer(odd: Server, where: str, path: str, word: str):
     status, body = await odd.get(where + path)

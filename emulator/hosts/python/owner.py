@@ -19,8 +19,8 @@ current_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("em
 current_section: contextvars.ContextVar[Section | None] = contextvars.ContextVar("emulator_section", default=None)
 
 
-Ended = (Exception, asyncio.CancelledError)
-"""How user code may end and still owe an answer: a handler may have cancelled its own task. Any other BaseException unwinds a reset."""
+Ended = (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
+"""How user code may end and still owe an answer: a task it cancelled itself, `sys.exit()`. Any other BaseException unwinds a reset."""
 
 
 class Owner:

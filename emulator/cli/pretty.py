@@ -63,9 +63,10 @@ class Pretty:
 
     @text.register
     def _(self, event: RequestServed) -> str:
-        colour = Colour.BAD if event.status >= 500 else Colour.CARE if event.status >= 400 else Colour.GOOD
+        colour = Colour.BAD if event.status >= 500 else Colour.CARE if event.status >= 400 or not event.status else Colour.GOOD
+        status = str(event.status) if event.status else "client left"
         took = f"{event.ms:.0f} ms" if event.ms >= 10 else f"{event.ms:.1f} ms"
-        line = f"{event.method} {harmless(event.path)} {self._paint(str(event.status), colour)} {self._paint(took, Colour.DIM)}"
+        line = f"{event.method} {harmless(event.path)} {self._paint(status, colour)} {self._paint(took, Colour.DIM)}"
         return f"{line}  {subject_words(event.subject)}" if event.subject else line
 
     @text.register

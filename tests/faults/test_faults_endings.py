@@ -32,7 +32,7 @@ class Thing(DurableObject):
         elif deed == "exit":
             sys.exit(3)
         elif deed == "arm":
-            await self.ctx.storage.setAlarm(time.time() * 1000)
+            await self.ctx.storage.setAlarm(time.time() * 1000 + 300)
         elif deed == "alarm":
             return Response.from_json({"alarm": await self.ctx.storage.getAlarm(), "runs": self.ctx.storage.kv.get("runs") or 0})
         return Response(deed)

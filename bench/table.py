@@ -43,6 +43,8 @@ def markdown(rows: list[Row], targets: list[str]) -> str:
         "|---|" + "---:|" * len(targets) + "---|",
     ]
     for row in rows:
+        if OURS not in row.samples:
+            continue  # its measurement failed
         cells = [_cell(row, target) for target in targets]
         lines.append(f"| {row.label}, {row.unit} | " + " | ".join(cells) + f" | {row.goal} |")
     return "\n".join(lines)

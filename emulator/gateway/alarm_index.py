@@ -20,6 +20,13 @@ from emulator.errors import StartError
 
 NS_PER_MS = 1_000_000
 _TABLE = "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER NOT NULL, actor_name TEXT) WITHOUT ROWID"
+_DELETE = "DELETE FROM _cf_ALARM WHERE actor_id = ?"
+_UPSERT = (
+    "INSERT INTO _cf_ALARM VALUES (?, ?, ?) ON CONFLICT (actor_id) DO UPDATE SET"
+    " scheduled_time = excluded.scheduled_time, actor_name = coalesce(excluded.actor_name, actor_name)"
+)
+BUSY_S = 0.3
+"""How long one statement waits for another process that has the file locked."""
 
 Change = tuple[int | None, str | None]
 """When (ms, None = no alarm) and the object's name."""
@@ -34,30 +41,34 @@ class AlarmIndex:
         self._open: dict[str, aiosqlite.Connection] = {}
 
     async def load(self) -> list[tuple[AlarmKey, int, str | None]]:
-        """All pending alarms as (key, time_ms, name). Raises StartError E331 for a file that is no database."""
+        """All pending alarms as (key, time_ms, name). Raises StartError E331 for a file that cannot be read."""
         found = []
         for folder in self._folders():
             class_name = folder.name.removeprefix(self._prefix)
             if not (folder / "metadata.sqlite").exists():
                 continue
-            database = await self._database(class_name)
-            async with database.execute("SELECT actor_id, scheduled_time, actor_name FROM _cf_ALARM") as rows:
-                async for ident, time_ns, name in rows:
-                    found.append((AlarmKey(class_name, ident), _to_ms(time_ns), name))
+            try:
+                database = await self._database(class_name)
+                async with database.execute("SELECT actor_id, scheduled_time, actor_name FROM _cf_ALARM") as rows:
+                    async for ident, time_ns, name in rows:
+                        found.append((AlarmKey(class_name, ident), _to_ms(time_ns), name))
+            except sqlite3.Error as error:
+                raise _unusable(folder / "metadata.sqlite", error) from error
         return found
 
     async def write(self, changes: Mapping[AlarmKey, Change]) -> None:
-        """Set and delete alarms; on return they are on disk. Raises sqlite3.Error."""
+        """Set and delete alarms; on return they are on disk. Raises sqlite3.Error, OSError or StartError E331; then those of one class
+        are in as a whole or not at all."""
         for class_name in {key.class_name for key in changes}:
             database = await self._database(class_name)
             mine = [(key.id, change) for key, change in changes.items() if key.class_name == class_name]
-            await database.executemany("DELETE FROM _cf_ALARM WHERE actor_id = ?", [(ident,) for ident, (time, _) in mine if time is None])
-            await database.executemany(
-                "INSERT INTO _cf_ALARM VALUES (?, ?, ?) ON CONFLICT (actor_id) DO UPDATE SET"
-                " scheduled_time = excluded.scheduled_time, actor_name = coalesce(excluded.actor_name, actor_name)",
-                [(ident, time * NS_PER_MS, name) for ident, (time, name) in mine if time is not None],
-            )
-            await database.commit()
+            try:
+                await database.executemany(_DELETE, [(ident,) for ident, (time, _) in mine if time is None])
+                await database.executemany(_UPSERT, [(ident, time * NS_PER_MS, name) for ident, (time, name) in mine if time is not None])
+                await database.commit()
+            except BaseException:
+                await database.rollback()
+                raise
 
     async def reconcile(self, indexed: Iterable[tuple[AlarmKey, int, str | None]]) -> dict[AlarmKey, Change]:
         """What must change so that the index agrees with the objects' own databases. Reads them in a thread."""
@@ -92,23 +103,27 @@ class AlarmIndex:
             return self._open[class_name]
         path = self._root / f"{self._prefix}{class_name}" / "metadata.sqlite"
         path.parent.mkdir(parents=True, exist_ok=True)
-        database = await aiosqlite.connect(path)
+        database = await aiosqlite.connect(path, timeout=BUSY_S)
         try:
             await database.execute("PRAGMA journal_mode = WAL")
             await database.execute(_TABLE)
             await database.commit()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             await database.close()
-            hint = "move the file away; pending alarms of the class are then read from its objects"
-            raise StartError("E331", f"the alarm index cannot be used: {error}", where=str(path), hint=hint) from error
+            raise _unusable(path, error) from error
         self._open[class_name] = database
         return database
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> StartError:
+    hint = "move the file away; pending alarms of the class are then read from its objects"
+    return StartError("E331", f"the alarm index cannot be used: {error}", where=str(path), hint=hint)
 
 
 def _own_alarm(path: Path) -> Change | None:
     """The alarm an object's own database has, or None when it cannot be read: the host will say what is wrong with it."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=1.0)) as database:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             time_ns = _first(database, "SELECT value FROM _cf_METADATA WHERE key = 1") if "_cf_METADATA" in tables else None
             name = _first(database, "SELECT name FROM __miniflare_do_name WHERE id = 1") if "__miniflare_do_name" in tables else None

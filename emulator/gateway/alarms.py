@@ -6,16 +6,23 @@ The host is told that an alarm is set only when the index has it on disk, so tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from emulator.core.alarms import AlarmBook, AlarmKey, DueAlarm, Outcome
+from emulator.errors import EmuError, StartError, WireError
 from emulator.gateway.alarm_index import AlarmIndex, Change
 from emulator.gateway.clocks import Clock, Timer
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.journal import Journal
 from emulator.wire.exchange import Incoming, LinkLost, RemoteError
+
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 1.0
+ANSWER_WITHIN_S = 5.0
+"""When the index cannot be written for so long, who waits is told; the changes are kept and tried on."""
 
 
 class Alarms:
@@ -31,7 +38,8 @@ class Alarms:
         self._timer: Timer | None = None
         self._armed_ms: int | None = None
         self._changes: dict[AlarmKey, Change] = {}
-        self._waiting: list[Incoming] = []
+        self._waiting: list[tuple[str, Incoming]] = []
+        self._closing = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._runs: set[asyncio.Task[Any]] = set()
         dispatcher.on_resume.append(self.settle)
@@ -49,7 +57,10 @@ class Alarms:
                 else:
                     self.book.set(key, changed_ms, name)
             if changes:
-                await self._index.write(changes)
+                try:
+                    await self._index.write(changes)
+                except sqlite3.Error as error:
+                    raise StartError("E331", f"the alarm index cannot be written: {error}", hint="see what else has it open") from error
                 self._journal.add("alarms.reconciled", count=len(changes))
 
     def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
@@ -61,7 +72,7 @@ class Alarms:
         else:
             self.book.set(key, int(time_ms), call.get("name"))
         self._change(key, None if time_ms is None else int(time_ms), call.get("name"))
-        self._waiting.append(incoming)
+        self._waiting.append((key.class_name, incoming))
         self._journal.add("alarm.set", object=_subject(key, call.get("name")), time_ms=time_ms)
         self.settle()
 
@@ -87,14 +98,22 @@ class Alarms:
         self._timer = None if deadline is None else self._clock.call_at(deadline, self._ring)
 
     async def close(self) -> None:
-        """Write what is unwritten and close the index."""
+        """Write what is unwritten, at once or never, and close the index; `unwritten` tells of the rest."""
         if self._timer is not None:
             self._timer.cancel()
         for run in self._runs:
             run.cancel()
-        if self._writer is not None:
-            await self._writer
-        await self._index.close()
+        self._closing.set()
+        try:
+            if self._writer is not None:
+                await self._writer
+        finally:
+            await self._index.close()
+
+    @property
+    def unwritten(self) -> int:
+        """How many changes are not in the index."""
+        return len(self._changes)
 
     def _ring(self) -> None:
         self._timer = self._armed_ms = None
@@ -111,12 +130,15 @@ class Alarms:
         try:
             fields = {"class": due.key.class_name, "id": due.key.id, "name": due.name}
             answer = await self._dispatcher.call("alarm", **fields, scheduled_ms=due.scheduled_ms, retry=due.retry)
-            outcome, rearmed = Outcome(answer["outcome"]), answer.get("rearmed")
+            outcome, rearmed = _outcome(answer)
         except (LinkLost, NoHost, Overloaded):
             outcome = Outcome.LOST
         except RemoteError as error:
             outcome = Outcome.FAILED
             self._journal.add("exception", where="alarm", error=error.fields, object=_subject(due.key, due.name))
+        except EmuError as error:
+            outcome = Outcome.FAILED
+            self._journal.add("internal", text=f"an alarm was not run: {error.what}")
         now = self._clock.now_ms()
         next_ms = self.book.finished(due.key, outcome, now, self._jitter(), rearmed=rearmed)
         if next_ms is None:
@@ -141,22 +163,64 @@ class Alarms:
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:
-        """Write batch after batch: what comes during one write goes with the next."""
+        """Write batch after batch: what comes during one write goes with the next. What cannot be written is kept and tried again."""
+        loop = asyncio.get_running_loop()
+        failing_since: float | None = None
+        pause_s = FIRST_PAUSE_S
         try:
-            while self._changes or self._waiting:
-                changes, self._changes = self._changes, {}
-                waiting, self._waiting = self._waiting, []
-                try:
-                    await self._index.write(changes)
-                except sqlite3.Error as error:
-                    self._journal.add("internal", text=f"the alarm index cannot be written: {error}")
-                    for incoming in waiting:
-                        incoming.fail({"name": "Error", "message": f"the alarm cannot be stored: {error}", "props": {}})
-                else:
-                    for incoming in waiting:
-                        incoming.result(None)
+            while self._changes:
+                problems = await self._write_batch()
+                if not problems:
+                    failing_since, pause_s = None, FIRST_PAUSE_S
+                    continue
+                if failing_since is None:
+                    failing_since = loop.time()
+                    for error in problems.values():
+                        self._journal.add("internal", text=f"the alarm index cannot be written: {error}")
+                if self._closing.is_set() or loop.time() - failing_since >= ANSWER_WITHIN_S:
+                    self._refuse(problems)
+                if self._closing.is_set():
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await self._closing.wait()
+                pause_s = min(pause_s * 2, MAX_PAUSE_S)
         finally:
             self._writer = None
+
+    async def _write_batch(self) -> dict[str, Exception]:
+        """Write each class's changes and answer who waits for them; what failed is put back. Gives the errors by class."""
+        changes, self._changes = self._changes, {}
+        waiting, self._waiting = self._waiting, []
+        problems: dict[str, Exception] = {}
+        for class_name in dict.fromkeys(key.class_name for key in changes):
+            try:
+                await self._index.write({key: change for key, change in changes.items() if key.class_name == class_name})
+            except (sqlite3.Error, OSError, EmuError) as error:
+                problems[class_name] = error
+        # What came during the write is newer.
+        self._changes = {key: change for key, change in changes.items() if key.class_name in problems} | self._changes
+        self._waiting = [entry for entry in waiting if entry[0] in problems] + self._waiting
+        for class_name, incoming in waiting:
+            if class_name not in problems:
+                incoming.result(None)
+        return problems
+
+    def _refuse(self, problems: dict[str, Exception]) -> None:
+        waiting, self._waiting = self._waiting, []
+        for class_name, incoming in waiting:
+            if class_name in problems:
+                incoming.fail({"name": "Error", "message": f"the alarm cannot be stored: {problems[class_name]}", "props": {}})
+            else:
+                self._waiting.append((class_name, incoming))
+
+
+def _outcome(answer: Any) -> tuple[Outcome, bool | None]:
+    """What a host says of a run. Raises WireError when it is none of the protocol's words."""
+    try:
+        return Outcome(answer["outcome"]), answer.get("rearmed")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WireError("E913", f"a host says of an alarm's run {answer!r:.200}") from error
 
 
 def _subject(key: AlarmKey, name: str | None) -> dict[str, Any]:

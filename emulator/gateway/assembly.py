@@ -197,6 +197,8 @@ class Gateway:
         if self._watching is not None:
             self._watching.cancel()
         await self.alarms.close()
+        if self.alarms.unwritten:
+            self._start.lock.doubted()
         await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):

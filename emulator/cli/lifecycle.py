@@ -21,17 +21,19 @@ def send(server: RunningServer, verb: str, target: str | None, everything: bool,
     """Send `verb` to the target, or to every object, and print what became of each. Raises UsageError E205 without either."""
     if (target is None) != everything:
         raise UsageError("E205", "name an object, or give --all", hint=f"agents-emu {verb} Chat/me")
-    done = asyncio.run(_send(server, verb, target))
+    answers = asyncio.run(_send(server, verb, target))
+    kept = {name: answer.get("why") for name, answer in answers.items() if not answer["evicted"]}
     if as_json:
-        click.echo(json.dumps({"v": 1, "verb": verb, "objects": done}))
+        click.echo(json.dumps({"v": 1, "verb": verb, "objects": [name for name in answers if name not in kept], "kept": kept}))
         return
-    for name in done:
-        click.echo(f"{name}  {DONE[verb]}")
-    if not done:
+    for name in answers:
+        click.echo(f"{name}  not {DONE[verb]}: {kept[name]}" if name in kept else f"{name}  {DONE[verb]}")
+    if not answers:
         click.echo("no object is awake")
 
 
-async def _send(server: RunningServer, verb: str, target: str | None) -> list[str]:
+async def _send(server: RunningServer, verb: str, target: str | None) -> dict[str, dict[str, Any]]:
+    """The answer for each object, by its name. All at once: each waits up to 30 s for its turns to end."""
     from emulator.cli.agent_connection import new_session
 
     if target is None:
@@ -41,9 +43,8 @@ async def _send(server: RunningServer, verb: str, target: str | None) -> list[st
         agent = find_target(server, target)
         paths = [(str(agent), agent.control_path(verb))]
     async with new_session() as session:
-        for _, path in paths:
-            await control(session, server, "POST", path)
-    return [name for name, _ in paths]
+        answers = await asyncio.gather(*(control(session, server, "POST", path) for _, path in paths))
+    return {name: answer for (name, _), answer in zip(paths, answers, strict=True)}
 
 
 def _path(row: dict[str, Any], verb: str) -> str:

@@ -8,20 +8,24 @@ from emulator.core.lifecycle import State
 
 
 class ObjectBook:
-    """The last note of each object, by class and id."""
+    """The last note of each object that is in memory or has sockets, by class and id. One that is neither is forgotten: whatever is
+    left of it is on disk (object_files.py)."""
 
     def __init__(self) -> None:
         self._notes: dict[tuple[str, str], dict[str, Any]] = {}
 
     def note(self, note: dict[str, Any]) -> None:
         """`{class, id, name, state, generation, sockets}` as the host sent it."""
-        self._notes[note["class"], note["id"]] = {name: value for name, value in note.items() if name != "op"}
+        key = note["class"], note["id"]
+        if note["state"] == State.INACTIVE.value:
+            self._notes.pop(key, None)
+        else:
+            self._notes[key] = {name: value for name, value in note.items() if name != "op"}
 
     def host_ended(self) -> None:
         """No instance is left: those with sockets sleep, the others are gone."""
-        for note in self._notes.values():
-            note["state"] = (State.HIBERNATED if note.get("sockets") else State.INACTIVE).value
+        self._notes = {key: {**note, "state": State.HIBERNATED.value} for key, note in self._notes.items() if note.get("sockets")}
 
     def all(self) -> list[dict[str, Any]]:
-        """Every object heard of, as copies."""
+        """Every object of the book, as copies."""
         return [dict(note) for note in self._notes.values()]

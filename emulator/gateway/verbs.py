@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from collections import Counter
 from typing import Any
 
 from emulator.core.alarms import AlarmKey
@@ -15,9 +18,12 @@ from emulator.gateway.alarms import Alarms
 from emulator.gateway.clocks import Clock
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.hosts import Hosts, Reloaded
+from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.reload import Reloader
 from emulator.gateway.sockets import SocketBook
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class Verbs:
@@ -30,6 +36,7 @@ class Verbs:
         dispatcher: Dispatcher,
         book: SocketBook,
         objects: ObjectBook,
+        files: ObjectFiles,
         hosts: Hosts,
         alarms: Alarms,
         reloader: Reloader,
@@ -41,6 +48,7 @@ class Verbs:
         self._dispatcher = dispatcher
         self._book = book
         self._objects = objects
+        self._files = files
         self._hosts = hosts
         self._alarms = alarms
         self._reloader = reloader
@@ -51,41 +59,54 @@ class Verbs:
     # -- objects
 
     async def objects(self) -> dict[str, Any]:
-        """Every object that exists, as the host lists them; from what was heard of them while there is no host. Wakes none."""
-        rows = {(row["class"], row["id"]): row for row in self._objects.all()}
-        if self._dispatcher.link is not None:
-            for row in await self._dispatcher.call("objects"):
-                rows[row["class"], row["id"]] = {**rows.get((row["class"], row["id"]), {}), **row}
+        """Every object that exists: those in memory as the host lists them, all others from their files and alarms. Wakes none."""
+        rows = await self._in_memory()
         for key, name, time_ms, _, _ in self._alarms.book.pending():
             row = rows.setdefault((key.class_name, key.id), {"class": key.class_name, "id": key.id, "name": name, "state": "inactive"})
             row["alarm_ms"] = time_ms
-        for row in rows.values():
-            row["sockets"] = len(self._book.of(row["class"], row["id"]))
+        for (class_name, ident), name in (await self._files.all(frozenset(rows))).items():
+            rows.setdefault((class_name, ident), {"class": class_name, "id": ident, "name": name, "state": "inactive"})
+        sockets = Counter(
+            (socket.object.class_name, socket.object.id) for socket in self._book.sockets.values() if socket.object is not None
+        )
+        for place, row in rows.items():
+            row["sockets"] = sockets[place]
             row.setdefault("alarm_ms", None)
             row.setdefault("generation", 0)
         return {"objects": sorted(rows.values(), key=lambda row: (row["class"], row.get("name") or "", row["id"]))}
 
+    async def _in_memory(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Rows by class and id, of what the host has; of what was heard of them while there is no host."""
+        rows = {(row["class"], row["id"]): row for row in self._objects.all()}
+        if self._dispatcher.link is not None:
+            for row in await self._dispatcher.call("objects"):
+                rows[row["class"], row["id"]] = {**rows.get((row["class"], row["id"]), {}), **row}
+        return rows
+
     async def evict(self, class_name: str, name: str, sockets: str) -> Any:
-        """Drop the instance; `sockets` is `hibernate` (they stay) or `close`."""
+        """Drop the instance when it is quiet, within 30 s; `sockets` is `hibernate` (they stay) or `close`. `evicted` False has a `why`."""
         if sockets not in ("hibernate", "close"):
             raise UsageError("E227", 'sockets must be "hibernate" or "close"')
         fields = {"class": class_name, "id": self._id(class_name, name), "sockets": sockets}
-        return {"evicted": f"{class_name}/{name}", "result": await self._dispatcher.call("evict", **fields)}
+        return {"object": f"{class_name}/{name}", **await self._dispatcher.call("evict", **fields)}
 
     async def evict_all(self) -> int:
-        """Drop every instance, sockets stay; gives how many."""
-        awake = [row for row in (await self.objects())["objects"] if row["state"] not in ("inactive", "hibernated")]
-        for row in awake:
-            await self._dispatcher.call("evict", **{"class": row["class"], "id": row["id"], "sockets": "hibernate"})
-        return len(awake)
+        """Drop every instance that becomes quiet within 30 s, sockets stay; gives how many."""
+        awake = [row for row in (await self._in_memory()).values() if row["state"] not in ("inactive", "hibernated")]
+        # All at once: each waits for its own turns to end.
+        calls = [self._dispatcher.call("evict", **{"class": row["class"], "id": row["id"], "sockets": "hibernate"}) for row in awake]
+        return sum(outcome["evicted"] for outcome in await asyncio.gather(*calls))
 
     async def abort(self, class_name: str, name: str, reason: Any) -> Any:
-        """Reset the object as `ctx.abort(reason)` would."""
+        """Reset the object as `ctx.abort(reason)` would. One that is not in memory is not there to be reset."""
         fields = {"class": class_name, "id": self._id(class_name, name), "reason": None if reason is None else str(reason)}
-        return {"aborted": f"{class_name}/{name}", "result": await self._dispatcher.call("abort", **fields)}
+        result = await self._dispatcher.call("abort", **fields)
+        if not result["aborted"]:
+            raise UsageError("E228", f"{class_name}/{name} is not in memory", hint="GET objects lists what is")
+        return {"aborted": f"{class_name}/{name}"}
 
     async def awake(self, class_name: str, name: str) -> Any:
-        """What holds the object in memory."""
+        """What holds the object in memory, in words; empty when nothing does, or when it is not there."""
         return await self._dispatcher.call("awake", **{"class": class_name, "id": self._id(class_name, name)})
 
     async def call(self, class_name: str, name: str, body: dict[str, Any]) -> Any:
@@ -104,7 +125,7 @@ class Verbs:
 
     async def drop(self, ident: str, body: dict[str, Any]) -> Any:
         """End one: `{"mode": "close"|"reset", "code", "reason"}`; a close sends a Close frame, a reset sends nothing."""
-        socket = self._book.sockets.get(int(ident)) if ident.isdigit() else None
+        socket = self._book.sockets.get(int(ident)) if _DIGITS.fullmatch(ident) else None
         if socket is None or socket.transport is None:
             raise UsageError("E228", f"there is no open socket {ident}", hint="GET sockets lists them")
         mode, code, reason = body.get("mode", "close"), body.get("code", 1001), body.get("reason", "")
@@ -137,7 +158,7 @@ class Verbs:
 
     async def scheduled(self, cron: str, time: str | None) -> None:
         """Run the Worker's `scheduled` handler. `time` is milliseconds since 1970, None for now. Raises RemoteError."""
-        scheduled_ms = int(time) if time and time.isdigit() else self._clock.now_ms()
+        scheduled_ms = int(time) if time and _DIGITS.fullmatch(time) else self._clock.now_ms()
         await self._dispatcher.call("scheduled", cron=cron, scheduled_ms=scheduled_ms)
 
     # -- alarms

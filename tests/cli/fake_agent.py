@@ -62,7 +62,11 @@ class FakeAgent:
         if where["verb"] == "call" and body["method"] == "fail":
             error = {"code": "E404", "what": "fail raised ValueError: no", "culprit": "user code"}
             return web.json_response({"error": error}, status=500)
-        return web.json_response({"result": body["args"]} if where["verb"] == "call" else {"state": "hibernated"})
+        if where["verb"] == "call" and body["method"] == "hang":
+            await asyncio.Event().wait()
+        if where["name"] == "busy":
+            return web.json_response({"evicted": False, "why": "1 timer"})
+        return web.json_response({"result": body["args"]} if where["verb"] == "call" else {"evicted": True})
 
     async def _silent(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()

@@ -148,6 +148,7 @@ async def test_call_an_object_without_the_protocol(agent: Any, project: Path, ta
     [
         (["call", "Chat/me", "secret"], 1, ["E451 Method secret is not callable", "@callable"]),
         (["call", "Chat/me", "hang", "--timeout", "0.2"], 1, ["E454 Chat/me did not answer hang"]),
+        (["call", "Plain/a", "hang", "--timeout", "0.2"], 1, ["E454 Plain/a did not answer hang within 0.2 s"]),
         (["call", "Plain/a", "fail"], 1, ["E404 fail raised ValueError: no"]),
         (["call", "Chta/me", "add"], 2, ["E207", "did you mean Chat/me?"]),
         (["call", "AI/me", "add"], 2, ["E207"]),
@@ -182,8 +183,13 @@ async def test_objects(agent: Any, project: Path) -> None:
 @pytest.mark.parametrize(("verb", "done"), [("evict", "evicted"), ("hibernate", "hibernated")])
 async def test_verbs(agent: Any, project: Path, verb: str, done: str) -> None:
     assert (await run(project, verb, "Chat/me")).out == f"Chat/me  {done}\n"
-    assert json.loads((await run(project, verb, "--all", "--json")).out) == {"v": 1, "verb": verb, "objects": ["Chat/me"]}
+    assert json.loads((await run(project, verb, "--all", "--json")).out) == {"v": 1, "verb": verb, "objects": ["Chat/me"], "kept": {}}
     assert agent.calls == [("Chat", "me", verb, None)] * 2
+
+
+async def test_an_object_that_cannot_be_evicted(agent: Any, project: Path) -> None:
+    assert (await run(project, "evict", "Chat/busy")).out == "Chat/busy  not evicted: 1 timer\n"
+    assert json.loads((await run(project, "evict", "Chat/busy", "--json")).out)["kept"] == {"Chat/busy": "1 timer"}
 
 
 async def test_a_server_with_a_token(agent: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -302,7 +302,10 @@ class Host:
                 incoming.result({"result": [call["method"], call["args"]]})
             case "evict" | "abort" | "awake":
                 self.heard.append(call["op"])
-                incoming.result({})
+                known = call["id"] == OBJECT["id"]
+                incoming.result(
+                    {"evict": {"evicted": known}, "abort": {"aborted": known}, "awake": ["1 timer"] if known else []}[call["op"]]
+                )
             case other:
                 incoming.fail({"name": "Error", "message": f"no {other}", "props": {}})
 

@@ -73,7 +73,11 @@ async def _call(
             pass  # an object without WebSockets is called through the control API
         except Closed as closed:
             raise unreachable(server, closed) from closed
-        return await _call_object(session, server, agent, method, arguments, show)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await _call_object(session, server, agent, method, arguments, show)
+        except TimeoutError:
+            raise _no_answer(agent, method, timeout_s) from None
 
 
 async def _speaks_agents_protocol(connection: Connection) -> bool:
@@ -99,8 +103,7 @@ async def _call_agent(
         try:
             frame = await connection.receive(within_s)
         except TimeoutError:
-            what = f"{agent} did not answer {method} within {timeout_s:g} s"
-            raise UserCodeError("E454", what, hint="look at the server's terminal; --timeout waits longer") from None
+            raise _no_answer(agent, method, timeout_s) from None
         if frame.get("type") != "rpc" or frame.get("id") != request:
             continue
         if not frame.get("success"):
@@ -113,6 +116,11 @@ async def _call_agent(
             return chunks, frame.get("result")
         chunks.append(frame.get("result"))
         within_s = None  # a stream may pause for as long as it likes
+
+
+def _no_answer(agent: Target, method: str, timeout_s: float) -> UserCodeError:
+    what = f"{agent} did not answer {method} within {timeout_s:g} s"
+    return UserCodeError("E454", what, hint="look at the server's terminal; --timeout waits longer")
 
 
 async def _call_object(

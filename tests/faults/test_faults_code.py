@@ -9,6 +9,8 @@ import aiohttp
 from harness.server import Server
 from harness.waiting import eventually
 
+from emulator.core.ids import Namespace
+
 LARGEST = 32 << 20
 """Bytes of the largest message (durable-objects.md 5.2)."""
 
@@ -127,8 +129,7 @@ async def test_an_object_whose_file_is_no_database(server: Server):
     """Only that object fails; the file and the next step are named."""
     assert (await server.get("/seven/count"))[0] == 200
     await server.control("POST", "objects/Thing/seven/evict")
-    rows = (await server.control("GET", "objects"))["objects"]
-    ident = next(row["id"] for row in rows if row["name"] == "seven")
+    ident = Namespace.of("faults", "Thing").id_from_name("seven")
     (file,) = server.state.rglob(f"{ident}.sqlite")
     for extra in file.parent.glob(f"{ident}.sqlite-*"):
         extra.unlink()

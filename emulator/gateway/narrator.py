@@ -101,7 +101,9 @@ class Narrator:
 
     def _ai(self, entry: Entry) -> None:
         if entry.get("problem"):
-            self._console.show(Trouble(EmuError("E502", f"model call {entry.get('model')}: {entry['problem']}")))
+            code = str(entry.get("code") or "E900")
+            what = f"model call {entry.get('model')}: {str(entry['problem']).removeprefix(f'{code} ')}"
+            self._console.show(Trouble(user_error(code, what, where=None, hint=None)))
         elif entry.get("notice"):
             self._console.show(Caution(Notice(str(entry["notice"]))))
 

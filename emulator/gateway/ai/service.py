@@ -5,8 +5,8 @@ version, and `live` says so. A `gateway` option gives its call a log id and a lo
 fallback of AI Gateway are accepted and have no effect yet, so `cf-aig-cache-status` is always MISS.
 
 A call ends with one `report`: `{type: "ai", model, call, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
-request_id, notice, problem}`. `source` is `recording`, `stub` or `none`; `problem` the text of a miss or of a break; `status` 0 means
-that the caller left before an answer began.
+request_id, notice, problem, code}`. `source` is `recording`, `stub` or `none`; `problem` the text of a miss or of a break and `code` its
+error code; `status` 0 means that the caller left before an answer began.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class _Call:
     recording: str | None = None
     notice: str | None = None
     problem: str | None = None
+    code: str | None = None
     usage: Any = None
 
 
@@ -153,7 +154,7 @@ class AiService:
             self._end(call, Response(0), 0, 0, b"", None)  # the caller left before the first byte
             raise
         except EmuError as error:
-            call.problem = error.render()
+            call.problem, call.code = error.render(), error.code
             response = envelopes.gateway_error(500, 9905, error.render(), "FixtureBroken")
         response.headers += [("cf-ai-req-id", call.request_id), *self._gateway_headers(call)]
         body_out = response.body
@@ -171,7 +172,7 @@ class AiService:
         playback = self._playback
         verdict = playback.find(call.request)
         if verdict.refusal is not None:
-            call.problem = verdict.refusal.description
+            call.problem, call.code = verdict.refusal.description, verdict.refusal.code
             return envelopes.gateway_error(400, verdict.refusal.internal_code, verdict.refusal.description, verdict.refusal.name)
         answer: Answer
         if verdict.action is Action.REPLAY and verdict.recording is not None:
@@ -234,7 +235,7 @@ class AiService:
                 ),
             )
         if failure is not None and call.problem is None:
-            call.problem = failure.what if isinstance(failure, EmuError) else repr(failure)
+            call.problem, call.code = (failure.what, failure.code) if isinstance(failure, EmuError) else (repr(failure), None)
         event = {
             "type": "ai",
             "model": model,
@@ -252,6 +253,7 @@ class AiService:
             "request_id": call.request_id,
             "notice": call.notice,
             "problem": call.problem,
+            "code": call.code,
         }
         self._calls.append(event)
         self._report(event)

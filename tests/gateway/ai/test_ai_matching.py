@@ -212,8 +212,10 @@ async def test_two_that_fit_equally_are_an_error_naming_both(bench, cassettes):
     cassettes.manual("00-a", [{"path": "$.body.prompt", "contains": "h"}], {}, repeat="forever")
     cassettes.manual("00-b", [{"path": "$.body.prompt", "contains": "i"}], {}, repeat="forever")
     for mode in (AiMode.REPLAY, AiMode.AUTO):
-        error = await answer(bench(mode), {"prompt": "hi"})
+        b = bench(mode)
+        error = await answer(b, {"prompt": "hi"})
         assert (error["internalCode"], error["name"]) == (9903, "FixtureAmbiguous")
+        assert b.events[-1]["code"] == "E504"
         assert "00-a.json" in error["description"] and "00-b.json" in error["description"]
 
 

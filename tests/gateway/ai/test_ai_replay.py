@@ -114,7 +114,7 @@ async def test_a_torn_recording_tears_after_its_last_chunk_and_a_cut_one_just_en
     with pytest.raises(NetworkFailure) as failure:
         await anext(body)
     assert (failure.value.user_message, failure.value.retryable) == ("Network connection lost.", True)
-    assert b.events[-1]["problem"] == "the recording ends with a torn connection"
+    assert (b.events[-1]["problem"], b.events[-1]["code"]) == ("the recording ends with a torn connection", "E601")
     document = json.loads(path.read_text())
     document["response"]["stream"]["end"] = "eof"
     path.write_text(json.dumps(document))

@@ -26,7 +26,7 @@ async def test_a_hit_is_replayed_and_reported(bench, cassettes):
     assert await read_json(response) == {"response": "hello"}
     (event,) = b.events
     expected = {"type": "ai", "model": "@cf/test/model", "call": "binding.run", "mode": "replay", "source": "recording"}
-    expected |= {"recording": "default/00-hi", "status": 200, "chunks": 1, "gateway": None, "notice": None, "problem": None}
+    expected |= {"recording": "default/00-hi", "status": 200, "chunks": 1, "gateway": None, "notice": None, "problem": None, "code": None}
     assert {name: event[name] for name in expected} == expected
     assert b.service.calls() == [event]
 
@@ -50,7 +50,7 @@ async def test_auto_under_ci_fails_a_miss_and_counts_it(bench):
     assert (response.status, error["internalCode"], error["name"]) == (400, 9901, "FixtureMiss")
     assert error["description"].startswith("no recording answers binding.run @cf/test/model")
     assert b.service.status()["misses"] == 1
-    assert b.events[0]["problem"] == error["description"]
+    assert (b.events[0]["problem"], b.events[0]["code"]) == (error["description"], "E502")
 
 
 async def test_live_ignores_recordings_and_says_that_there_is_no_backend(bench, cassettes):

@@ -1,0 +1,42 @@
+"""The journal in words: which error, of which culprit, an entry becomes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from emulator.errors import BackendError, InternalError, RecordingError
+from emulator.gateway.console import Console, Event, Trouble
+from emulator.gateway.narrator import Narrator
+
+
+class Shown:
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def shows(self, level: Any) -> bool:
+        return True
+
+    def show(self, event: Event) -> None:
+        self.events.append(event)
+
+
+@pytest.mark.parametrize(
+    ("code", "problem", "kind", "text"),
+    [
+        ("E501", "E501 the recording is broken\n  where  a.json $.id", RecordingError, "E501 model call @cf/m: the recording is broken\n"),
+        ("E502", "no recording answers", RecordingError, "E502 model call @cf/m: no recording answers"),
+        ("E503", "AI_FIXTURE_EXHAUSTED: used up", RecordingError, "E503 model call @cf/m: AI_FIXTURE_EXHAUSTED: used up"),
+        ("E504", "E504 two fit", RecordingError, "E504 model call @cf/m: two fit"),
+        ("E601", "a torn connection", BackendError, "E601 model call @cf/m: a torn connection"),
+        (None, "KeyError('x')", InternalError, "E900 model call @cf/m: KeyError('x')"),
+    ],
+)
+def test_a_model_call_that_failed(code: str | None, problem: str, kind: type[Exception], text: str) -> None:
+    shown = Shown()
+    Narrator(cast(Console, shown))({"kind": "ai", "model": "@cf/m", "problem": problem, "code": code, "notice": None})
+    (event,) = shown.events
+    assert isinstance(event, Trouble)
+    assert type(event.error) is kind
+    assert event.error.render().startswith(text)

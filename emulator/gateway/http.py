@@ -70,7 +70,6 @@ class Edge:
         address: str,
         assets: EdgeAssets | None = None,
         asset_rules: AssetRules | None = None,
-        log_requests: bool = True,
     ) -> None:
         """`reserved` answers the emulator's own paths. `assets` answers before the Worker, unless `asset_rules` say otherwise; None
         from it is a miss, which the Worker answers. `address` is the Host for clients that send none."""
@@ -82,7 +81,6 @@ class Edge:
         self.assets = assets
         self.asset_rules = asset_rules
         self._address = address.encode()
-        self._log_requests = log_requests
 
     def server(self) -> web.Server:
         """aiohttp's protocol factory. Limits are those of the platform's edge: 128 KiB of headers."""
@@ -109,8 +107,7 @@ class Edge:
         try:
             status, done = await self._answer(request, path)
         finally:
-            if self._log_requests:
-                self._log(request.method, path, status, time.perf_counter() - began)
+            self._log(request.method, path, status, time.perf_counter() - began)
         return done
 
     def _log(self, method: str, path: str, status: int, seconds: float) -> None:
@@ -173,7 +170,7 @@ class Edge:
             elif name == b"upgrade":
                 upgrade = pair[1].lower() == b"websocket" and request.method == "GET"
             headers.append(pair)
-        headers.append((b"cf-connecting-ip", b"127.0.0.1"))
+        headers.append((b"cf-connecting-ip", (request.remote or "127.0.0.1").encode()))
         return headers, host, upgrade, expects
 
     # -- to the client

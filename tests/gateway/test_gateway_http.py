@@ -52,6 +52,14 @@ async def test_the_host_sees_the_request_as_the_client_sent_it(server: Any) -> N
     }
 
 
+async def test_the_client_is_who_connected(server: Any) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=("127.0.0.2", 0))
+    writer.write(b"GET /head HTTP/1.1\r\nHost: h\r\nConnection: close\r\nCF-Connecting-IP: 6.6.6.6\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["headers"][-1] == ["cf-connecting-ip", "127.0.0.2"]
+
+
 async def test_a_request_without_host_gets_our_address(server: Any) -> None:
     answer = await raw(server, b"GET /head HTTP/1.0\r\n\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["url"] == f"http://127.0.0.1:{server.port}/head"

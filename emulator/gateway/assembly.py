@@ -14,7 +14,7 @@ from typing import Any
 
 import uvloop
 
-from emulator.config import Options, Project, Redactor, Reload
+from emulator.config import Notice, Options, Project, Redactor, Reload
 from emulator.config.document import shown
 from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, AssetRules, Attributor
@@ -29,7 +29,7 @@ from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.assets import AssetService
 from emulator.gateway.clocks import SystemClock
-from emulator.gateway.console import Binding, Console, Key, Note, Ready
+from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready
 from emulator.gateway.control import Control
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.egress import EgressService
@@ -154,6 +154,7 @@ class Gateway:
         if self.options.reload is not Reload.OFF:
             # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
             self._watching = loop.create_task(self.reloader.run())
+            self._watching.add_done_callback(self._watched)
         self._server = await loop.create_server(self._http, sock=self._start.listener, backlog=ports.BACKLOG)
         if self.options.fixtures.is_dir():
             # While the host starts, and not on the loop: requests may be answered before this is done.
@@ -216,6 +217,10 @@ class Gateway:
 
     # -- what happens
 
+    def _watched(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.journal.add("internal", text=f"saves are not watched any more: {type(error).__name__}: {error}")
+
     def _adopt(self, project: Project) -> None:
         """Take what is looked up anew at each use. Raises ConfigError E116 for what this process is built around."""
         fixed = {"name": project.name == self.project.name, "main": project.host is self.project.host}
@@ -229,7 +234,10 @@ class Gateway:
         self.edge.attributor = _attributor(project)
         self.book.max_message = _max_message(project)
         if self._announced:
-            self._announce(_bindings(project, self.playback))
+            try:
+                self._announce(_bindings(project, self.playback))
+            except OSError as error:
+                self.console.show(Caution(Notice(f"the ready file keeps the bindings of before: {error}")))
 
     def _announce(self, bindings: tuple[Binding, ...]) -> RunningServer:
         server = RunningServer(self.url, self._inspector, os.getpid(), (self.hosts.command.kind,), bindings)

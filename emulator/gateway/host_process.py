@@ -137,6 +137,7 @@ class HostProcess:
         self.runtime = ""
         self.ready: Ready | None = None
         self.started = False
+        self._killed = False
         self.ended: asyncio.Future[int] | None = None
         self.last_lines: list[str] = []
         self._hearer: HostListener | None = None
@@ -177,7 +178,7 @@ class HostProcess:
             why = f"ended with exit status {self.ended.result()}" if ended else "did not answer"
             what = f"the {self.kind} host {why} before it was ready" + (f":\n{lines}" if lines else "")
             self.kill()
-            raise StartError("E342", what, hint="agents-emu doctor") from error
+            raise StartError("E342", what, hint="choose another interpreter with --python") from error
         except WireError:
             self.kill()
             raise
@@ -265,8 +266,11 @@ class HostProcess:
             await asyncio.shield(self.ended)
 
     def kill(self) -> None:
-        """End it now."""
+        """End it now, and whatever it left running in its process group."""
         self._close_listener()
+        if self._killed and self._process.returncode is not None:
+            return  # the group is gone, and its number may be somebody else's by now
+        self._killed = True
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):

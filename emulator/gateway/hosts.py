@@ -8,7 +8,7 @@ before the next is started: an object never has two live instances.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,8 @@ PING_WITHIN_S = 60.0
 """Longer than the platform's 30 s of CPU time for one event: a host that is silent for so long is stuck."""
 STABLE_S = 10.0
 MAX_BACKOFF_S = 5.0
+BURY_WITHIN_S = 5.0
+"""For the kernel to end a killed process: one that waits for a dead disk may take for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Hosts:
         self._spare: HostProcess | None = None
         self._spare_task: asyncio.Task[None] | None = None
         self._replacing: HostProcess | None = None
+        self._dying: set[HostProcess] = set()
         self._known: set[HostProcess] = {first} if first else set()
         self._lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -130,21 +133,30 @@ class Hosts:
     async def _replace(self, *, keep_sockets: bool, before_start: Awaitable[None] | None = None) -> Reloaded:
         began = self._clock.now_ms()
         preparing = asyncio.ensure_future(before_start) if before_start is not None else None
-        loaded = await self._load_fresh()
-        if preparing is not None:
-            await preparing
-        if isinstance(loaded, dict):
-            return self._load_failed(began, loaded)
-        reset = await self._retire(CODE_UPDATED)
-        sockets = self._ended(keep_sockets)
-        self._serve(*loaded)
+        try:
+            loaded = await self._load_fresh()
+            if preparing is not None:
+                await preparing
+            if isinstance(loaded, dict):
+                return self._load_failed(began, loaded)
+            reset = await self._retire(CODE_UPDATED)
+            if self._stopping:
+                self._discard(loaded[0])
+                return self._load_failed(began, _error_object(_stopped()))
+            sockets = self._ended(keep_sockets)
+            self._serve(*loaded)
+        except Exception as error:
+            if self.active is None:
+                # Nobody may wait for a host that will not come.
+                self._dispatcher.fail({"name": type(error).__name__, "message": str(error), "code": "E900"})
+            raise
         return Reloaded(self._clock.now_ms() - began, sockets, reset)
 
     async def _load_fresh(self) -> tuple[HostProcess, Ready] | dict[str, Any]:
         """A process that has loaded the code as it is now, or the error object that says why there is none."""
         try:
             fresh = await self._fresh()
-        except StartError as error:
+        except EmuError as error:
             return _error_object(error)
         try:
             return fresh, await fresh.load(self._project())
@@ -159,6 +171,8 @@ class Hosts:
         old = self._replacing = self.active
         self._dispatcher.pause()
         if old is None:
+            for dead in list(self._dying):
+                await self._bury(dead)
             return None
         if old.link is not None:
             old.link.farewell = message
@@ -176,6 +190,11 @@ class Hosts:
     def _serve(self, host: HostProcess, ready: Ready) -> None:
         assert host.link is not None
         self.active = host
+        if host.link.lost:
+            # It died while the one before it drained, and nobody was told, for it did not serve yet.
+            self._served_since = asyncio.get_running_loop().time()
+            self._lost(host)
+            return
         self._modules = ready.modules
         self._served_since = asyncio.get_running_loop().time()
         host.start(self._book.handover())
@@ -197,8 +216,8 @@ class Hosts:
     async def _fresh(self) -> HostProcess:
         """A connected process that has loaded nothing of the user's: the first, the spare, or a new one."""
         if self._spare_task is not None:
-            with contextlib.suppress(StartError):
-                await self._spare_task
+            # How it ended is journaled (_finished); without a spare, a new process is the way.
+            await asyncio.wait({self._spare_task})
             self._spare_task = None
         host, self._spare = self._spare, None
         if host is not None and host.link is not None and not host.link.lost:
@@ -208,6 +227,8 @@ class Hosts:
         return host
 
     def _new(self) -> HostProcess:
+        if self._stopping:
+            raise _stopped()
         host = HostProcess(self.command, self._runtime)
         self._known.add(host)
         return host
@@ -226,12 +247,14 @@ class Hosts:
             self._spare_task = self._spawn(self._make_spare())
 
     async def _make_spare(self) -> None:
-        await asyncio.sleep(SPARE_DELAY_S)
-        host = self._new()
-        await self._connect(host)
-        host.preload(self._modules)
-        self._spare = host
-        self._spare_task = None
+        try:
+            await asyncio.sleep(SPARE_DELAY_S)
+            host = self._new()
+            await self._connect(host)
+            host.preload(self._modules)
+            self._spare = host
+        finally:
+            self._spare_task = None
 
     def _discard(self, host: HostProcess) -> None:
         host.kill()
@@ -257,15 +280,25 @@ class Hosts:
         if host is not self.active or host is self._replacing or self._stopping:
             return
         self.active = None
+        self._dying.add(host)
         self._dispatcher.pause()
         kept = self._ended(keep_sockets=True)
         self._spawn(self._recover(host, kept))
 
-    async def _recover(self, dead: HostProcess, kept: int) -> None:
+    async def _bury(self, dead: HostProcess) -> int:
+        """Make sure that a host that is lost has ended before another starts; gives its exit status."""
         dead.kill()
-        self._known.discard(dead)
         assert dead.ended is not None
-        status = await dead.ended
+        done, _ = await asyncio.wait({dead.ended}, timeout=BURY_WITHIN_S)
+        if dead in self._dying:
+            self._dying.discard(dead)
+            self._known.discard(dead)
+            if not done:
+                self._journal.add("internal", text=f"the host process {dead.pid} does not end, though it was killed")
+        return dead.ended.result() if done else -signal.SIGKILL
+
+    async def _recover(self, dead: HostProcess, kept: int) -> None:
+        status = await self._bury(dead)
         lived_s = asyncio.get_running_loop().time() - self._served_since
         self._quick_deaths = self._quick_deaths + 1 if lived_s < STABLE_S else 0
         self._journal.add("host.crashed", host=dead.kind, pid=dead.pid, status=status, sockets=kept, lines=dead.last_lines[-20:])
@@ -289,6 +322,10 @@ class Hosts:
             if not await host.link.ping(PING_WITHIN_S) and host is self.active and host is not self._replacing:
                 self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S)
                 host.kill()
+
+
+def _stopped() -> StartError:
+    return StartError("E343", "the server is shutting down")
 
 
 def _error_object(error: EmuError) -> dict[str, Any]:

@@ -76,7 +76,11 @@ class Reloader:
             yield_on_timeout=False,
         )
         async for batch in changes:
-            await self.changed({Path(path) for _, path in batch})
+            try:
+                await self.changed({Path(path) for _, path in batch})
+            except EmuError as error:
+                self._journal.add("reload.failed", code=error.code, text=error.what)
+                self._console.show(Trouble(error, "the next save tries again"))
 
     def stop(self) -> None:
         """End `run`."""
@@ -97,6 +101,8 @@ class Reloader:
         """Load the code as it is now and swap."""
         keep = self._mode is not Reload.CLOSE
         outcome = await self._hosts.reload(keep_sockets=keep)
+        if self._stop.is_set():
+            return outcome  # how it ended is no news to anybody
         if outcome.error is not None:
             self._journal.add("load.failed", error=outcome.error, kept=outcome.kept, paths=list(paths))
             return outcome

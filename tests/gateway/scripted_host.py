@@ -52,6 +52,10 @@ class Host:
             if "die at load" in source:
                 print("about to die", flush=True)
                 os._exit(3)
+            if "slow load" in source:
+                time.sleep(1.0)
+            if "die unless started" in source:
+                asyncio.get_running_loop().call_later(0.2, lambda: self.handover or os._exit(3))
             self.version = source.strip()
             exports = [{"name": "Echo", "kind": "class", "alarm": True}]
             self.link.send_json(Kind.READY, {"exports": exports, "handlers": ["fetch"], "modules": ["json"], "warnings": []})

@@ -134,6 +134,42 @@ async def test_a_crash_keeps_sockets_that_were_accepted(serve: Any, client: aioh
     await kept.close()
 
 
+async def test_a_host_that_dies_before_its_start_is_replaced(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve()
+    ws = await connect(client, server)
+    await get(client, server, "/grace/900")
+    server.write("die unless started")
+    await server.event("error", where=lambda event: "host ended" in json.dumps(event))
+    assert await ask(ws, "version") == "die unless started"
+    assert await get(client, server, "/version") == "die unless started"
+    await ws.close()
+
+
+async def test_a_crash_while_the_next_host_loads(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve()
+    ws = await connect(client, server)
+    pid = int(await get(client, server, "/pid"))
+    await until(lambda: len(server.children()) == 2)
+    server.write("slow load")
+    await asyncio.sleep(0.4)
+    os.kill(pid, signal.SIGKILL)
+    await server.event("error", where=lambda event: "host ended" in json.dumps(event))
+    assert await ask(ws, "version") == "slow load"
+    assert not alive(pid)
+    await ws.close()
+
+
+async def test_the_end_while_a_host_loads(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve()
+    await until(lambda: len(server.children()) == 2)
+    children = server.children()
+    server.write("slow load")
+    await asyncio.sleep(0.4)
+    assert await asyncio.wait_for(asyncio.to_thread(server.end), 15) == 143
+    assert not any(alive(pid) for pid in children)
+    assert '"error"' not in server.output and "Traceback" not in server.output
+
+
 async def swapping(client: aiohttp.ClientSession, server: Any, until: Any) -> None:
     """Return while a swap waits for its old host."""
     await get(client, server, "/grace/900")

@@ -177,8 +177,11 @@ class Gateway:
                 seed=self.options.seed,
             )
         )
+        for row in self.playback.status()["broken"]:
+            self.console.show(Caution(Notice(f"{row['code']} {row['what']}", row["where"], row["next"])))
         if self.token is not None:
-            self.console.show(Note("token", f"the control API needs this token: {self.token}"))
+            use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
+            self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
         self.console.listen(loop, self._key)
 
     async def stop(self) -> None:

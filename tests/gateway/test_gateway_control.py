@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -117,7 +118,7 @@ async def test_only_this_machine_may_ask(server: Any, client: aiohttp.ClientSess
 async def test_an_address_that_others_reach_needs_the_token(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve(ip="0.0.0.0")
     note = await server.event("token")
-    token = note["text"].rpartition(" ")[2]
+    token = note["text"].rpartition("AGENTS_EMU_TOKEN=")[2]
     url = f"http://127.0.0.1:{server.port}"
     for headers, query, status in [
         ({}, "", 401),
@@ -129,6 +130,18 @@ async def test_an_address_that_others_reach_needs_the_token(serve: Any, client: 
             assert response.status == status
     async with client.get(url + "/hello") as response:
         assert response.status == 200
+
+
+async def test_broken_recordings_are_told_at_start(serve: Any, make_project: Any, tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    folder = root / "fixtures" / "ai" / "default"
+    folder.mkdir(parents=True)
+    (folder / "00-cut.json").write_text('{"version": 1,')
+    (folder / "01-empty.json").write_text("{}")
+    server = serve(root)
+    told = [await server.event("warning", count) for count in (1, 2)]
+    assert all("E501 " in json.dumps(event) for event in told)
+    assert all(any(name in json.dumps(event) for event in told) for name in ("00-cut.json", "01-empty.json"))
 
 
 async def test_without_inspector_only_scheduled_is_left(serve: Any, client: aiohttp.ClientSession) -> None:

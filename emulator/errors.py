@@ -9,7 +9,6 @@
      ├─ UserCodeError      E4xx  the agent's own code failed                      exit 1
      ├─ RecordingError     E5xx  a recording is missing, stale or broken          exit 3
      ├─ BackendError       E6xx  a model backend or remote server misbehaved      exit 1
-     ├─ ClientError        E7xx  the client broke the protocol                    (never exits)
      └─ InternalError      E9xx  our bug                                          exit 70
           └─ WireError     E91x  a host and the gateway do not understand each other
 
@@ -26,7 +25,6 @@ class Culprit(Enum):
 
     USER_CODE = "user code"
     PROJECT = "project"
-    CLIENT = "client"
     BACKEND = "backend"
     MACHINE = "machine"
     EMULATOR = "agents-emu"
@@ -103,14 +101,6 @@ class BackendError(EmuError):
     culprit = Culprit.BACKEND
     exit_code = 1
     reason = "backend failed"
-
-
-class ClientError(EmuError):
-    """A client broke the protocol; only its own connection suffers."""
-
-    culprit = Culprit.CLIENT
-    exit_code = 1
-    reason = "client failed"
 
 
 class InternalError(EmuError):

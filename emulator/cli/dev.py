@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
 from emulator.cli.terminal import Terminal
 from emulator.config import Notice, Project, Redactor, load_options, load_project
 from emulator.config.options import DECLARATIONS
+from emulator.core.routing import SCHEDULED
 from emulator.errors import UsageError
-from emulator.gateway.console import Caution
+from emulator.gateway.console import Caution, Note
 
 EPILOG = """\b
 Examples:
@@ -70,6 +72,9 @@ def dev(
     terminal = Terminal(options.log_format, options.log_level, environ=os.environ, redact=redact, stdin=sys.stdin)
     for notice in (*project.notices, *option_notices, *_unsupported(project)):
         terminal.show(Caution(notice))
+    if project.crons:
+        how = f"{SCHEDULED}?cron={quote(project.crons[0])}"
+        terminal.show(Note("crons", f"crons ({', '.join(project.crons)}) run when you ask for {how}"))
 
     from emulator.gateway.main import run  # late: what it imports must not delay a message about the configuration
 

@@ -25,6 +25,8 @@ IDLE_MS = 10_000
 class State(Enum):
     """Where an object is; the values are what the control API shows."""
 
+    __hash__ = object.__hash__  # members are single objects; Enum's own hash is a Python call for each look-up
+
     INACTIVE = "inactive"
     STARTING = "starting"
     ACTIVE = "active"
@@ -34,6 +36,8 @@ class State(Enum):
 
 class Step(Enum):
     """What can happen to it."""
+
+    __hash__ = object.__hash__
 
     START = "start"
     CONSTRUCTED = "constructed"

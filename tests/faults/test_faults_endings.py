@@ -1,10 +1,9 @@
-"""Handlers that end in unusual ways still answer: a task that cancelled itself, `sys.exit()`; and a given-up alarm leaves nothing behind."""
+"""Handlers that end in unusual ways still answer: a task that cancelled itself, `sys.exit()`. A given-up alarm leaves nothing behind."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio

@@ -52,6 +52,7 @@ class Invocation(Owner):
         self._world = world
         self._code = code
         self._left = False
+        self._cut_off_timer: asyncio.TimerHandle | None = None
         self.ctx = ExecutionContext(self, world)
 
     def receiver(self) -> Any:
@@ -86,7 +87,13 @@ class Invocation(Owner):
     def answered(self) -> None:
         """The response is out: what still runs, the turn that produced it aside, has half a minute."""
         if self.held or len(self.tasks) > 1:
-            asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
+            self._cut_off_timer = asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
+
+    def on_quiet(self) -> None:
+        if self._cut_off_timer is not None:
+            # Else the timer would keep every invocation in memory for half a minute.
+            self._cut_off_timer.cancel()
+            self._cut_off_timer = None
 
     def client_left(self) -> None:
         """Nobody waits for the response any more: this code stops as soon as no `waitUntil` is pending (durable-objects.md 7)."""

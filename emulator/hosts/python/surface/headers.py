@@ -93,7 +93,8 @@ class Headers(JsProxy):
             function(value, name, self)
 
     def __iter__(self) -> Iterator[Any]:
-        return self.entries()
+        # What the SDK does for every request whose headers are read: the same pairs as `entries()`, without an iterator object around.
+        return iter([JsArray([name, value]) for name, value in self.combined()])
 
     # Pyodide gives every JavaScript object with get, has, set and delete the protocol of a Python mapping.
 
@@ -144,7 +145,7 @@ class Headers(JsProxy):
         elif hasattr(init, "__iter__") and not isinstance(init, str | dict):
             # A Map's own iterator gives pairs; seen from Python it gives keys. `to_js` of a dict is a Map.
             for pair in init.entries() if isinstance(init, JsMap) else init:
-                line = list(iterate(pair))
+                line = pair if pair.__class__ is tuple else list(iterate(pair))
                 if len(line) != 2:
                     raise js_error("TypeError", "Sequence initializer must only contain pairs.")
                 self.append(*line)

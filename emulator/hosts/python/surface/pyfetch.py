@@ -11,7 +11,6 @@ from .containers import JsArray
 from .convert import to_js_object
 from .errors import JsException
 from .response import JsResponse
-from .values import JsObject
 
 type Fetcher = Callable[..., Awaitable[Any]]
 
@@ -53,7 +52,7 @@ class FetchResponse:
     ) -> None:
         self._url = url
         self.js_response = js_response
-        self.abort_controller = abort_controller
+        self._abort_controller = abort_controller
         self.abort_signal = abort_signal
 
     def _raise_if_failed(self) -> None:
@@ -126,9 +125,15 @@ class FetchResponse:
         self._raise_if_failed()
         return (await self.buffer()).to_bytes()
 
+    @property
+    def abort_controller(self) -> AbortController:
+        """The switch of this fetch."""
+        if self._abort_controller is None:
+            self._abort_controller = AbortController()
+            self.abort_signal = self._abort_controller.signal
+        return self._abort_controller
+
     def abort(self, reason: Any = None) -> None:
-        if self.abort_controller is None:
-            raise ValueError("abort_controller is not set")
         self.abort_controller.abort(reason)
 
 
@@ -137,15 +142,16 @@ def make_pyfetch(js_fetch: Fetcher) -> Callable[..., Awaitable[FetchResponse]]:
 
     async def pyfetch(url: Any, /, *, signal: Any = None, fetcher: Any = None, **kwargs: Any) -> FetchResponse:
         """Fetches `url` (text or a JavaScript Request); AbortError, an OSError, when that fails."""
-        controller = AbortController()
-        watched = controller.signal if signal is None else AbortSignal.any(JsArray([signal, controller.signal]))
-        kwargs["signal"] = watched
+        send = fetcher or js_fetch
         try:
-            # The common call has no options of its own: no conversion to walk.
-            init = JsObject(kwargs) if len(kwargs) == 1 else to_js_object(kwargs)
-            response = await (fetcher or js_fetch)(url, init)
+            if signal is None and not kwargs:
+                # The common call: nobody can abort it before there is a response to call `abort` on, which makes its own controller.
+                return FetchResponse(url, await send(url))
+            controller = AbortController()
+            watched = controller.signal if signal is None else AbortSignal.any(JsArray([signal, controller.signal]))
+            kwargs["signal"] = watched
+            return FetchResponse(url, await send(url, to_js_object(kwargs)), controller, watched)
         except JsException as error:
             raise AbortError(error) from None
-        return FetchResponse(url, response, controller, watched)
 
     return pyfetch

@@ -7,10 +7,10 @@ fail at once with that error until a save makes the code load again.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from emulator.errors import EmuError
 from emulator.gateway.sockets import SocketBook
 from emulator.wire.exchange import Body, Outgoing
 from emulator.wire.frames import RawHeaders
@@ -45,7 +45,7 @@ class Dispatcher:
         self.link: Link | None = None
         self.failure: dict[str, Any] | None = None
         self.on_resume: list[Callable[[], None]] = []
-        self._mailbox: deque[tuple[Begin, asyncio.Future[Any]]] = deque()
+        self._mailbox: dict[asyncio.Future[Any], Begin] = {}
 
     def pause(self) -> None:
         """From now on events wait."""
@@ -57,18 +57,22 @@ class Dispatcher:
         self.failure = None
         self._book.resume(link)
         self.link = link
-        mailbox, self._mailbox = self._mailbox, deque()
-        for begin, waiting in mailbox:
-            if not waiting.done():
+        mailbox, self._mailbox = self._mailbox, {}
+        for waiting, begin in mailbox.items():
+            if waiting.done():
+                continue
+            try:
                 waiting.set_result(begin(link))
+            except EmuError as error:  # too large for a frame: its asker's trouble, not that of those behind it
+                waiting.set_exception(error)
         for callback in self.on_resume:
             callback()
 
     def fail(self, error: dict[str, Any]) -> None:
         """There is no host, and waiting does not help."""
         self.failure = error
-        mailbox, self._mailbox = self._mailbox, deque()
-        for _, waiting in mailbox:
+        mailbox, self._mailbox = self._mailbox, {}
+        for waiting in mailbox:
             if not waiting.done():
                 waiting.set_exception(NoHost(error))
 
@@ -85,26 +89,27 @@ class Dispatcher:
 
         if self.link is not None:
             return begin(self.link)
-        waiting = self._enqueue(begin)
-        try:
-            exchange: Outgoing = await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled():
-                waiting.result().cancel()
-            raise
+        exchange: Outgoing = await self._wait(begin)
         return exchange
 
     async def call(self, op: str, **fields: Any) -> Any:
         """A CALL to the host and its result. Raises NoHost, Overloaded, RemoteError or LinkLost."""
         if self.link is not None:
             return await self.link.call(op, **fields)
-        return await (await self._enqueue(lambda link: link.call(op, **fields)))
+        return await (await self._wait(lambda link: link.call(op, **fields)))
 
-    def _enqueue(self, begin: Begin) -> asyncio.Future[Any]:
+    async def _wait(self, begin: Begin) -> Any:
+        """What `begin` gives, when there is a host; cancelled when its asker has gone meanwhile."""
         if self.failure is not None:
             raise NoHost(self.failure)
         if len(self._mailbox) >= MAX_WAITING:
             raise Overloaded(f"{MAX_WAITING} requests wait already for the agent's process")
-        waiting = asyncio.get_running_loop().create_future()
-        self._mailbox.append((begin, waiting))
-        return waiting
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._mailbox[waiting] = begin
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            self._mailbox.pop(waiting, None)
+            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+                waiting.result().cancel()
+            raise

@@ -7,6 +7,7 @@ hears of it, and who the object is, is SocketBook's business.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emulator.core import sockets as rules
@@ -25,6 +26,8 @@ MAX_UNREAD = 64 * 1024 * 1024
 """Bytes that may wait for a client that does not read; more, and it is dropped."""
 LINGER_S = 2.0
 """How long a client that broke the protocol may go on sending before it is cut: cutting at once would destroy the Close frame."""
+CLOSE_WITHIN_S = 30.0
+"""How long a client may leave our Close unanswered before it is cut."""
 
 
 class ClientSocket(asyncio.Protocol):
@@ -41,6 +44,7 @@ class ClientSocket(asyncio.Protocol):
         "ended",
         "faulted",
         "id",
+        "lingering",
         "object",
         "opened_ms",
         "paused",
@@ -69,6 +73,7 @@ class ClientSocket(asyncio.Protocol):
         self.server_closed = False
         self.faulted = False
         self.ended = False
+        self.lingering: asyncio.TimerHandle | None = None
 
     # -- from the client
 
@@ -107,6 +112,8 @@ class ClientSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
         self.transport = None
+        if self.lingering is not None:
+            self.lingering.cancel()
         if not self.client_closed and not self.faulted:
             self.book.closed(self, rules.ABNORMAL, rules.ABNORMAL_REASON, clean=False)
         self.book.gone(self)
@@ -124,7 +131,7 @@ class ClientSocket(asyncio.Protocol):
             self.server_closed = True
             self._write(rfc6455.close_frame(error.code, error.text))
         self.book.faulted(self, error.text)
-        asyncio.get_running_loop().call_later(LINGER_S, self._end)
+        self._linger(LINGER_S, self._end)
 
     # -- to the client
 
@@ -145,6 +152,8 @@ class ClientSocket(asyncio.Protocol):
             self._write(rfc6455.close_frame(code, reason))
         if self.client_closed:
             self._end()
+        elif not self.ended and not self.faulted:
+            self._linger(CLOSE_WITHIN_S, self.cut)
 
     def cut(self) -> None:
         """End the connection without a Close frame."""
@@ -184,6 +193,11 @@ class ClientSocket(asyncio.Protocol):
         transport.write(data)
         if transport.get_write_buffer_size() > MAX_UNREAD:
             transport.abort()
+
+    def _linger(self, bound_s: float, then: Callable[[], None]) -> None:
+        if self.lingering is not None:
+            self.lingering.cancel()
+        self.lingering = asyncio.get_running_loop().call_later(bound_s, then)
 
     def _end(self) -> None:
         if self.transport is not None:

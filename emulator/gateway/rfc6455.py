@@ -71,7 +71,7 @@ def read_close(payload: bytes) -> tuple[int | None, str]:
     if len(payload) == 1:
         raise ProtocolError(1002, "a Close frame has half a code")
     code = _U16.unpack_from(payload)[0]
-    if not 1000 <= code <= 4999 or code in (1004, 1005, 1006, 1015):
+    if rules.close_code_error(code) is not None:
         raise ProtocolError(1002, f"a Close frame has the invalid code {code}")
     return code, payload[2:].decode("utf-8", "replace")
 

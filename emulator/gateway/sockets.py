@@ -247,6 +247,9 @@ class SocketBook:
                 socket.close(1000, "")
             else:
                 kept += not socket.ended
+        # Without a socket a pair lives no longer than its object's instance: the next constructor sets it again.
+        owners = {socket.object[:2] for socket in self.sockets.values() if socket.object is not None}
+        self._auto = {key: pair for key, pair in self._auto.items() if key in owners}
         return kept
 
     def close_all(self, code: int, reason: str) -> None:

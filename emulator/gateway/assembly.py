@@ -186,6 +186,13 @@ class Gateway:
 
     async def stop(self) -> None:
         """End everything: turns get a moment, clients a Close frame, processes no choice."""
+        try:
+            await self._stop()
+        finally:
+            # Also when the bound strikes: the last entries say what hung.
+            self.journal.close()
+
+    async def _stop(self) -> None:
         for path in self._ready_files:
             ready.remove(path, os.getpid())
         if self._server is not None:
@@ -207,7 +214,6 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
                 await self._http.shutdown(0.1)
-        self.journal.close()
 
     def quit(self, code: int) -> None:
         """Ask for the end; the first code stays."""
@@ -304,6 +310,7 @@ async def _serve(project: Project, options: Options, console: Console, start: St
             async with asyncio.timeout(STOP_WITHIN_S):
                 await gateway.stop()
         except TimeoutError:
+            start.lock.doubted()
             gateway.hosts.kill_all()
 
 

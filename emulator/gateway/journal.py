@@ -22,6 +22,8 @@ Redact = Callable[[str], str]
 
 RING = 10_000
 BATCH_S = 0.2
+MAX_FILE = 32 * 1024 * 1024
+"""Bytes of the file; then it becomes `<name>.1` in place of the one before, and a new one is begun."""
 
 
 class Journal:
@@ -37,6 +39,8 @@ class Journal:
         self._readers: list[Reader] = []
         self._seq = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._path = path
+        self._written = 0
         self._file: TextIO | None = _open_anew(path) if path is not None else None
 
     def add(self, kind: str, **fields: Any) -> Entry:
@@ -86,9 +90,14 @@ class Journal:
         """Write what is not in the file yet."""
         self._timer = None
         entries, self._unwritten = self._unwritten, []
-        if self._file is not None and entries:
-            self._file.write("".join(encode(entry) for entry in entries))
+        if self._file is not None and self._path is not None and entries:
+            text = "".join(encode(entry) for entry in entries)
+            if self._written and self._written + len(text) > MAX_FILE:
+                self._file.close()
+                self._file, self._written = _open_anew(self._path), 0
+            self._file.write(text)
             self._file.flush()
+            self._written += len(text)
 
     def close(self) -> None:
         """Write the rest and close the file."""

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from emulator.errors import StartError
+from emulator.gateway import journal as journal_module
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.journal import RING, Journal
 from emulator.gateway.ports import holder_of, is_loopback, listen
@@ -165,3 +166,16 @@ async def test_the_journal_writes_all_and_remembers_the_newest(tmp_path: Path) -
     Journal(SystemClock(), path).close()
     lines = path.with_name("journal.ndjson.1").read_text("ascii").splitlines()
     assert json.loads(lines[0])["number"] == 0 and json.loads(lines[-1])["kind"] == "last"
+
+
+async def test_the_journals_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "MAX_FILE", 1000)
+    path = tmp_path / "journal.ndjson"
+    journal = Journal(SystemClock(), path)
+    for number in range(7):
+        journal.add("x", text="y" * 400, number=number)
+        journal.flush()
+    journal.close()
+    kept = [[json.loads(line)["number"] for line in file.read_text().splitlines()] for file in (path.with_name("journal.ndjson.1"), path)]
+    assert kept == [[4, 5], [6]]
+    assert sorted(os.listdir(tmp_path)) == ["journal.ndjson", "journal.ndjson.1"]

@@ -22,7 +22,14 @@ ALLOWED = {
 }
 """Rings that are closed; the gateway and the command line may use any library."""
 
-FORBIDDEN = {"gateway": {"hosts/python", "hosts", "cli"}, "hosts": {"gateway", "cli", "config"}}
+FORBIDDEN = {
+    "gateway": {"hosts/python", "hosts", "cli"},
+    "hosts": {"gateway", "cli", "config"},
+    "cli": {"hosts/python", "hosts", "wire"},
+}
+
+CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"}
+"""All that the command line knows of the rings below config: addresses, and the three doors of the gateway."""
 
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
@@ -61,7 +68,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
-            if module in ("emulator", "emulator.hosts"):  # `from emulator import wire` is an import of emulator.wire
+            if module in ("emulator", "emulator.hosts", "emulator.gateway"):  # `from emulator import wire` is an import of emulator.wire
                 for alias in node.names:
                     yield node.lineno, f"{module}.{alias.name}"
             else:
@@ -87,6 +94,34 @@ def test_imports_point_inwards() -> None:
     assert found == []
 
 
+def beyond_the_doors(path: Path) -> list[str]:
+    """Imports of the command line that reach into the gateway or the core."""
+    found = ((line, name) for line, name in imports(path) if ring_of_import(name) in ("gateway", "core") and name not in CLI_MAY)
+    return [f"{path.relative_to(ROOT)}:{line} imports {name}" for line, name in found]
+
+
+def test_the_command_line_uses_the_doors() -> None:
+    assert [line for path in modules() if ring_of(path) == "cli" for line in beyond_the_doors(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "fits"),
+    [
+        ("from emulator.gateway import ready", True),
+        ("from emulator.gateway.console import Note", True),
+        ("from emulator.gateway import ready, journal", False),
+        ("def f():\n    from emulator.gateway.assembly import serve", False),
+        ("import emulator.core.ids", False),
+    ],
+)
+def test_the_doors_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, fits: bool) -> None:
+    path = tmp_path / "cli" / "module.py"
+    path.parent.mkdir()
+    path.write_text(source)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert (beyond_the_doors(path) == []) is fits
+
+
 def test_the_core_is_pure() -> None:
     """Time and chance are arguments (design 1.4)."""
     found = []
@@ -102,7 +137,7 @@ def test_rings_exist() -> None:
     """A renamed folder must not turn a rule off."""
     rings = {ring_of(path) for path in modules()}
     assert set(ALLOWED) <= rings
-    assert "gateway" in rings
+    assert {"gateway", "cli"} <= rings
 
 
 @pytest.mark.parametrize(
@@ -120,6 +155,8 @@ def test_rings_exist() -> None:
         ("hosts/python", "import js", True),
         ("gateway", "from emulator.hosts.python import loop", False),
         ("gateway", "import aiohttp", True),
+        ("cli", "from emulator.hosts.python import loop", False),
+        ("cli", "import emulator.wire.frames", False),
     ],
 )
 def test_the_rules_catch_what_they_should(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ring: str, source: str, fits: bool) -> None:

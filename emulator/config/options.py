@@ -182,7 +182,7 @@ class Options:
     ] = Reload.KEEP
     seed: Annotated[
         int | None,
-        Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Seed of everything random in the emulator.", "N"),
+        Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Seed of the random part of alarm retries.", "N"),
     ] = None
     idle_ms: Annotated[
         int,

@@ -99,6 +99,7 @@ class Gateway:
             journal=self.journal,
             clock=self.clock,
             on_host_ended=self.objects.host_ended,
+            on_warning=lambda text: console.show(Caution(Notice(text))),
             first=start.first,
         )
         self.reloader = Reloader(

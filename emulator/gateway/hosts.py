@@ -57,9 +57,11 @@ class Hosts:
         journal: Journal,
         clock: Clock,
         on_host_ended: Callable[[], None],
+        on_warning: Callable[[str], None],
         first: HostProcess | None = None,
     ) -> None:
-        """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left."""
+        """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left.
+        `on_warning`: a host has loaded the code and has something to say about its environment; each says it again."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -69,6 +71,7 @@ class Hosts:
         self._journal = journal
         self._clock = clock
         self._on_host_ended = on_host_ended
+        self._on_warning = on_warning
         self._first = first
         self.active: HostProcess | None = None
         self._spare: HostProcess | None = None
@@ -202,6 +205,8 @@ class Hosts:
         self._journal.add("host.serving", host=host.kind, pid=host.pid, runtime=host.runtime)
         if self._watchdog is None or self._watchdog.done():
             self._watchdog = self._spawn(self._watch())
+        for warning in ready.warnings:
+            self._on_warning(warning)
         self._want_spare()
 
     def _load_failed(self, began: int, error: dict[str, Any]) -> Reloaded:

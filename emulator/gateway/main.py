@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +76,9 @@ def host_command(project: Project, options: Options, console: Console) -> HostCo
         console.show(Caution(notice))
     # -P: the folder a host is started in shall not shadow our package.
     arguments = [str(interpreter.path), "-P", "-m", "emulator.hosts.python"]
+    if interpreter.path != Path(sys.executable):
+        # Our own copy of the SDKs, which are pure Python for 3.12 and newer, behind everything the project's environment has.
+        arguments += ["--fallback-path", sysconfig.get_path("purelib")]
     return HostCommand(project.host.value, arguments, project.root)
 
 

@@ -334,6 +334,13 @@ async def test_kill_9_of_the_gateway_leaves_no_child(serve: Any, client: aiohttp
     assert left[0] not in os.listdir(tempfile.gettempdir())
 
 
+async def test_what_a_host_warns_of_is_shown_once(serve: Any, client: aiohttp.ClientSession) -> None:
+    server = serve()
+    server.write("v2")
+    await server.event("reload")
+    assert [line["notice"]["what"] for line in server.lines() if line.get("ev") == "warning"] == ["it works"]
+
+
 async def test_a_host_sees_our_package_and_none_of_our_dependencies(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     pid = await get(client, server, "/pid")

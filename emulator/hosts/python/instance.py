@@ -77,6 +77,7 @@ class Instance(Owner):
         self.gate: InputGate = InputGate()
         self.user_object: Any = None
         self._constructed = False
+        self._name_written = False
         self.broken: JsException | None = None
         self._loop = cast(HostLoop, asyncio.get_running_loop())
         self._inbox: deque[Turn] = deque()
@@ -182,6 +183,10 @@ class Instance(Owner):
         if self.dead:
             return
         try:
+            if not self._name_written and self.storage.is_dirty:
+                # With the first writes of each life: who wakes the object later, or opens its file, may know the id alone.
+                self._name_written = True
+                self.storage.write_name()
             self.storage.commit()
         except CommitFailed as failure:
             self._commit_failed(failure)

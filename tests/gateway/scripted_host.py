@@ -38,6 +38,7 @@ class Host:
         self.alarm_outcome = "done"
         self.done = asyncio.Event()
         self.grace_s = 0.0
+        self.protocol = 99 if Path("other-protocol.log").exists() else frames.PROTOCOL
 
     # -- session
 
@@ -320,7 +321,7 @@ class Host:
 async def main(path: str) -> None:
     host = Host()
     await asyncio.get_running_loop().create_unix_connection(lambda: host.link, path)
-    hello = {"protocols": [frames.PROTOCOL], "kind": "python", "pid": os.getpid(), "runtime": "scripted"}
+    hello = {"protocols": [host.protocol], "kind": "python", "pid": os.getpid(), "runtime": "scripted"}
     host.link.send_json(Kind.HELLO, hello)
     await host.done.wait()
 

@@ -170,6 +170,19 @@ async def test_the_end_while_a_host_loads(serve: Any, client: aiohttp.ClientSess
     assert '"error"' not in server.output and "Traceback" not in server.output
 
 
+async def test_hosts_that_do_not_understand_us_leave_the_old_serving(serve: Any, client: aiohttp.ClientSession) -> None:
+    server = serve()
+    mark = server.root / "other-protocol.log"
+    mark.touch()
+    server.write("v2")
+    await server.event("error", where=lambda event: event["error"]["code"] == "E915")
+    assert await get(client, server, "/version") == "v1"
+    mark.unlink()
+    server.write("v3")
+    await server.event("reload")
+    assert await get(client, server, "/version") == "v3"
+
+
 async def swapping(client: aiohttp.ClientSession, server: Any, until: Any) -> None:
     """Return while a swap waits for its old host."""
     await get(client, server, "/grace/900")

@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from emulator.config import load_options, load_project
 from emulator.errors import StartError
 from emulator.gateway import journal as journal_module
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.journal import RING, Journal
+from emulator.gateway.main import host_command
 from emulator.gateway.ports import holder_of, is_loopback, listen
 from emulator.gateway.state_lock import StateLock
 
@@ -145,6 +147,24 @@ def test_two_servers_on_one_folder(serve: Any, make_project: Any, tmp_path: Path
     first = serve(root)
     with pytest.raises(AssertionError, match=rf"E321 another agents-emu \(process {first.process.pid}\)"):
         serve(root)
+
+
+class Silent:
+    """A Console that nobody looks at."""
+
+    def show(self, event: Any) -> None: ...
+
+
+def test_an_environment_of_the_projects_own_gets_our_copies_of_the_sdks(make_project: Any, tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    project = load_project(root, config=None, environment=None, env_files=(), variables={}, environ={})
+    options, _ = load_options(root, {}, environ={}, cwd=root)
+    assert "--fallback-path" not in host_command(project, options, Silent()).arguments  # type: ignore[arg-type]
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (root / ".venv" / "pyvenv.cfg").write_text("version = 3.12.1\n")
+    *_, flag, folder = host_command(project, options, Silent()).arguments  # type: ignore[arg-type]
+    assert flag == "--fallback-path" and (Path(folder) / "workers").is_dir()
 
 
 async def test_the_journal_writes_all_and_remembers_the_newest(tmp_path: Path) -> None:

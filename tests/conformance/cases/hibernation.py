@@ -103,8 +103,9 @@ CASES = (
     ),
     Case(
         "S-100b",
-        "an auto-response outlives the host's process",
+        "an auto-response outlives the host's process, as the sockets that it answers do",
         (
+            Open(accept=accept()),
             Run(call(["!ctx.setWebSocketAutoResponse", ["new", "WebSocketRequestResponsePair", "ping", "pong"]])),
             Verb("hosts/python/crash"),
             Until(call(["let", "pair", ["!ctx.getWebSocketAutoResponse"]], ["@pair.request"]), "ping"),

@@ -122,7 +122,7 @@ def subject(entry: Entry) -> Subject | None:
 
 
 def user_error(code: str, what: str, *, where: str | None, hint: str | None) -> EmuError:
-    """One of our own errors that user code ran into, of the culprit that its code says."""
+    """One of our own errors that user code or a call of it ran into, of the culprit that its code says."""
     kinds: dict[str, type[EmuError]] = {"E3": StartError, "E4": UserCodeError, "E5": RecordingError, "E6": BackendError}
     return kinds.get(code[:2], InternalError)(code, what, where=where, hint=hint)
 
@@ -132,7 +132,7 @@ def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:
     rest = "the last code that loaded goes on serving; save a fix" if kept else "save a fix; requests get this error until then"
     hint = f"{error['hint']}\n{rest}" if error.get("hint") else rest
     if error.get("code"):
-        return UserCodeError(str(error["code"]), str(error.get("message", "")), where=place(error), hint=hint)
+        return user_error(str(error["code"]), str(error.get("message", "")), where=place(error), hint=hint)
     what = f"the project's code does not load: {error.get('name', 'Error')}: {error.get('message', '')}"
     return UserCodeError("E411", what, where=place(error), hint=hint)
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from emulator.errors import BackendError, InternalError, RecordingError
+from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
 from emulator.gateway.console import Console, Event, Trouble
-from emulator.gateway.narrator import Narrator
+from emulator.gateway.narrator import Narrator, load_error
 
 
 class Shown:
@@ -40,3 +40,10 @@ def test_a_model_call_that_failed(code: str | None, problem: str, kind: type[Exc
     assert isinstance(event, Trouble)
     assert type(event.error) is kind
     assert event.error.render().startswith(text)
+
+
+@pytest.mark.parametrize(("code", "kind"), [("E343", StartError), ("E424", UserCodeError), ("E915", InternalError), (None, UserCodeError)])
+def test_a_load_that_failed_names_its_culprit(code: str | None, kind: type[EmuError]) -> None:
+    error = load_error({"name": "Error", "message": "no", "code": code}, kept=True)
+    assert type(error) is kind
+    assert error.code == (code or "E411")

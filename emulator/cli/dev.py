@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 import click
 
@@ -73,7 +73,7 @@ def dev(
     for notice in (*project.notices, *option_notices, *_unsupported(project)):
         terminal.show(Caution(notice))
     if project.crons:
-        how = f"{SCHEDULED}?cron={quote(project.crons[0])}"
+        how = f"{SCHEDULED}?cron={quote_plus(project.crons[0], safe='*/')}"
         terminal.show(Note("crons", f"crons ({', '.join(project.crons)}) run when you ask for {how}"))
 
     from emulator.gateway.main import run  # late: what it imports must not delay a message about the configuration

@@ -58,6 +58,7 @@ def make_project(folder: Path) -> Path:
         "compatibility_flags": ["python_workers"],
         "durable_objects": {"bindings": [{"name": "THING", "class_name": "Thing"}]},
         "migrations": [{"tag": "v1", "new_sqlite_classes": ["Thing"]}],
+        "triggers": {"crons": ["*/5 * * * *"]},
     }
     (folder / "wrangler.jsonc").write_text(json.dumps(configuration))
     (folder / "src" / "entry.py").write_text(ENTRY)
@@ -88,6 +89,7 @@ def journal(server: Server) -> str:
 async def test_a_secret_is_shown_nowhere(tmp_path: Path):
     source = make_project(tmp_path / "source")
     async with serving(source, tmp_path) as server:
+        assert "/cdn-cgi/handler/scheduled?cron=*/5+*+*+*+*" in server.output()
         await do_everything(server)
         told = [f"{how} [secret KEY]" for how in ("printed", "raw", "RuntimeError: raised", "scheduled", "alarm with")]
         await shows(server, *told)

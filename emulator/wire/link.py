@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Container
+from time import perf_counter
 from typing import Any, Protocol, cast
 
 from emulator.errors import WireError
@@ -24,6 +25,10 @@ _FIRST_EXCHANGE = int(Kind.REQUEST)
 _EMPTY = contextvars.Context()
 """Writing is nobody's code."""
 
+
+GATHER_S = 0.000_12
+"""How long a frame may wait for more to be written with it. One write for everything would be cheapest, and make the two processes take
+turns: each would stand still while the other works through its whole batch."""
 
 WRITE_BUFFER = 4 * 1024 * 1024
 """Bytes that may wait to be written before the link counts as congested."""
@@ -66,6 +71,7 @@ class Link(asyncio.Protocol):
         self._exchanges: dict[int, Outgoing | Incoming] = {}
         self._out: list[bytes] = []
         self._reading = False
+        self._queued_s = 0.0
         self._transport: asyncio.Transport | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,14 +89,18 @@ class Link(asyncio.Protocol):
         """Queue one frame; the frames of one loop turn leave in one write. Frames sent after the loss go nowhere."""
         if self.lost or self._loop is None:
             return
-        if not self._out and not self._reading:
-            self._loop.call_soon(self.flush, context=_EMPTY)
+        if not self._out:
+            self._queued_s = perf_counter()
+            if not self._reading:
+                self._loop.call_soon(self.flush, context=_EMPTY)
         length = len(payload)
         if length > frames.MAX_PAYLOAD:
             raise WireError("E912", f"a frame of {length} bytes is over the limit of {frames.MAX_PAYLOAD}")
         self._out.append(frames.HEAD.pack(length, kind, flags, ident, self._clock()))
         if payload:
             self._out.append(payload)
+        if len(self._out) > 2 and perf_counter() - self._queued_s > GATHER_S:
+            self.flush()
 
     def flush(self) -> None:
         """Write what is queued now."""

@@ -109,9 +109,13 @@ class Journal:
             self._file = None
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=str)
+"""Made once: `json.dumps` with arguments makes one for each entry."""
+
+
 def encode(entry: Entry) -> str:
     """One NDJSON line, in ASCII: a client's path and a user's log line may hold anything."""
-    return json.dumps(entry, separators=(",", ":"), default=str) + "\n"
+    return _ENCODER.encode(entry) + "\n"
 
 
 def _open_anew(path: Path) -> TextIO:

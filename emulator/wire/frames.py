@@ -56,6 +56,8 @@ class Kind(IntEnum):
     GONE = 39
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 KINDS = frozenset(int(kind) for kind in Kind)
 
 # Flags of REQUEST and RESPONSE.
@@ -125,7 +127,7 @@ def encode(kind: int, ident: int, now_ms: int, payload: bytes = b"", flags: int 
 
 def write_json(value: Any) -> bytes:
     """A JSON payload."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _ENCODER.encode(value).encode("utf-8", "surrogatepass")
 
 
 def read_json(payload: bytes) -> Any:

@@ -43,6 +43,9 @@ class ObjectWorld(Protocol):
     def object_changed(self, handle: ObjectHandle) -> None:
         """An instance began or ended."""
 
+    def auto_response_changed(self, handle: ObjectHandle) -> None:
+        """The gateway answers for sleeping objects, so it must know the pair."""
+
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error of user code that nobody else hears."""
 
@@ -201,6 +204,10 @@ class ObjectHandle:
             record.forget_object()
         instance.storage.close()
         hibernatable = bool(self.sockets)
+        if not hibernatable and self.auto_response is not None:
+            # Without a socket there is nobody to answer: the next life's constructor sets the pair again.
+            self.auto_response = None
+            self.world.auto_response_changed(self)
         if self.lifecycle.state is State.STARTING and step is Step.EXPIRE:
             step = Step.RESET
         self.lifecycle.step(step, _now_ms(), hibernatable=hibernatable)

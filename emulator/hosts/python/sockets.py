@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emulator.core import sockets as rules
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.instance import Instance, Turn
-from emulator.hosts.python.owner import Owner
+from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.websocket import WebSocket
@@ -135,6 +135,8 @@ class StandardSocket:
         self._owner = owner
         self._connecting = connecting
         self._early: list[Frame] = []
+        # A socket that a critical section opens belongs to it: what comes from it must not wait for the section's end.
+        self._section = current_section.get() if connecting is not None else None
         self.socket = socket
         if owner is not None:
             owner.hold("socket")
@@ -173,24 +175,25 @@ class StandardSocket:
         elif kind == _GONE:
             self.end()
         elif kind == _TEXT:
-            self._deliver(lambda: self.socket.deliver_text(frame.payload.decode("utf-8", "replace")))
+            self.deliver(lambda: self.socket.deliver_text(frame.payload.decode("utf-8", "replace")))
             self._hub.link.send(_CREDIT, self._ident, frames.write_credit(len(frame.payload)))
         elif kind == _BINARY:
-            self._deliver(lambda: self.socket.deliver_binary(frame.payload))
+            self.deliver(lambda: self.socket.deliver_binary(frame.payload))
             self._hub.link.send(_CREDIT, self._ident, frames.write_credit(len(frame.payload)))
         elif kind == _CLOSE and frame.flags & frames.CLEAN:
-            self._deliver(lambda: self.socket.deliver_close(*frames.read_close(frame.payload)))
+            self.deliver(lambda: self.socket.deliver_close(*frames.read_close(frame.payload)))
         elif kind == _CLOSE:
-            self._deliver(self.socket.deliver_lost)
+            self.deliver(self.socket.deliver_lost)
         elif kind == _FAULT:
-            self._deliver(lambda: self.socket.deliver_error(frame.payload.decode("utf-8", "replace")))
+            self.deliver(lambda: self.socket.deliver_error(frame.payload.decode("utf-8", "replace")))
 
-    def _deliver(self, arrive: Any) -> None:
+    def deliver(self, arrive: Any) -> None:
+        """Something arrived for the listeners: it passes the input gate of the code that holds the socket."""
         owner = self._owner
         if owner is None:
             arrive()
         else:
-            owner.resume(None, lambda: owner.fresh_context().run(arrive))
+            owner.resume(self._section, lambda: owner.fresh_context().run(arrive))
 
     def cut(self) -> None:
         """Its owner was reset: drop the connection."""
@@ -289,8 +292,6 @@ class SocketHub:
 
     def connect(self, socket: WebSocket, url: str, protocols: list[str]) -> None:
         """`new WebSocket(url)`: the gateway opens it; from then on it is a standard socket of the running code."""
-        from emulator.hosts.python.owner import current_owner
-
         owner = current_owner.get()
         headers = [(b"sec-websocket-protocol", ", ".join(protocols).encode("latin-1"))] if protocols else []
         outgoing = self.link.request(b"egress", b"GET", url.encode(), headers, upgrade=True)
@@ -302,21 +303,15 @@ class SocketHub:
             answer = None if error is not None or future.cancelled() else future.result()
             if answer is None or not answer.upgraded:
                 text = f"WebSocket connection to {url} failed: {error or (answer and answer.status)}"
+                standard.deliver(lambda: socket.deliver_error(text))
                 standard.end()
-                self._arrive(owner, lambda: socket.deliver_error(text))
                 return
             chosen = next((value.decode("latin-1") for name, value in answer.headers if name.lower() == b"sec-websocket-protocol"), "")
             socket.attach(standard)
-            self._arrive(owner, lambda: socket.deliver_open(chosen))
+            standard.deliver(lambda: socket.deliver_open(chosen))
             standard.open()
 
         outgoing.answer.add_done_callback(connected)
-
-    def _arrive(self, owner: Owner | None, arrive: Any) -> None:
-        if owner is None:
-            arrive()
-        else:
-            owner.resume(None, lambda: owner.fresh_context().run(arrive))
 
     # -- frames
 

@@ -36,6 +36,18 @@ class Body(JsProxy):
     _stream: ReadableStream | None
     _used: bool
 
+    def _receive(self, headers: list[tuple[str, str]], body: bytes | ByteSource | None) -> None:
+        """Header lines and body as they came over the wire, kept and not copied."""
+        self._headers = Headers.received(headers)
+        if body is None or isinstance(body, bytes):
+            self._known = body
+            self._source = None
+        else:
+            self._known = None
+            self._source = body
+        self._stream = None
+        self._used = False
+
     @property
     def headers(self) -> Headers:
         return self._headers

@@ -67,15 +67,7 @@ class JsRequest(Body):
         request = cls.__new__(cls)
         request.method = method
         request.url = url
-        request._headers = Headers.received(headers)
-        if body is None or isinstance(body, bytes):
-            request._known = body
-            request._source = None
-        else:
-            request._known = None
-            request._source = body
-        request._stream = None
-        request._used = False
+        request._receive(headers, body)
         request._signal = signal
         request.cf = jsnull if cf is None else cf
         request.redirect = redirect

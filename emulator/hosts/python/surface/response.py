@@ -72,15 +72,7 @@ class JsResponse(Body):
         response = cls.__new__(cls)
         response.status = status
         response.statusText = REASONS.get(status, "") if status_text is None else status_text
-        response._headers = Headers.received(headers)
-        if body is None or isinstance(body, bytes):
-            response._known = body
-            response._source = None
-        else:
-            response._known = None
-            response._source = body
-        response._stream = None
-        response._used = False
+        response._receive(headers, body)
         response.url = url
         response.redirected = redirected
         response.webSocket = jsnull if socket is None else socket

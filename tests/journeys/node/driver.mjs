@@ -38,11 +38,13 @@ const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 // A rejection that nobody handles is a finding of the journey, not a reason to end all of them.
 process.on("unhandledRejection", (reason) => console.error("unhandled rejection:", reason));
 
-createInterface({ input: process.stdin }).on("line", async (line) => {
-  const { n, op, ...rest } = JSON.parse(line);
-  try {
-    answer({ n, value: (await operations[op](rest)) ?? null });
-  } catch (error) {
-    answer({ n, error: error?.message ?? String(error) });
-  }
-}).on("close", () => process.exit(0));
+createInterface({ input: process.stdin })
+  .on("line", async (line) => {
+    const { n, op, ...rest } = JSON.parse(line);
+    try {
+      answer({ n, value: (await operations[op](rest)) ?? null });
+    } catch (error) {
+      answer({ n, error: error?.message ?? String(error) });
+    }
+  })
+  .on("close", () => process.exit(0));

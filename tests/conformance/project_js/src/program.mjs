@@ -46,7 +46,11 @@ function* evaluate(program, scope) {
   const values = [];
   for (const arg of args) values.push(yield* evaluate(arg, scope));
   if (Object.hasOwn(plain, name)) return plain[name](scope, ...values);
-  return yield* member(scope, name, values.map((value) => (value instanceof Begun ? value.promise : value)));
+  return yield* member(
+    scope,
+    name,
+    values.map((value) => (value instanceof Begun ? value.promise : value)),
+  );
 }
 
 // `root.path.method` calls and awaits; `!` before it does not await; `@` reads; `=` writes.
@@ -131,7 +135,7 @@ const special = {
   },
   *await(scope, program) {
     const promised = yield* evaluate(program, scope);
-    return yield (promised instanceof Begun ? promised.promise : promised);
+    return yield promised instanceof Begun ? promised.promise : promised;
   },
   *settled(scope, ...programs) {
     const promises = [];
@@ -210,10 +214,12 @@ const plain = {
 class Sent {
   constructor(value) {
     this.value = value;
-    if (value && typeof value === "object" && !Array.isArray(value)) for (const key of Object.keys(value)) if (key !== "value") this[key] = value[key];
+    if (value && typeof value === "object" && !Array.isArray(value))
+      for (const key of Object.keys(value)) if (key !== "value") this[key] = value[key];
   }
 }
-const sent = (value) => (value && typeof value === "object" && value.$ === undefined ? new Sent(value) : value?.$ ? literal(value) ?? new Sent(value) : value);
+const sent = (value) =>
+  value && typeof value === "object" && value.$ === undefined ? new Sent(value) : value?.$ ? (literal(value) ?? new Sent(value)) : value;
 
 function parsed(value) {
   if (typeof value !== "string") return value;
@@ -229,15 +235,24 @@ const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2,
 
 function literal(tagged) {
   switch (tagged.$) {
-    case "undefined": return undefined;
-    case "number": return Number(tagged.text);
-    case "bigint": return BigInt(tagged.text);
-    case "Date": return new Date(tagged.ms);
-    case "ArrayBuffer": return unhex(tagged.hex).buffer;
-    case "Uint8Array": return unhex(tagged.hex);
-    case "Map": return new Map(tagged.entries);
-    case "Set": return new Set(tagged.items);
-    case "RegExp": return new RegExp(tagged.source, tagged.flags);
+    case "undefined":
+      return undefined;
+    case "number":
+      return Number(tagged.text);
+    case "bigint":
+      return BigInt(tagged.text);
+    case "Date":
+      return new Date(tagged.ms);
+    case "ArrayBuffer":
+      return unhex(tagged.hex).buffer;
+    case "Uint8Array":
+      return unhex(tagged.hex);
+    case "Map":
+      return new Map(tagged.entries);
+    case "Set":
+      return new Set(tagged.items);
+    case "RegExp":
+      return new RegExp(tagged.source, tagged.flags);
   }
 }
 
@@ -252,24 +267,38 @@ export function data(value) {
   if (value === undefined) return { $: "undefined" };
   if (typeof value === "bigint") return { $: "bigint", text: String(value) };
   if (typeof value === "number" && !Number.isFinite(value)) return { $: "number", text: String(value) };
-  if (value === null || typeof value !== "object") return typeof value === "function" || typeof value === "symbol" ? { $: typeof value } : value;
+  if (value === null || typeof value !== "object")
+    return typeof value === "function" || typeof value === "symbol" ? { $: typeof value } : value;
   if (value instanceof Error) return { $: "Error", ...errorData(value) };
   switch (kind(value)) {
-    case "Array": return value.map(data);
-    case "Object": return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, data(item)]));
-    case "Map": return { $: "Map", entries: [...value].map(([key, item]) => [data(key), data(item)]) };
-    case "Set": return { $: "Set", items: [...value].map(data) };
-    case "Date": return { $: "Date", ms: value.getTime() };
-    case "RegExp": return { $: "RegExp", source: value.source, flags: value.flags };
-    case "ArrayBuffer": return { $: "ArrayBuffer", hex: hex(new Uint8Array(value)) };
-    case "Uint8Array": return { $: "Uint8Array", hex: hex(value) };
-    default: return { $: kind(value) };
+    case "Array":
+      return value.map(data);
+    case "Object":
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, data(item)]));
+    case "Map":
+      return { $: "Map", entries: [...value].map(([key, item]) => [data(key), data(item)]) };
+    case "Set":
+      return { $: "Set", items: [...value].map(data) };
+    case "Date":
+      return { $: "Date", ms: value.getTime() };
+    case "RegExp":
+      return { $: "RegExp", source: value.source, flags: value.flags };
+    case "ArrayBuffer":
+      return { $: "ArrayBuffer", hex: hex(new Uint8Array(value)) };
+    case "Uint8Array":
+      return { $: "Uint8Array", hex: hex(value) };
+    default:
+      return { $: kind(value) };
   }
 }
 
 /** Name, message and own flags of an error. */
 export function errorData(error) {
   if (!(error instanceof Error || error instanceof DOMException)) return { name: kind(error), message: String(error) };
-  const own = Object.fromEntries(Object.entries(error).filter(([key]) => key !== "stack").map(([key, item]) => [key, data(item)]));
+  const own = Object.fromEntries(
+    Object.entries(error)
+      .filter(([key]) => key !== "stack")
+      .map(([key, item]) => [key, data(item)]),
+  );
   return { ...own, name: error.name, message: error.message };
 }

@@ -1,0 +1,250 @@
+/** The host's end of the link: frames in and out over one Unix socket, and the table of open exchanges (exchange.mjs). */
+import { connect } from "node:net";
+import { monotonicMs, nowMs, setImmediate } from "../originals.mjs";
+import { Incoming, inChunks, LinkLost, Outgoing } from "./exchange.mjs";
+import { BODY_WINDOW, HAS_BODY, Inbox, jsonPayload, Kind, Outbox, requestHead, UPGRADE } from "./frames.mjs";
+
+/**
+ * What a process does with frames that are not answers.
+ * @typedef {object} Receiver
+ * @property {(incoming: Incoming) => void} onRequest a REQUEST; answer it by `respond`, `upgradeWith` or `fail`, now or later
+ * @property {(incoming: Incoming, call: {op: string}) => void} onCall a CALL; answer it by `result` or `fail`
+ * @property {(note: {op: string}, nowMs: number) => void} onNote a NOTE
+ * @property {(frame: import("./frames.mjs").Frame) => void} onSocket a frame of a socket: kinds 32 and up, CREDIT for a socket's id, and the
+ *   RESPONSE that made a socket of an exchange which was cancelled meanwhile
+ * @property {(frame: import("./frames.mjs").Frame) => void} onSession a frame of the session (kinds below 16, PING and PONG aside)
+ * @property {(error: Error|null) => void} onLost the link ended; everything that waited on it has failed already
+ */
+
+/** How long a frame may wait for more to be written with it, ms: with everything in one write the two processes would take turns. */
+const GATHER_MS = 0.12;
+/** Ids of the host are even. */
+const FIRST_ID = 2;
+const LAST_ID = 0xffff_fff0;
+
+/** One end. Everything it calls runs in the async context in which it was opened. */
+export class Link {
+  #receiver;
+  #socket = null;
+  #inbox = new Inbox();
+  #outbox = new Outbox();
+  #exchanges = new Map();
+  #nextId = FIRST_ID;
+  #clock;
+  #scheduled = false;
+  #reading = false;
+  #queuedMs = 0;
+  #flush = () => {
+    this.#scheduled = false;
+    this.flush();
+  };
+  /** Nothing can be sent any more. */
+  lost = false;
+
+  /**
+   * @param {Receiver} receiver
+   * @param {{clock?: () => number}} [options] `clock` gives ms since 1970
+   */
+  constructor(receiver, { clock = nowMs } = {}) {
+    this.#receiver = receiver;
+    this.#clock = clock;
+  }
+
+  /** Connect to the gateway's socket. What is sent before the connection stands waits for it. @param {string} path */
+  open(path) {
+    const take = (frame) => this.#take(frame);
+    this.#socket = connect({
+      path,
+      onread: {
+        buffer: () => this.#inbox.room(),
+        callback: (size) => this.#received(size, take),
+      },
+    });
+    this.#socket.on("error", (error) => this.#end(error));
+    this.#socket.on("close", () => this.#end(null));
+  }
+
+  // -- sending
+
+  /**
+   * Queue one frame. Frames sent after the loss go nowhere. Raises WireError E912 for one over the limit.
+   * @param {number} kind
+   * @param {number} id the exchange or socket, 0 = the session
+   * @param {string|Uint8Array} [payload] a text goes as UTF-8; bytes belong to the link from now on
+   * @param {number} [flags]
+   */
+  send(kind, id, payload = "", flags = 0) {
+    if (this.lost) return;
+    const first = this.#outbox.empty;
+    this.#outbox.add(kind, id, this.#clock(), payload, flags);
+    this.#queued(first);
+  }
+
+  /** Queue a frame with a JSON payload. */
+  sendJson(kind, value, id = 0) {
+    this.send(kind, id, jsonPayload(value));
+  }
+
+  /** Queue a REQUEST or RESPONSE. @param {string} head its lines @param {Uint8Array|null} whole the body, inline */
+  sendHead(kind, id, head, whole, flags = 0) {
+    if (this.lost) return;
+    const first = this.#outbox.empty;
+    this.#outbox.addHead(kind, id, this.#clock(), head, whole, flags);
+    this.#queued(first);
+  }
+
+  /** Queue the RESPONSE of `incoming`: a body within the window goes inline, others follow as credit allows. */
+  sendAnswer(incoming, head, body) {
+    this.#sendWithBody(Kind.RESPONSE, incoming, head, body, 0);
+  }
+
+  #sendWithBody(kind, exchange, head, body, flags) {
+    if (body === null || (body instanceof Uint8Array && body.length <= BODY_WINDOW)) {
+      this.sendHead(kind, exchange.id, head, body, flags);
+      return;
+    }
+    this.sendHead(kind, exchange.id, head, null, flags | HAS_BODY);
+    exchange.sendBody(body instanceof Uint8Array ? inChunks(body) : body);
+  }
+
+  /** Send a NOTE. @param {string} op @param {object} fields */
+  note(op, fields) {
+    this.sendJson(Kind.NOTE, { op, ...fields });
+  }
+
+  /**
+   * Open a REQUEST to one of the gateway's services.
+   * @param {"egress"|"ai"|"assets"} target
+   * @param {{method: string, url: string, headers: Iterable<[string, string]>}} head
+   * @param {Uint8Array|import("./exchange.mjs").BodySource|null} [body]
+   * @param {{upgrade?: boolean}} [options]
+   * @returns {Outgoing} its `answer` is a promise of an Answer
+   */
+  request(target, { method, url, headers }, body = null, { upgrade = false } = {}) {
+    const exchange = this.#open();
+    this.#sendWithBody(Kind.REQUEST, exchange, requestHead(target, method, url, headers), body, upgrade ? UPGRADE : 0);
+    return exchange;
+  }
+
+  /** Open a CALL; resolves with the result, rejects with RemoteError or LinkLost. @returns {Promise<any>} */
+  call(op, fields) {
+    const exchange = this.#open();
+    this.sendJson(Kind.CALL, { op, ...fields }, exchange.id);
+    return exchange.answer;
+  }
+
+  #open() {
+    while (this.#exchanges.has(this.#nextId)) this.#advance();
+    const exchange = new Outgoing(this, this.#nextId);
+    this.#advance();
+    if (this.lost) exchange.lost(new LinkLost("the link is closed"));
+    else this.#exchanges.set(exchange.id, exchange);
+    return exchange;
+  }
+
+  #advance() {
+    this.#nextId = this.#nextId < LAST_ID ? this.#nextId + 2 : FIRST_ID;
+  }
+
+  /** An exchange is over. */
+  forget(id) {
+    this.#exchanges.delete(id);
+  }
+
+  /** How many exchanges have not ended. */
+  get openExchanges() {
+    return this.#exchanges.size;
+  }
+
+  #queued(first) {
+    if (!first) {
+      if (monotonicMs() - this.#queuedMs > GATHER_MS) this.flush();
+      return;
+    }
+    this.#queuedMs = monotonicMs();
+    if (this.#scheduled || this.#reading) return;
+    this.#scheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  /** Write what is queued now. */
+  flush() {
+    if (this.#outbox.empty || this.#socket === null) return;
+    const socket = this.#socket;
+    const pieces = this.#outbox.drain();
+    if (pieces.length === 1) {
+      socket.write(pieces[0]);
+    } else {
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
+    // Nothing waits in the socket: the kernel has all of it.
+    if (socket.writableLength === 0) this.#outbox.reuse();
+  }
+
+  /** Send what is queued, then close; resolves when all of it has left. @returns {Promise<void>} */
+  close() {
+    this.flush();
+    return new Promise((resolve) => {
+      if (this.#socket === null || this.#socket.destroyed) resolve();
+      else this.#socket.end(resolve);
+    });
+  }
+
+  // -- receiving
+
+  #received(size, take) {
+    this.#reading = true;
+    try {
+      this.#inbox.received(size, take);
+    } catch (error) {
+      // Ours or the other side's fault, never the user's: user code does not run in here.
+      this.#end(error);
+    } finally {
+      this.#reading = false;
+      // What these frames were answered with at once leaves at once.
+      this.flush();
+    }
+    return true;
+  }
+
+  #take(frame) {
+    const kind = frame.kind;
+    if (kind >= Kind.TEXT) this.#receiver.onSocket(frame);
+    else if (kind >= Kind.REQUEST) this.#takeExchange(kind, frame);
+    else if (kind === Kind.PING) this.send(Kind.PONG, 0);
+    else if (kind !== Kind.PONG) this.#receiver.onSession(frame);
+  }
+
+  #takeExchange(kind, frame) {
+    if (kind === Kind.REQUEST) {
+      this.#receiver.onRequest(this.#accept(frame));
+    } else if (kind === Kind.CALL) {
+      this.#receiver.onCall(this.#accept(frame), frame.json());
+    } else if (kind === Kind.NOTE) {
+      this.#receiver.onNote(frame.json(), frame.nowMs);
+    } else {
+      const exchange = this.#exchanges.get(frame.id);
+      if (exchange !== undefined) exchange.take(frame);
+      else if (kind === Kind.CREDIT || (kind === Kind.RESPONSE && frame.flags & UPGRADE)) this.#receiver.onSocket(frame);
+    }
+  }
+
+  #accept(frame) {
+    const incoming = new Incoming(this, frame);
+    this.#exchanges.set(frame.id, incoming);
+    return incoming;
+  }
+
+  #end(error) {
+    if (this.lost) return;
+    this.lost = true;
+    this.#socket.destroy();
+    const loss = new LinkLost(error === null ? "the other process has ended" : error.message);
+    const exchanges = [...this.#exchanges.values()];
+    this.#exchanges.clear();
+    for (const exchange of exchanges) exchange.lost(loss);
+    this.#receiver.onLost(error);
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * One open SQLite file: how it is opened, and its compiled statements.
+ *
+ * The file is the one `wrangler dev` uses (design 4.2): WAL, `synchronous=NORMAL`, foreign keys on. Statements of our own and of user
+ * code are compiled apart: only the latter are judged by the authorizer, and a compiled statement is not judged again.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Authorizer, LIMITS } from "./sql_rules.mjs";
+import { StartError } from "./storage_errors.mjs";
+
+const OPTIONS = {
+  timeout: 2000,
+  limits: LIMITS,
+  returnArrays: true,
+  enableForeignKeyConstraints: true,
+  enableDoubleQuotedStringLiterals: true,
+  allowBareNamedParameters: false,
+};
+// Not synchronous while a new, empty file becomes a WAL one.
+const SETUP = `
+  PRAGMA synchronous = OFF;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA recursive_triggers = OFF;
+`;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+const CACHED_STATEMENTS = 256;
+
+/** A compiled statement of user code. */
+export class Prepared {
+  #columnNames = null;
+  #layout = -1;
+  /** Its rows hold integers beyond 2**53, which node:sqlite gives out as BigInt only. */
+  bigIntegers = false;
+
+  /** @param {import("node:sqlite").StatementSync} statement */
+  constructor(statement) {
+    this.statement = statement;
+  }
+
+  /**
+   * The names of its result columns, in order; looked up again when the tables may have changed since.
+   * @param {number} layout `Connection.layout`
+   * @returns {string[]}
+   */
+  columnNames(layout) {
+    if (this.#layout !== layout) {
+      this.#columnNames = this.statement.columns().map((column) => column.name);
+      this.#layout = layout;
+    }
+    return this.#columnNames;
+  }
+
+  readBigIntegers() {
+    this.bigIntegers = true;
+    this.statement.setReadBigInts(true);
+  }
+}
+
+export class Connection {
+  /** Asked about statements of user code while `judge` is on. */
+  authorizer = new Authorizer();
+  /** Counts what may have changed tables: compiled statements know their columns for one layout. */
+  layout = 0;
+  #file;
+  #own = new Map();
+  #prepared = new Map();
+
+  /**
+   * Open `path`, making it and its folders when needed. Throws StartError for a file that is no database.
+   * @param {string} path
+   */
+  constructor(path) {
+    let file = null;
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      file = new DatabaseSync(path, OPTIONS);
+      file.exec(SETUP);
+    } catch (error) {
+      file?.close();
+      throw unusable(path, error);
+    }
+    const authorizer = this.authorizer;
+    file.setAuthorizer((action, first, second) => authorizer.judge(action, first, second));
+    this.#file = file;
+  }
+
+  /** A transaction is open, whoever began it. */
+  get inTransaction() {
+    return this.#file.isTransaction;
+  }
+
+  /**
+   * Run a statement of our own.
+   * @param {string} sql
+   * @param {...any} values
+   * @returns {number} how many rows it changed, when it changes rows
+   */
+  run(sql, ...values) {
+    return this.#compiled(sql).run(...values).changes;
+  }
+
+  /**
+   * The first row of a statement of our own, undefined when there is none.
+   * @param {string} sql
+   * @param {...any} values
+   * @returns {any[] | undefined}
+   */
+  get(sql, ...values) {
+    return this.#compiled(sql).get(...values);
+  }
+
+  /**
+   * Every row of a statement of our own.
+   * @param {string} sql
+   * @param {...any} values
+   * @returns {any[][]}
+   */
+  all(sql, ...values) {
+    return this.#compiled(sql).all(...values);
+  }
+
+  /**
+   * A statement of our own that is not worth keeping.
+   * @param {string} sql
+   */
+  execute(sql) {
+    this.#file.exec(sql);
+  }
+
+  /**
+   * The compiled form of user code's `sql`. Throws SQLite's error. Call it between `authorizer.begin()` and `end()`.
+   * @param {string} sql one statement
+   * @returns {Prepared}
+   */
+  prepare(sql) {
+    const cache = this.#prepared;
+    let prepared = cache.get(sql);
+    if (prepared !== undefined) {
+      cache.delete(sql);
+    } else {
+      prepared = new Prepared(this.#file.prepare(sql));
+      if (cache.size >= CACHED_STATEMENTS) cache.delete(cache.keys().next().value);
+    }
+    cache.set(sql, prepared);
+    return prepared;
+  }
+
+  /**
+   * Compile user code's `sql` for its errors, which are thrown, and forget it. Between `authorizer.begin()` and `end()`.
+   * @param {string} sql
+   */
+  check(sql) {
+    this.#file.prepare(sql);
+  }
+
+  /** Close the file. Statements and an open transaction go with it. */
+  close() {
+    this.#own.clear();
+    this.#prepared.clear();
+    this.#file.close();
+  }
+
+  #compiled(sql) {
+    let statement = this.#own.get(sql);
+    if (statement === undefined) {
+      statement = this.#file.prepare(sql);
+      this.#own.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function unusable(path, error) {
+  if (error.errcode === SQLITE_NOTADB || error.errcode === SQLITE_CORRUPT) {
+    return new StartError("E350", `the storage file of this object is not a usable SQLite database (${error.message})`, {
+      where: path,
+      hint: `restore it from a copy, or start this object empty:  mv '${path}' '${path}.broken'`,
+      cause: error,
+    });
+  }
+  return new StartError("E351", `the storage file of this object cannot be opened (${error.message})`, {
+    where: path,
+    hint: "check that the state folder is writable, has room, and that no other program holds the file",
+    cause: error,
+  });
+}

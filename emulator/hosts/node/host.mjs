@@ -1,0 +1,283 @@
+/** The host once the project is loaded: builds every part and is what they ask of it (the composition root of this process). */
+
+import { Ai } from "./ai.mjs";
+import { captureConsole, consoleText } from "./console.mjs";
+import { DurableObjectState, keepAlive } from "./context.mjs";
+import { loopbackClass, loopbackService } from "./exports.mjs";
+import { errorObject, originOf } from "./faults.mjs";
+import { currentInstance, Instance } from "./instance.mjs";
+import { State } from "./lifecycle.mjs";
+import { describeExports, Loader } from "./loader.mjs";
+import { namespaceOf } from "./namespace.mjs";
+import { ObjectTable } from "./objects.mjs";
+import { Operations } from "./operations.mjs";
+import { monotonicMs, nowMs, process, setTimeout } from "./originals.mjs";
+import { send } from "./outbound.mjs";
+import { currentOwner } from "./owner.mjs";
+import { requestBinding } from "./rpc/fetcher.mjs";
+import { bindWorker } from "./rpc/scope.mjs";
+import { SocketHub } from "./sockets.mjs";
+import { ObjectStorage, OpenFiles, StorageRevoked } from "./storage/storage.mjs";
+import { install } from "./surface/install.mjs";
+import { endOf } from "./surface/websocket.mjs";
+import { Invocation, RequestHandler } from "./worker.mjs";
+
+/** Databases open at once; further ones close the one unused longest. */
+const MAX_OPEN_FILES = 256;
+/** How often `drain` looks whether anybody still waits. */
+const DRAIN_LOOK_MS = 5;
+
+/** One per process. */
+export class Host {
+  /** Compatibility flags that are on. @type {Record<string, boolean>} */
+  flags = {};
+  env = {};
+  exports = {};
+  /** LOAD's project (wire/README.md). @type {object | null} */
+  project = null;
+  /** @type {number} */
+  idleMs = 0;
+  /** @type {import("./loader.mjs").UserCode | null} */
+  code = null;
+  /** @type {ObjectTable | null} */
+  objects = null;
+  /** @type {RequestHandler | null} */
+  requests = null;
+  operations = new Operations(this);
+  #vars = {};
+  #loader = new Loader();
+  #files = new OpenFiles(MAX_OPEN_FILES);
+  #prepared = false;
+
+  /** Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`. @param {import("./wire/link.mjs").Link} link */
+  constructor(link) {
+    this.link = link;
+    this.sockets = new SocketHub(this, link);
+  }
+
+  // -- loading
+
+  /** Make this process the platform's runtime as far as user code can tell; once. */
+  prepare() {
+    if (this.#prepared) return;
+    this.#prepared = true;
+    install({
+      fetch: (request) => send(this.link, "egress", request),
+      openSocket: (socket, url, protocols) => this.sockets.standard.connect(endOf(socket), url, protocols),
+      log: (level, args) => this.writeLog(level, consoleText(args)),
+      nowMs,
+      unhandled: (error) => this.unhandled(error),
+      env: this.env,
+      flags: this.flags,
+      vars: this.#vars,
+      waitUntil: (promise) => this.#waitUntil(promise),
+    });
+    bindWorker({
+      env: this.env,
+      exports: this.exports,
+      waitUntil: (promise) => this.#waitUntil(promise),
+      abortIsolate: (reason) => {
+        this.writeLog("error", `abortIsolate: ${String(reason)}`);
+        this.link.flush();
+        process.exit(1);
+      },
+    });
+    captureConsole((level, text) => this.writeLog(level, text));
+    process.on("unhandledRejection", (error) => this.unhandled(error));
+    this.#loader.prepare();
+  }
+
+  /**
+   * Import libraries ahead of the user's code.
+   * @param {string[]} modules
+   */
+  async preload(modules) {
+    this.prepare();
+    await this.#loader.preload(modules);
+  }
+
+  /**
+   * Import the user's code and build env.
+   * @param {object} project
+   * @throws {import("./errors.mjs").UserCodeError}
+   */
+  async load(project) {
+    this.project = project;
+    this.idleMs = project.idle_ms;
+    Object.assign(this.flags, project.flags);
+    this.prepare();
+    this.objects = new ObjectTable(this, project.name, project.state_dir);
+    // env must be filled before the import: user code may read it at module level.
+    Object.assign(this.#vars, project.vars, project.secrets);
+    Object.assign(this.env, this.#vars);
+    for (const binding of project.bindings) this.#bind(binding);
+    this.code = await this.#loader.load(project);
+    this.#fillExports();
+    this.requests = new RequestHandler(this, { abortSignal: this.flags.enable_request_signal === true });
+  }
+
+  #bind({ kind, name, class: className }) {
+    switch (kind) {
+      case "durable_object":
+        this.env[name] = namespaceOf(this.#namespace(className));
+        break;
+      case "ai":
+        this.env[name] = new Ai((request) => send(this.link, "ai", request));
+        break;
+      case "assets":
+        this.env[name] = requestBinding((request) => send(this.link, "assets", request));
+        break;
+    }
+  }
+
+  #namespace(className) {
+    return { className, ids: this.objects.ids(className), find: (id, name) => this.objects.get(className, id, name) };
+  }
+
+  /** A class that a binding or a migration names is a namespace of its own; any other is good for facets. */
+  #fillExports() {
+    const { bindings, classes } = this.project;
+    const bound = new Set(bindings.filter(({ kind }) => kind === "durable_object").map((binding) => binding.class));
+    for (const name of this.code.objects.keys()) {
+      this.exports[name] = loopbackClass(name, bound.has(name) || name in classes ? this.#namespace(name) : null);
+    }
+    if (this.code.default !== undefined) this.exports.default = loopbackService("default", this);
+    for (const name of this.code.entrypoints.keys()) this.exports[name] = loopbackService(name, this);
+  }
+
+  /** READY (wire/README.md). */
+  describe() {
+    const { handlers, modules, warnings, inputs } = this.code;
+    return { exports: describeExports(this.code), handlers, modules, warnings, inputs };
+  }
+
+  /**
+   * From now on, and not before, objects may be opened.
+   * @param {{sockets: object[], auto_responses: object[]}} handover START (wire/README.md)
+   */
+  start({ sockets, auto_responses: autoResponses }) {
+    this.sockets.restore(sockets, autoResponses);
+  }
+
+  // -- what objects need (ObjectWorld)
+
+  storageOf(handle, hooks) {
+    let root = handle;
+    while (root.parent !== null) root = root.parent;
+    const userClass = this.code.objects.get(handle.className);
+    return new ObjectStorage({
+      path: handle.path,
+      name: handle.name,
+      files: this.#files,
+      hasAlarmHandler: userClass !== undefined && "alarm" in userClass.prototype,
+      sqliteClass: this.project.classes[root.className] === "sqlite",
+      isFacet: handle.parent !== null,
+      flags: this.flags,
+      hooks,
+    });
+  }
+
+  /** Nobody will run this object's alarm again: clear it, in the live instance's turn or, without one, in the file. */
+  dropAlarm(handle) {
+    if (handle.instance !== null) {
+      handle.instance.storage.alarmDropped();
+      return;
+    }
+    const storage = this.storageOf(handle, {
+      // Who opened the file commits it.
+      dirty() {},
+      // No user code is there to block.
+      block: (critical) => critical(),
+      alarmChanged: (timeMs) => this.indexAlarm(handle, timeMs).catch((error) => this.userError("alarm", error, handle)),
+    });
+    storage.alarmDropped();
+    storage.commit();
+    storage.close();
+  }
+
+  construct(instance) {
+    const { className, parent } = instance.handle;
+    const userClass = this.code.objects.get(className);
+    if (userClass === undefined) throw new Error(`No such Durable Object class is exported: ${className}.`);
+    const made = instance.enter(() => new userClass(new DurableObjectState(instance, this), this.env));
+    // The SDK gives its instances an alarm() of their own (node-host.md 2.2).
+    if (parent === null && typeof made.alarm === "function") instance.storage.alarmRefusal = null;
+    return made;
+  }
+
+  indexAlarm(handle, timeMs) {
+    return this.link.call("alarm", { class: handle.className, id: handle.id, name: handle.name, time_ms: timeMs });
+  }
+
+  /** Tell the gateway; an object with nothing left is forgotten here. */
+  objectChanged(handle) {
+    if (handle.instance === null) this.sockets.standard.cutOrphans();
+    if (handle.parent !== null) return;
+    this.link.note("object", handle.describe());
+    if (handle.lifecycle.state === State.INACTIVE) this.objects.forget(handle);
+  }
+
+  /** Tell the gateway, which answers for sleeping objects; not for facets, whose sockets it does not know. */
+  autoResponseChanged(handle) {
+    if (handle.parent !== null) return;
+    const { request, response } = handle.autoResponse ?? { request: null, response: null };
+    this.link.note("auto_response", { class: handle.className, id: handle.id, request, response });
+  }
+
+  // -- what user code says
+
+  /** Show an error of user code that no caller hears, unless it has been shown where it began. */
+  userError(where, error, handle) {
+    if (originOf(error)?.shown) return;
+    this.link.note("exception", { where, object: handle?.reference() ?? null, error: errorObject(error) });
+  }
+
+  /** An error that nobody handles is logged and resets nothing (S-16); what a dead instance's code meets is no news. */
+  unhandled(error, where = "unhandled rejection") {
+    const owner = currentOwner();
+    if (owner?.dead || error instanceof StorageRevoked) return;
+    this.userError(where, error, owner instanceof Instance ? owner.handle : null);
+  }
+
+  /** One line of user output. */
+  writeLog(level, text) {
+    this.link.note("log", { level, text, object: currentInstance()?.handle.reference() ?? null });
+  }
+
+  /** `waitUntil` of `cloudflare:workers`. */
+  #waitUntil(promise) {
+    const owner = currentOwner();
+    if (owner === null) throw new Error("waitUntil() can only be called while an event is being handled.");
+    keepAlive(promise, owner, this);
+  }
+
+  /** An invocation of one of this Worker's entrypoints, for service stubs (exports.mjs). */
+  begin(entrypoint, props) {
+    return new Invocation(this, entrypoint, props);
+  }
+
+  // -- the end
+
+  /**
+   * Let what somebody waits for end within the grace, reset the rest with `message`. Timers and sockets that user code merely keeps are not
+   * waited for: an object with an interval would delay every reload.
+   * @param {number} graceMs
+   * @param {string} message
+   * @returns {Promise<number>} how many were reset
+   */
+  async drain(graceMs, message) {
+    const giveUp = monotonicMs() + graceMs;
+    while (monotonicMs() < giveUp && this.#answering()) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    const reset = this.objects?.resetAll(message) ?? 0;
+    this.link.flush();
+    this.#files.closeAll();
+    return reset;
+  }
+
+  #answering() {
+    if (this.requests === null) return false;
+    if (this.requests.answering) return true;
+    for (const handle of this.objects) if (handle.instance?.answering) return true;
+    return false;
+  }
+}

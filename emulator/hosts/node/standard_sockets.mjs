@@ -1,0 +1,268 @@
+/**
+ * Sockets that live and die with the code that holds them: accepted by `accept()`, opened by `new WebSocket(url)`, or passed on from one to
+ * another. Their owner stays awake as long as they are open (S-99).
+ */
+
+import { emit, currentOwner } from "./owner.mjs";
+import { NO_CODE } from "./socket_rules.mjs";
+import { CLEAN, closePayload, creditPayload, CUT, Kind } from "./wire/frames.mjs";
+
+const { TEXT, BINARY, CLOSE, FAULT, GONE, CREDIT } = Kind;
+
+/** The standard sockets of a host, by the link's socket ids. */
+export class StandardSockets {
+  #link;
+  /** @type {Map<number, StandardSocket | Bridge>} */
+  #sockets = new Map();
+
+  /** @param {import("./wire/link.mjs").Link} link */
+  constructor(link) {
+    this.#link = link;
+  }
+
+  /** How many are open. */
+  get size() {
+    return this.#sockets.size;
+  }
+
+  /**
+   * The client of socket `id` is now at the other side of `end`.
+   * @param {number} id
+   * @param {import("./surface/websocket_end.mjs").SocketEnd} end
+   * @param {import("./owner.mjs").Owner} owner
+   */
+  bind(id, end, owner) {
+    const socket = new StandardSocket(this.#link, id, end, owner, () => this.#sockets.delete(id));
+    this.#sockets.set(id, socket);
+    end.attach(socket);
+  }
+
+  /**
+   * The client of socket `id` talks with the far side of `end`, which is connected elsewhere.
+   * @param {number} id
+   * @param {import("./surface/websocket_end.mjs").SocketEnd} end
+   * @param {import("./owner.mjs").Owner} owner
+   */
+  bridge(id, end, owner) {
+    const bridge = new Bridge(this.#link, id, end, owner, () => this.#sockets.delete(id));
+    this.#sockets.set(id, bridge);
+    end.acceptHibernatable(bridge);
+  }
+
+  /**
+   * `new WebSocket(url)`: the gateway opens it; from then on it is a standard socket of the running code.
+   * @param {import("./surface/websocket_end.mjs").SocketEnd} end
+   * @param {string} url
+   * @param {string[]} protocols
+   */
+  connect(end, url, protocols) {
+    const owner = currentOwner();
+    const headers = protocols.length > 0 ? [["sec-websocket-protocol", protocols.join(", ")]] : [];
+    emit(() => {
+      const outgoing = this.#link.request("egress", { method: "GET", url, headers }, null, { upgrade: true });
+      // Known at once: what the other side says first may come in the same read as its handshake.
+      const socket = new StandardSocket(this.#link, outgoing.id, end, owner, () => this.#sockets.delete(outgoing.id), outgoing);
+      this.#sockets.set(outgoing.id, socket);
+      outgoing.answer.then(
+        (answer) => {
+          if (answer.upgraded) socket.opened(answer);
+          else socket.refused(`WebSocket connection to ${url} failed: ${answer.status}`);
+        },
+        (error) => socket.refused(`WebSocket connection to ${url} failed: ${error.message}`),
+      );
+    });
+  }
+
+  /**
+   * A `fetch` was answered by an upgrade: `end` is its socket.
+   * @param {number} id
+   * @param {import("./surface/websocket_end.mjs").SocketEnd} end
+   */
+  adopt(id, end) {
+    const socket = new StandardSocket(this.#link, id, end, currentOwner(), () => this.#sockets.delete(id));
+    this.#sockets.set(id, socket);
+    end.attach(socket);
+  }
+
+  /** @param {import("./wire/frames.mjs").Frame} frame */
+  take(frame) {
+    const socket = this.#sockets.get(frame.id);
+    if (socket === undefined) return;
+    socket.take(frame);
+    if (frame.kind === TEXT || frame.kind === BINARY) this.#link.send(CREDIT, frame.id, creditPayload(frame.size));
+  }
+
+  /** Those whose owner has been reset drop with it (S-91). */
+  cutOrphans() {
+    for (const socket of [...this.#sockets.values()]) if (socket.owner?.dead) socket.cut();
+  }
+}
+
+/** One socket between user code and the link; the Transport of its end. */
+class StandardSocket {
+  #link;
+  #id;
+  #end;
+  #forget;
+  #connecting;
+  #early = [];
+  /** Who keeps it; null once it is over. @type {import("./owner.mjs").Owner | null} */
+  owner;
+
+  constructor(link, id, end, owner, forget, connecting = null) {
+    this.#link = link;
+    this.#id = id;
+    this.#end = end;
+    this.#forget = forget;
+    this.#connecting = connecting;
+    this.owner = owner;
+    owner?.hold("socket");
+  }
+
+  sendText(text) {
+    this.#send(TEXT, text);
+  }
+
+  sendBinary(data) {
+    this.#send(BINARY, data);
+  }
+
+  close(code, reason) {
+    this.#send(CLOSE, closePayload(code, reason));
+  }
+
+  /** Attachments are for hibernation; the gateway need not know this one. */
+  attachment() {}
+
+  #send(kind, payload) {
+    const effect = () => this.#link.send(kind, this.#id, payload);
+    if (this.owner === null) effect();
+    else this.owner.emit(effect);
+  }
+
+  /** The handshake is over: what came meanwhile comes after the `open` event. */
+  opened(answer) {
+    const protocol = answer.headers.find(([name]) => name.toLowerCase() === "sec-websocket-protocol");
+    this.#connecting = null;
+    this.#end.attach(this);
+    this.#end.deliverOpen(protocol?.[1] ?? "");
+    const early = this.#early;
+    this.#early = [];
+    for (const frame of early) this.take(frame);
+  }
+
+  /** There will be no connection. */
+  refused(text) {
+    this.#connecting = null;
+    this.#end.deliverError(text);
+    this.end();
+  }
+
+  take(frame) {
+    if (this.#connecting !== null) {
+      this.#early.push(frame);
+      return;
+    }
+    switch (frame.kind) {
+      case TEXT:
+        this.#end.deliverText(frame.text());
+        break;
+      case BINARY:
+        this.#end.deliverBinary(frame.payload);
+        break;
+      case CLOSE:
+        if (frame.flags & CLEAN) this.#end.deliverClose(frame.close().code, frame.close().reason);
+        else this.#end.deliverLost();
+        break;
+      case FAULT:
+        this.#end.deliverError(frame.text());
+        break;
+      case GONE:
+        this.end();
+        break;
+    }
+  }
+
+  /** Its owner was reset: drop the connection. */
+  cut() {
+    if (this.#connecting !== null) this.#connecting.cancel("reset");
+    else this.#link.send(CLOSE, this.#id, closePayload(null, ""), CUT);
+    this.end();
+  }
+
+  /** The connection is over. */
+  end() {
+    this.#forget();
+    const owner = this.owner;
+    this.owner = null;
+    if (owner !== null && !owner.dead) owner.release("socket");
+  }
+}
+
+/** Two connections of the link in a row: what one says goes to the other, unread by user code. The SocketEvents of the far end. */
+class Bridge {
+  #link;
+  #id;
+  #far;
+  #forget;
+  owner;
+
+  constructor(link, id, far, owner, forget) {
+    this.#link = link;
+    this.#id = id;
+    this.#far = far;
+    this.#forget = forget;
+    this.owner = owner;
+    owner.hold("socket");
+  }
+
+  // -- from the far side
+
+  text(_socket, text) {
+    this.#link.send(TEXT, this.#id, text);
+  }
+
+  binary(_socket, data) {
+    this.#link.send(BINARY, this.#id, data);
+  }
+
+  close(_socket, code, reason, wasClean) {
+    this.#link.send(CLOSE, this.#id, closePayload(code === NO_CODE ? null : code, reason), wasClean ? 0 : CUT);
+  }
+
+  error() {
+    this.cut();
+  }
+
+  // -- from the client
+
+  take(frame) {
+    switch (frame.kind) {
+      case TEXT:
+        this.#far.send(frame.text());
+        break;
+      case BINARY:
+        this.#far.send(frame.payload);
+        break;
+      case CLOSE:
+        if (frame.flags & CLEAN) this.#far.close(frame.close().code, frame.close().reason);
+        else this.#far.close(null, "");
+        break;
+      case GONE:
+        this.#end();
+        break;
+    }
+  }
+
+  cut() {
+    this.#link.send(CLOSE, this.#id, closePayload(null, ""), CUT);
+    this.#end();
+  }
+
+  #end() {
+    this.#forget();
+    const owner = this.owner;
+    this.owner = null;
+    if (owner !== null && !owner.dead) owner.release("socket");
+  }
+}

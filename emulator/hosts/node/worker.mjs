@@ -1,0 +1,221 @@
+/** Invocations of the Worker itself: a request or a cron tick, each with a context and a life of its own (durable-objects.md 7). */
+
+import { ExecutionContext } from "./context.mjs";
+import { callFetch } from "./dispatch.mjs";
+import { errorObject } from "./faults.mjs";
+import { AbortController, clearTimeout, DOMException, setTimeout } from "./originals.mjs";
+import { Owner, rootContext } from "./owner.mjs";
+import { pairsOf } from "./surface/headers.mjs";
+import { fromIncoming, intoResponse } from "./surface/incoming.mjs";
+
+/** What `waitUntil` gets after the response or the client's leaving (durable-objects.md 7). */
+const AFTER_RESPONSE_MS = 30_000;
+/** What code that reacts to the abort of its request's signal gets before it is stopped; on the platform that is its microtasks. */
+const AFTER_LEAVING_MS = 10;
+
+const NOT_ASKED_FOR = 'Worker tried to return WebSocket in a response to a request without the header "Upgrade: websocket".';
+
+/**
+ * What invocations need of the host.
+ *
+ * @typedef {object} WorkerWorld
+ * @property {object} env
+ * @property {object} exports
+ * @property {import("./loader.mjs").UserCode} code
+ * @property {import("./sockets.mjs").SocketHub} sockets
+ * @property {(where: string, error: unknown, handle: null) => void} userError
+ * @property {(level: "warn", text: string) => void} writeLog one line for the terminal
+ */
+
+/** One event of the Worker, or of another of its entrypoints. */
+export class Invocation extends Owner {
+  #world;
+  #entrypoint;
+  #left = false;
+  #cutOff = null;
+  #receiver = null;
+
+  /**
+   * @param {WorkerWorld} world
+   * @param {string} [entrypoint] the export's name
+   * @param {unknown} [props] `ctx.props`
+   */
+  constructor(world, entrypoint = "default", props = {}) {
+    super(entrypoint === "default" ? "worker" : entrypoint);
+    this.#world = world;
+    this.#entrypoint = entrypoint;
+    this.ctx = new ExecutionContext(this, world, props);
+  }
+
+  /** This invocation, as rpc/ and exports.mjs name it. */
+  get owner() {
+    return this;
+  }
+
+  /** What handles events: an instance of the entrypoint's class, made for this event, or the exported object of handlers. */
+  get receiver() {
+    this.#receiver ??= this.#makeReceiver();
+    return this.#receiver;
+  }
+
+  get #exported() {
+    const { code } = this.#world;
+    return this.#entrypoint === "default" ? code.default : code.entrypoints.get(this.#entrypoint);
+  }
+
+  #makeReceiver() {
+    const exported = this.#exported;
+    if (typeof exported === "function") return new exported(this.ctx, this.#world.env);
+    return exported ?? {};
+  }
+
+  /** What a handler gets after its event: classes have `env` and `ctx` as properties, objects of handlers are told. */
+  get #context() {
+    return typeof this.#exported === "function" ? [] : [this.#world.env, this.ctx];
+  }
+
+  /**
+   * Run the fetch handler; to be called as this owner's code.
+   * @param {import("./surface/request.mjs").Request} request
+   * @returns {Promise<import("./surface/response.mjs").Response>}
+   */
+  fetch(request) {
+    return callFetch(this.receiver, request, ...this.#context);
+  }
+
+  /**
+   * Run another handler to its end, `waitUntil`s aside.
+   * @param {string} name
+   * @param {object} event
+   * @returns {Promise<unknown>}
+   */
+  handle(name, event) {
+    return this.run(() => {
+      const receiver = this.receiver;
+      if (typeof receiver[name] !== "function") throw new Error(`Handler does not export a ${name}() function.`);
+      return receiver[name](event, ...this.#context);
+    }, name);
+  }
+
+  /** The response is out: what still runs has half a minute. */
+  answered() {
+    if (this.held === 0) return;
+    this.#cutOff = rootContext(() => setTimeout(() => this.#stopLateWork(), AFTER_RESPONSE_MS));
+  }
+
+  onQuiet() {
+    if (this.#cutOff === null) return;
+    // Else the timer would keep every invocation in memory for half a minute.
+    clearTimeout(this.#cutOff);
+    this.#cutOff = null;
+  }
+
+  /** Nobody waits for the response any more: this code stops as soon as no `waitUntil` is pending (durable-objects.md 7). */
+  clientLeft() {
+    this.#left = true;
+    this.#stopUnlessHeld();
+  }
+
+  release(what) {
+    super.release(what);
+    if (this.#left && what === "waitUntil") this.#stopUnlessHeld();
+  }
+
+  #stopUnlessHeld() {
+    if (!this.holds.has("waitUntil")) rootContext(() => setTimeout(() => this.kill(), AFTER_LEAVING_MS));
+  }
+
+  #stopLateWork() {
+    this.#cutOff = null;
+    if (this.dead || this.quiet || this.holds.has("body") || this.holds.has("socket")) return;
+    this.#world.writeLog("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.");
+    this.kill();
+  }
+}
+
+/** What `scheduled` gets. */
+export class ScheduledController {
+  /** @param {string} cron @param {number} scheduledTime ms since 1970 */
+  constructor(cron, scheduledTime) {
+    this.cron = cron;
+    this.scheduledTime = scheduledTime;
+    this.type = "scheduled";
+  }
+
+  /** Accepted and without effect: a failed tick is never repeated here. */
+  noRetry() {}
+}
+
+/** Turns REQUEST frames into invocations and their answers into responses. */
+export class RequestHandler {
+  #world;
+  #abortSignal;
+  #unanswered = 0;
+  /** Bodies on their way to clients. @type {Set<import("./owned_body.mjs").OwnedBody>} */
+  #bodies = new Set();
+
+  /**
+   * @param {WorkerWorld} world
+   * @param {{abortSignal: boolean}} options `request.signal` aborts when the client leaves (`enable_request_signal`)
+   */
+  constructor(world, { abortSignal }) {
+    this.#world = world;
+    this.#abortSignal = abortSignal;
+  }
+
+  /** A client waits for a response, or reads one. */
+  get answering() {
+    for (const body of this.#bodies) if (!body.isOpen) this.#bodies.delete(body);
+    return this.#unanswered > 0 || this.#bodies.size > 0;
+  }
+
+  /**
+   * Start an invocation for a request.
+   * @param {import("./wire/exchange.mjs").Incoming} incoming
+   */
+  take(incoming) {
+    const invocation = new Invocation(this.#world);
+    const leaving = this.#abortSignal ? new AbortController() : null;
+    incoming.onCancel = () => {
+      leaving?.abort(new DOMException("The client has disconnected", "AbortError"));
+      invocation.clientLeft();
+    };
+    this.#unanswered += 1;
+    invocation
+      .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving.signal })))
+      .then((response) => this.#answer(incoming, response, invocation))
+      .catch((error) => {
+        if (!invocation.dead) incoming.fail(errorObject(error));
+      })
+      .finally(() => {
+        this.#unanswered -= 1;
+        invocation.answered();
+      });
+  }
+
+  #answer(incoming, response, invocation) {
+    if (invocation.dead) return;
+    if (response.webSocket !== null) {
+      // S-94.
+      if (!incoming.upgrade) throw new TypeError(NOT_ASKED_FOR);
+      this.#world.sockets.bind(incoming, response, pairsOf(response.headers), invocation);
+      return;
+    }
+    const body = intoResponse(response, incoming, invocation);
+    if (body !== null) this.#bodies.add(body);
+  }
+
+  /**
+   * Run the scheduled handler to its end, `waitUntil`s aside.
+   * @param {string} cron
+   * @param {number} scheduledMs
+   */
+  async scheduled(cron, scheduledMs) {
+    const invocation = new Invocation(this.#world);
+    try {
+      await invocation.handle("scheduled", new ScheduledController(cron, scheduledMs));
+    } finally {
+      invocation.answered();
+    }
+  }
+}

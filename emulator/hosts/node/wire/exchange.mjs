@@ -1,16 +1,6 @@
 /** Exchanges on the link: an id, an answer, a body each way with credit, and the moment when it is over (wire/README.md, Exchanges). */
-import {
-  BODY_WINDOW,
-  creditPayload,
-  HAS_BODY,
-  jsonPayload,
-  Kind,
-  LAST,
-  readRequestHead,
-  readResponseHead,
-  responseHead,
-  UPGRADE,
-} from "./frames.mjs";
+import { BodyReader } from "./body_reader.mjs";
+import { BODY_WINDOW, HAS_BODY, jsonPayload, Kind, LAST, readRequestHead, readResponseHead, responseHead, UPGRADE } from "./frames.mjs";
 
 /**
  * Where a body comes from: what a `ReadableStreamDefaultReader` of bytes is, and a BodyReader too. `cancel` is called when nobody wants the
@@ -40,92 +30,6 @@ export class RemoteError extends Error {
   constructor(fields) {
     super(`${fields.name ?? "Error"}: ${fields.message ?? ""}`);
     this.fields = fields;
-  }
-}
-
-/** The body the other side sends. A BodySource, and an async iterable of chunks as they were sent. One `read` at a time. */
-export class BodyReader {
-  #exchange;
-  #chunks = [];
-  #next = 0;
-  #waiting = null;
-  #finished = false;
-  #error = null;
-  #owed = 0;
-
-  constructor(exchange) {
-    this.#exchange = exchange;
-  }
-
-  /** The next chunk, or the end. Rejects with BodyBroken or LinkLost. @returns {Promise<{done: boolean, value: Buffer|undefined}>} */
-  read() {
-    if (this.#next < this.#chunks.length) return Promise.resolve({ done: false, value: this.#take() });
-    if (this.#error !== null) return Promise.reject(this.#error);
-    if (this.#finished) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
-  }
-
-  /** Stop reading; the sender is told unless it had finished. */
-  cancel(reason = "") {
-    this.#chunks.length = this.#next = 0;
-    if (this.#finished) return;
-    this.#exchange.link.send(Kind.CANCEL, this.#exchange.id, String(reason));
-    this.#end();
-    this.#wake();
-  }
-
-  async *[Symbol.asyncIterator]() {
-    try {
-      for (let step = await this.read(); !step.done; step = await this.read()) yield step.value;
-    } finally {
-      this.cancel();
-    }
-  }
-
-  #take() {
-    const chunk = this.#chunks[this.#next];
-    this.#chunks[this.#next++] = undefined;
-    if (this.#next === this.#chunks.length) this.#chunks.length = this.#next = 0;
-    this.#owed += chunk.length;
-    // Granting half windows keeps CREDIT frames rare without letting the sender run dry.
-    if (this.#owed >= BODY_WINDOW / 2 && !this.#finished) {
-      this.#exchange.link.send(Kind.CREDIT, this.#exchange.id, creditPayload(this.#owed));
-      this.#owed = 0;
-    }
-    return chunk;
-  }
-
-  /** A BODY frame came. */
-  feed(frame) {
-    if (this.#finished) return;
-    if (frame.size > 0) this.#chunks.push(frame.payload);
-    if (frame.flags & LAST) this.#end();
-    this.#wake();
-  }
-
-  /** No more will come, because of `error`. What has come may still be read. */
-  fail(error) {
-    if (this.#finished) return;
-    this.#error = error;
-    this.#end();
-    this.#wake();
-  }
-
-  #end() {
-    this.#finished = true;
-    this.#exchange.halfDone();
-  }
-
-  #wake() {
-    const waiting = this.#waiting;
-    if (waiting === null) return;
-    this.#waiting = null;
-    if (this.#next < this.#chunks.length) waiting.resolve({ done: false, value: this.#take() });
-    else if (this.#error !== null) waiting.reject(this.#error);
-    else if (this.#finished) waiting.resolve({ done: true, value: undefined });
-    else this.#waiting = waiting;
   }
 }
 
@@ -385,11 +289,11 @@ export class Incoming extends Exchange {
    * @param {number} status
    * @param {string} reason
    * @param {Iterable<[string, string]>} headers ISO-8859-1
-   * @param {Uint8Array|BodySource|null} [body] bytes are sent whole, a source is pumped with flow control
+   * @param {string|Uint8Array|BodySource|null} [body] a text (sent as UTF-8) or bytes, or a source that is pumped with flow control
    */
   respond(status, reason, headers, body = null) {
     if (this.answered || this.cancelled) {
-      if (body !== null && !(body instanceof Uint8Array)) body.cancel("nobody waits for this response");
+      if (isSource(body)) body.cancel("nobody waits for this response");
       return;
     }
     this.answered = true;
@@ -458,6 +362,11 @@ export class Incoming extends Exchange {
     super.lost(error);
     this.onCancel?.(error.message);
   }
+}
+
+/** Whether a body is a BodySource, and not text, bytes or nothing. */
+export function isSource(body) {
+  return typeof body === "object" && body !== null && !(body instanceof Uint8Array);
 }
 
 /** A large body as a source, in pieces of half a window. @param {Uint8Array} bytes @returns {BodySource} */

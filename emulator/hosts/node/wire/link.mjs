@@ -1,8 +1,10 @@
 /** The host's end of the link: frames in and out over one Unix socket, and the table of open exchanges (exchange.mjs). */
 import { connect } from "node:net";
-import { monotonicMs, nowMs, setImmediate } from "../originals.mjs";
-import { Incoming, inChunks, LinkLost, Outgoing } from "./exchange.mjs";
-import { BODY_WINDOW, HAS_BODY, Inbox, jsonPayload, Kind, Outbox, requestHead, UPGRADE } from "./frames.mjs";
+import { Buffer, monotonicMs, nowMs, setImmediate } from "../originals.mjs";
+import { Incoming, inChunks, isSource, LinkLost, Outgoing } from "./exchange.mjs";
+import { BODY_WINDOW, HAS_BODY, jsonPayload, Kind, requestHead, UPGRADE } from "./frames.mjs";
+import { Inbox } from "./inbox.mjs";
+import { Outbox } from "./outbox.mjs";
 
 /**
  * What a process does with frames that are not answers.
@@ -18,6 +20,8 @@ import { BODY_WINDOW, HAS_BODY, Inbox, jsonPayload, Kind, Outbox, requestHead, U
 
 /** How long a frame may wait for more to be written with it, ms: with everything in one write the two processes would take turns. */
 const GATHER_MS = 0.12;
+/** UTF-16 units that take at most a window of UTF-8. */
+const LONG_TEXT = BODY_WINDOW / 3;
 /** Ids of the host are even. */
 const FIRST_ID = 2;
 const LAST_ID = 0xffff_fff0;
@@ -85,7 +89,7 @@ export class Link {
     this.send(kind, id, jsonPayload(value));
   }
 
-  /** Queue a REQUEST or RESPONSE. @param {string} head its lines @param {Uint8Array|null} whole the body, inline */
+  /** Queue a REQUEST or RESPONSE. @param {string} head its lines @param {string|Uint8Array|null} whole the body, inline */
   sendHead(kind, id, head, whole, flags = 0) {
     if (this.lost) return;
     const first = this.#outbox.empty;
@@ -99,12 +103,10 @@ export class Link {
   }
 
   #sendWithBody(kind, exchange, head, body, flags) {
-    if (body === null || (body instanceof Uint8Array && body.length <= BODY_WINDOW)) {
-      this.sendHead(kind, exchange.id, head, body, flags);
-      return;
-    }
-    this.sendHead(kind, exchange.id, head, null, flags | HAS_BODY);
-    exchange.sendBody(body instanceof Uint8Array ? inChunks(body) : body);
+    const content = typeof body === "string" && body.length > LONG_TEXT ? Buffer.from(body) : body;
+    const source = isSource(content) ? content : content !== null && content.length > BODY_WINDOW ? inChunks(content) : null;
+    this.sendHead(kind, exchange.id, head, source === null ? content : null, source === null ? flags : flags | HAS_BODY);
+    if (source !== null) exchange.sendBody(source);
   }
 
   /** Send a NOTE. @param {string} op @param {object} fields */
@@ -116,7 +118,7 @@ export class Link {
    * Open a REQUEST to one of the gateway's services.
    * @param {"egress"|"ai"|"assets"} target
    * @param {{method: string, url: string, headers: Iterable<[string, string]>}} head
-   * @param {Uint8Array|import("./exchange.mjs").BodySource|null} [body]
+   * @param {string|Uint8Array|import("./exchange.mjs").BodySource|null} [body]
    * @param {{upgrade?: boolean}} [options]
    * @returns {Outgoing} its `answer` is a promise of an Answer
    */

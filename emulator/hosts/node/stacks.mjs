@@ -1,0 +1,53 @@
+/** Which frames of a stack tell the user something: neither the emulator's nor the event loop's. Pure: text in, text out. */
+import { fileURLToPath } from "node:url";
+
+const OURS_URL = new URL(".", import.meta.url).href;
+const OURS_PATH = fileURLToPath(OURS_URL);
+
+const FRAME = /^\s+at /;
+/** The place at the end of a frame's line, with or without a function's name: `(file:///a/b.ts:1:2)`, `/a/b.ts:1:2`. */
+const PLACE = /(?:\(|\s|^)((?:file:\/\/)?\/[^()]*?):(\d+)(?::\d+)?\)?$/;
+
+const AFTER_PLACE = /:\d+\)?([ ,{}\]]*)$/;
+
+/** Whether a text may hold frames of ours: a cheap look before a dear one. */
+function mayHoldMachinery(text) {
+  return text.includes(OURS_URL) || text.includes(OURS_PATH) || text.includes("node:internal/");
+}
+
+function isMachinery(line) {
+  return FRAME.test(line) && (line.includes(OURS_URL) || line.includes(OURS_PATH) || line.includes("node:internal/"));
+}
+
+/** A stack, or any text with stacks in it, without the lines of the emulator's and the platform's own frames. @param {string} text */
+export function withoutMachinery(text) {
+  if (!mayHoldMachinery(text)) return text;
+  const kept = [];
+  for (const line of text.split("\n")) {
+    if (!isMachinery(line)) kept.push(line);
+    // Where an inspected error is part of a larger text, that goes on behind its last frame: ` {`, `,`.
+    else if (kept.length > 0) kept[kept.length - 1] += AFTER_PLACE.exec(line)?.[1] ?? "";
+  }
+  return kept.join("\n");
+}
+
+/**
+ * `file:line` of the innermost frame of the project: not ours, not the platform's, not in node_modules.
+ * @param {string} stack as `Error.stack` has it
+ * @returns {string|null}
+ */
+export function userPlace(stack) {
+  for (const line of stack.split("\n")) {
+    // The first line of a syntax error's stack is its place.
+    if (!FRAME.test(line) && !/^(?:file:\/\/)?\/\S*:\d+$/.test(line)) continue;
+    const found = PLACE.exec(line.trimEnd());
+    if (found === null || isMachinery(line) || found[1].includes("/node_modules/")) continue;
+    if (found[1].startsWith(OURS_URL) || found[1].startsWith(OURS_PATH)) continue;
+    return `${pathOf(found[1])}:${found[2]}`;
+  }
+  return null;
+}
+
+function pathOf(place) {
+  return place.startsWith("file:") ? fileURLToPath(place.replace(/[?#].*$/, "")) : place;
+}

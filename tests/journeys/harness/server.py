@@ -172,14 +172,16 @@ def _marked(token: str) -> list[int]:
 
 def copy_project(source: Path, folder: Path) -> Path:
     """A copy of the project in `folder`, without what a run left in the original."""
-    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".wrangler", ".agents-emu", ".venv*", "__pycache__"))
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns(".wrangler", ".agents-emu", ".venv*", "__pycache__", "node_modules"))
     return folder
 
 
 @asynccontextmanager
-async def serving(source: Path, folder: Path, *arguments: str, **environment: str) -> AsyncIterator[Server]:
-    """A server on a copy of the project `source`, below `folder`."""
+async def serving(source: Path, folder: Path, *arguments: str, modules: Path | None = None, **environment: str) -> AsyncIterator[Server]:
+    """A server on a copy of the project `source`, below `folder`; `modules` is what its node_modules leads to."""
     server = Server(copy_project(source, folder / "project"), arguments, environment)
+    if modules is not None:
+        (server.folder / "node_modules").symlink_to(modules, target_is_directory=True)
     try:
         await server.start()
         yield server

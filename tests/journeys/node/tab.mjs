@@ -27,6 +27,7 @@ export class Tab extends Client {
       else if (frame.type === "cf_agent_stream_resume_none") this.transport.handleStreamResumeNone(frame);
       else if (frame.type === "cf_agent_stream_pending") this.transport.handleStreamPending();
       else if (frame.type === "cf_agent_chat_messages") this.messages = frame.messages;
+      else if (frame.type === "cf_agent_message_updated") this.#replace(frame.message);
       else if (frame.type === "cf_agent_chat_clear") this.messages = [];
     });
     this.agent.addEventListener("open", () => this.transport.retryPendingResume());
@@ -71,7 +72,28 @@ export class Tab extends Client {
     return stream !== null;
   }
 
-  // How the turn ended: its message as folded by the AI SDK, the kinds of its chunks, and the error if it was cut.
+  // What useAgentChat does with the result of a client's tool: send it, and take up the stream in which the agent goes on.
+  async toolResult(label, toolCallId, toolName, output) {
+    await this.#goOn(label, { type: "cf_agent_tool_result", toolCallId, toolName, output });
+  }
+
+  // And with a person's decision about a tool call.
+  async approve(label, toolCallId, approved) {
+    await this.#goOn(label, { type: "cf_agent_tool_approval", toolCallId, approved });
+  }
+
+  async #goOn(label, frame) {
+    this.agent.send(JSON.stringify({ ...frame, autoContinue: true }));
+    this.transport.expectToolContinuation();
+    const stream = await this.transport.reconnectToStream({ chatId: "journey" });
+    this.#follow(label, stream, structuredClone(this.messages.at(-1)));
+  }
+
+  #replace(message) {
+    this.messages = this.messages.map((other) => (other.id === message.id ? message : other));
+  }
+
+  // How the turn ended: its message as folded by the AI SDK (text and parts), the kinds of its chunks, and the error if it was cut.
   async turn(label) {
     return this.#turns.get(label);
   }
@@ -80,7 +102,8 @@ export class Tab extends Client {
     return this.transport.cancelActiveServerTurn();
   }
 
-  #follow(label, stream) {
+  // `message` is what a continuation goes on with.
+  #follow(label, stream, message) {
     const kinds = [];
     let failure = null;
     const watched = stream.pipeThrough(
@@ -94,13 +117,13 @@ export class Tab extends Client {
       }),
     );
     const fold = async () => {
-      let message = null;
+      let last = null;
       try {
-        for await (const snapshot of readUIMessageStream({ stream: watched, onError: () => {} })) message = snapshot;
+        for await (const snapshot of readUIMessageStream({ message, stream: watched, onError: () => {} })) last = snapshot;
       } catch (error) {
         failure ??= error.message;
       }
-      return { id: message?.id ?? null, text: message ? textOf(message) : "", kinds, failure };
+      return { id: last?.id ?? null, text: last ? textOf(last) : "", parts: last?.parts ?? [], kinds, failure };
     };
     this.#turns.set(label, fold());
   }

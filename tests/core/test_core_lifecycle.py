@@ -1,68 +1,34 @@
-"""The life of an object: legal steps, generations, the idle deadline (durable-objects.md 1.3, 6; S-97, S-98)."""
+"""The life of an object: legal steps, generations, the idle deadline (durable-objects.md 1.3, 6; S-97, S-98).
+
+The cases are `tests/vectors/core/lifecycle.json`, which the Node host plays too (tests/hosts/node/core_rules.test.mjs).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from emulator.core.lifecycle import IDLE_MS, Lifecycle, State, Step
+from emulator.core.lifecycle import IDLE_MS, Lifecycle, Step
 from emulator.errors import InternalError
 
-
-def alive(lifecycle: Lifecycle) -> None:
-    lifecycle.step(Step.START, 0)
-    lifecycle.step(Step.CONSTRUCTED, 0)
+CASES = json.loads((Path(__file__).parent.parent / "vectors" / "core" / "lifecycle.json").read_text("utf-8"))["cases"]
 
 
-def test_an_idle_object_expires_ten_seconds_after_it_fell_quiet() -> None:
-    life = Lifecycle()
-    alive(life)
-    assert life.next_deadline() is None
-    life.step(Step.QUIET, 5_000)
-    assert life.next_deadline() == 5_000 + IDLE_MS
-    life.step(Step.BUSY, 9_000)
-    assert life.next_deadline() is None
-    life.step(Step.QUIET, 9_500)
-    assert life.next_deadline() == 9_500 + IDLE_MS
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_life(case: dict[str, Any]) -> None:
+    life = Lifecycle(case["idle_ms"])
+    for entry in case["steps"]:
+        step = Step(entry["step"])
+        if "refused" in entry:
+            with pytest.raises(InternalError, match=entry["refused"]):
+                life.step(step, entry["at"])
+            continue
+        reached = life.step(step, entry["at"], hibernatable=entry.get("hibernatable", False))
+        assert reached.value == entry["state"], entry
+        assert life.next_deadline() == entry.get("deadline", life.next_deadline()), entry
+        assert life.generation == entry.get("generation", life.generation), entry
 
 
-@pytest.mark.parametrize(("sockets", "state"), [(True, State.HIBERNATED), (False, State.INACTIVE)])
-def test_expiry_hibernates_only_with_sockets(sockets: bool, state: State) -> None:
-    life = Lifecycle()
-    alive(life)
-    life.step(Step.QUIET, 0)
-    assert life.step(Step.EXPIRE, IDLE_MS, hibernatable=sockets) is state
-    alive(life)
-    assert life.generation == 2
-
-
-def test_every_reset_leads_to_inactive_and_a_new_generation() -> None:
-    life = Lifecycle()
-    life.step(Step.START, 0)
-    assert life.step(Step.RESET, 0) is State.INACTIVE
-    alive(life)
-    assert life.step(Step.RESET, 0) is State.INACTIVE
-    alive(life)
-    life.step(Step.QUIET, 0)
-    assert life.step(Step.RESET, 0) is State.INACTIVE
-    assert life.generation == 3
-
-
-def test_an_unlisted_step_is_our_bug() -> None:
-    life = Lifecycle()
-    with pytest.raises(InternalError, match="cannot quiet while inactive"):
-        life.step(Step.QUIET, 0)
-    alive(life)
-    with pytest.raises(InternalError, match="cannot start while active"):
-        life.step(Step.START, 0)
-
-
-def test_idle_time_can_be_turned_off() -> None:
-    life = Lifecycle(idle_ms=0)
-    alive(life)
-    life.step(Step.QUIET, 0)
-    assert life.next_deadline() is None
-
-
-def test_sockets_of_an_earlier_host_make_it_hibernate() -> None:
-    life = Lifecycle()
-    assert life.step(Step.RESTORE, 0) is State.HIBERNATED
-    assert life.step(Step.RESTORE, 0) is State.HIBERNATED
-    assert life.step(Step.START, 0) is State.STARTING
+def test_the_real_runtime_waits_ten_seconds() -> None:
+    assert Lifecycle().idle_ms == IDLE_MS == 10_000

@@ -4,6 +4,7 @@ import { Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { formatWithOptions, inspect } from "node:util";
 import { process } from "./originals.mjs";
+import { currentOwner } from "./owner.mjs";
 import { withoutMachinery } from "./stacks.mjs";
 
 /** @typedef {"debug"|"info"|"log"|"warn"|"error"} Level */
@@ -17,15 +18,14 @@ const MAX_LINE = 64 * 1024;
 /**
  * Take over the global console, `process.stdout` and `process.stderr`.
  * @param {Emit} emit
- * @param {() => object|null} writer whose code is running: two objects that write in turns must not end up in one line
  */
-export function captureConsole(emit, writer) {
+export function captureConsole(emit) {
   Object.assign(globalThis.console, consoleMethods(emit));
   for (const [name, level] of [
     ["stdout", "log"],
     ["stderr", "error"],
   ]) {
-    Object.defineProperty(process, name, { value: new LineStream(level, emit, writer), configurable: true, enumerable: true });
+    Object.defineProperty(process, name, { value: new LineStream(level, emit), configurable: true, enumerable: true });
   }
 }
 
@@ -64,15 +64,13 @@ export function consoleMethods(emit) {
 class LineStream extends Writable {
   #level;
   #emit;
-  #writer;
   #rests = new Map();
   #decoder = new StringDecoder("utf8");
 
-  constructor(level, emit, writer) {
+  constructor(level, emit) {
     super({ decodeStrings: false });
     this.#level = level;
     this.#emit = emit;
-    this.#writer = writer;
   }
 
   // Not `_write`: Writable calls that later and elsewhere when it is corked or busy, and then it is nobody's code.
@@ -84,7 +82,8 @@ class LineStream extends Writable {
   }
 
   #take(text) {
-    const writer = this.#writer();
+    // Lines are kept apart per owner: two objects that write in turns must not end up in one line.
+    const writer = currentOwner();
     const lines = ((this.#rests.get(writer) ?? "") + text).split("\n");
     const rest = lines.pop();
     this.#rests.delete(writer);

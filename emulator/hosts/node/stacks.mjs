@@ -8,6 +8,7 @@ const FRAME = /^\s+at /;
 /** The place at the end of a frame's line, with or without a function's name: `(file:///a/b.ts:1:2)`, `/a/b.ts:1:2`. */
 const PLACE = /(?:\(|\s|^)((?:file:\/\/)?\/[^()]*?):(\d+)(?::\d+)?\)?$/;
 
+const BARE_PLACE = /^(?:file:\/\/)?\/\S*:\d+$/;
 const AFTER_PLACE = /:\d+\)?([ ,{}\]]*)$/;
 
 /** Whether a text may hold frames of ours: a cheap look before a dear one. */
@@ -37,17 +38,26 @@ export function withoutMachinery(text) {
  * @returns {string|null}
  */
 export function userPlace(stack) {
+  return place(stack, (file) => !file.includes("/node_modules/"));
+}
+
+/** `file:line` of the innermost frame of the project or one of its libraries. @param {string} stack @returns {string|null} */
+export function anyPlace(stack) {
+  return place(stack, () => true);
+}
+
+function place(stack, wanted) {
   for (const line of stack.split("\n")) {
     // The first line of a syntax error's stack is its place.
-    if (!FRAME.test(line) && !/^(?:file:\/\/)?\/\S*:\d+$/.test(line)) continue;
+    if (!FRAME.test(line) && !BARE_PLACE.test(line)) continue;
     const found = PLACE.exec(line.trimEnd());
-    if (found === null || isMachinery(line) || found[1].includes("/node_modules/")) continue;
-    if (found[1].startsWith(OURS_URL) || found[1].startsWith(OURS_PATH)) continue;
-    return `${pathOf(found[1])}:${found[2]}`;
+    if (found === null) continue;
+    const [, file, number] = found;
+    if (!file.startsWith(OURS_URL) && !file.startsWith(OURS_PATH) && wanted(file)) return `${pathOf(file)}:${number}`;
   }
   return null;
 }
 
-function pathOf(place) {
-  return place.startsWith("file:") ? fileURLToPath(place.replace(/[?#].*$/, "")) : place;
+function pathOf(file) {
+  return file.startsWith("file:") ? fileURLToPath(file.replace(/[?#].*$/, "")) : file;
 }

@@ -1,0 +1,110 @@
+/** The host's side of a session on the link: hello, load, start, serve, drain (wire/README.md). */
+import { writeSync } from "node:fs";
+import { errorObject } from "./faults.mjs";
+import { exit, process } from "./originals.mjs";
+import { StallWatch } from "./stall.mjs";
+import { Kind, PROTOCOL } from "./wire/frames.mjs";
+import { Link } from "./wire/link.mjs";
+
+/** What arrives on the link, in the order of the session's life. The process ends with it. */
+export class Session {
+  #link = new Link(this);
+  #load;
+  /** @type {import("./host.mjs").Host | null} */
+  #host = null;
+  /** Session frames are taken one after the other. */
+  #turn = Promise.resolve();
+  #stall = new StallWatch((fields) => this.#link.note("stall", fields));
+
+  /** @param {() => Promise<typeof import("./host.mjs").Host>} load gives the Host class, which takes longer to load than a HELLO may wait */
+  constructor(load) {
+    this.#load = load;
+  }
+
+  /** Connect and say HELLO. @param {string} path the gateway's Unix socket */
+  open(path) {
+    this.#link.open(path);
+    const runtime = `Node.js ${process.version}`;
+    this.#link.sendJson(Kind.HELLO, { protocols: [PROTOCOL], kind: "node", pid: process.pid, runtime });
+    this.#then(async () => {
+      const Host = await this.#load();
+      this.#host = new Host(this.#link);
+    });
+  }
+
+  // -- Receiver (wire/link.mjs)
+
+  /** PRELOAD, LOAD, START, DRAIN. */
+  onSession(frame) {
+    switch (frame.kind) {
+      case Kind.PRELOAD:
+        this.#then(() => this.#host.preload(frame.json().modules));
+        break;
+      case Kind.LOAD:
+        this.#then(() => this.#loadProject(frame.json().project));
+        break;
+      case Kind.START:
+        // At once: the first requests come right behind it.
+        this.#host.start(frame.json());
+        this.#stall.start();
+        break;
+      case Kind.DRAIN:
+        this.#then(() => this.#drain(frame.json()));
+        break;
+    }
+  }
+
+  async #loadProject(project) {
+    try {
+      await this.#host.load(project);
+    } catch (error) {
+      this.#link.sendJson(Kind.FAILED, errorObject(error));
+      return;
+    }
+    this.#link.sendJson(Kind.READY, this.#host.describe());
+  }
+
+  async #drain({ grace_ms: graceMs, message }) {
+    const reset = await this.#host.drain(graceMs, message);
+    this.#link.sendJson(Kind.DRAINED, { reset });
+    await this.#link.close();
+    exit(0);
+  }
+
+  /** A client's request for the Worker. */
+  onRequest(incoming) {
+    this.#host.requests.take(incoming);
+  }
+
+  /** An operation of the gateway. */
+  onCall(incoming, call) {
+    this.#host.operations.operate(call).then(
+      (result) => incoming.result(result),
+      (error) => incoming.fail(errorObject(error)),
+    );
+  }
+
+  /** A frame of a socket. */
+  onSocket(frame) {
+    this.#host.sockets.take(frame);
+  }
+
+  /** The gateway sends none yet; unknown ones are ignored, as the protocol says. */
+  onNote() {}
+
+  /** The gateway is gone: so are we. */
+  onLost(error) {
+    if (error === null) exit(0);
+    this.#fail(error);
+  }
+
+  #then(step) {
+    this.#turn = this.#turn.then(step).catch((error) => this.#fail(error));
+  }
+
+  /** Our own fault: a new process is better than one that does half of what it should. */
+  #fail(error) {
+    writeSync(2, `agents-emu: the host ends: ${error?.stack ?? error}\n`);
+    exit(70);
+  }
+}

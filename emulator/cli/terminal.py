@@ -18,8 +18,8 @@ from emulator.cli import json_lines
 from emulator.cli.colours import Paint, wants_colour
 from emulator.cli.hotkeys import Hotkeys
 from emulator.cli.pretty import KEY_HELP, Pretty
-from emulator.cli.redaction import Redact, redacted
-from emulator.config import LogFormat, LogLevel
+from emulator.cli.redaction import redacted
+from emulator.config import LogFormat, LogLevel, Redactor
 from emulator.gateway.console import Caution, Event, Key, Trouble
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Terminal:
         level: LogLevel,
         *,
         environ: Mapping[str, str],
-        redact: Redact | None = None,
+        redact: Redactor | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
         stdin: TextIO | None = None,
@@ -72,7 +72,7 @@ class Terminal:
             if event.notice in self._warned:
                 return
             self._warned.add(event.notice)
-        if self._redact is not None:
+        if self._redact is not None and not self._redact.idle:
             event = redacted(event, self._redact)
         if self._format is LogFormat.JSON:
             self._out.write(json_lines.line(event, self._now_ms()))

@@ -54,6 +54,11 @@ class Redactor:
         spellings = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, spellings))) if spellings else None
 
+    @property
+    def idle(self) -> bool:
+        """There is nothing to hide."""
+        return self._pattern is None
+
     def __call__(self, text: str) -> str:
         if self._pattern is None:
             return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import secrets
@@ -141,7 +140,6 @@ class Gateway:
             asset_rules=AssetRules(project.assets.worker_first) if project.assets else None,
         )
         self._server: asyncio.Server | None = None
-        self._http = self.edge.server()
         self._watching: asyncio.Task[None] | None = None
         self._key_task: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
@@ -156,7 +154,7 @@ class Gateway:
             # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
             self._watching = loop.create_task(self.reloader.run())
             self._watching.add_done_callback(self._watched)
-        self._server = await loop.create_server(self._http, sock=self._start.listener, backlog=ports.BACKLOG)
+        self._server = await loop.create_server(self.edge.connection, sock=self._start.listener, backlog=ports.BACKLOG)
         if self.options.fixtures.is_dir():
             # While the host starts, and not on the loop: requests may be answered before this is done.
             await loop.run_in_executor(None, validator)
@@ -205,16 +203,13 @@ class Gateway:
         except TimeoutError:
             self.hosts.kill_all()
         self.book.close_all(1001, STOPPING)
-        self._http.pre_shutdown()
         if self._watching is not None:
             self._watching.cancel()
         await self.alarms.close()
         if self.alarms.unwritten:
             self._start.lock.doubted()
         await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await self._http.shutdown(0.1)
+        await self.edge.close(0.2)
 
     def quit(self, code: int) -> None:
         """Ask for the end; the first code stays."""

@@ -80,16 +80,18 @@ class Dispatcher:
         self, target: bytes, method: bytes, url: bytes, headers: RawHeaders, body: Body, *, upgrade: bool = False
     ) -> Outgoing:
         """Open a REQUEST at the host, now or when there is one. Raises NoHost or Overloaded."""
-
-        def begin(link: Link) -> Outgoing:
-            exchange = link.request(target, method, url, headers, body, upgrade=upgrade)
-            if upgrade:
-                self._book.expect(exchange.id, url.decode("latin-1"))
-            return exchange
-
         if self.link is not None:
-            return begin(self.link)
-        exchange: Outgoing = await self._wait(begin)
+            return self.request_now(target, method, url, headers, body, upgrade=upgrade)
+        # By then `link` is that host's (resume).
+        exchange: Outgoing = await self._wait(lambda _: self.request_now(target, method, url, headers, body, upgrade=upgrade))
+        return exchange
+
+    def request_now(self, target: bytes, method: bytes, url: bytes, headers: RawHeaders, body: Body, *, upgrade: bool = False) -> Outgoing:
+        """Open a REQUEST at the host that serves; there must be one (`link`)."""
+        assert self.link is not None
+        exchange = self.link.request(target, method, url, headers, body, upgrade=upgrade)
+        if upgrade:
+            self._book.expect(exchange.id, url.decode("latin-1"))
         return exchange
 
     async def call(self, op: str, **fields: Any) -> Any:

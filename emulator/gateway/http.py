@@ -1,15 +1,17 @@
 """The edge: HTTP from clients to the Worker's `fetch` and back (design 4.3; flow "HTTP request" in emulator/README.md).
 
-aiohttp parses requests and keeps connections; everything after that is bytes: header lines go to the host as they came and the
-response is written as the host sent it, in order and with repetitions, a chunk of a stream as one chunk. A client that goes away is
-noticed at once (the handler is cancelled) and the host hears of it.
+Everything is bytes: header lines go to the host as they came and the response is written as the host sent it, in order and with
+repetitions, a chunk of a stream as one chunk. A client that goes away is noticed at once and the host hears of it. What can be answered
+without waiting for anything but the host takes no task: `begin`, then `_answered`. The rest is `_serve`, a coroutine.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -22,9 +24,11 @@ from emulator.gateway import error_page, rfc6455
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.exchange import Response
+from emulator.gateway.http_connection import ClientRequest, HttpConnection
 from emulator.gateway.journal import Journal
 from emulator.gateway.sockets import SocketBook
-from emulator.wire.exchange import Answer, BodyBroken, BodyReader, LinkLost, Outgoing, RemoteError
+from emulator.wire.exchange import Answer, Body, BodyBroken, BodyReader, Outgoing, RemoteError
+from emulator.wire.frames import RawHeaders
 
 CLIENT_GONE = "The client has disconnected"
 """The message of `request.signal`'s reason (durable-objects.md 7)."""
@@ -37,23 +41,18 @@ _NOT_TO_HOST = frozenset(
 _NOT_TO_CLIENT = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"content-length"))
 _NOT_IN_HANDSHAKE = _NOT_TO_CLIENT | {b"sec-websocket-accept", b"sec-websocket-extensions"}
 
+_NOT_TO_RESERVED = frozenset(b"connection keep-alive transfer-encoding content-length expect upgrade".split())
+_ASSET_METHODS = frozenset((b"GET", b"HEAD"))
+MAX_RESERVED_BODY = 5 * 1024 * 1024
+"""Bytes of a body for the emulator's own paths, which refuse less than that."""
+
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
 
 EdgeAssets = Callable[[ServiceRequest], Awaitable[Response | None]]
 Reserved = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
-
-class _Written:
-    """What a handler gives aiohttp when it has written the response itself."""
-
-    def __init__(self, keep_alive: bool) -> None:
-        self.keep_alive = keep_alive
-
-    async def prepare(self, request: BaseRequest) -> None:
-        """Nothing is left to do."""
-
-    async def write_eof(self) -> None:
-        """Nothing is left to do."""
+_NOBODY = contextvars.Context()
+"""Answering is nobody's code."""
 
 
 class Edge:
@@ -76,144 +75,186 @@ class Edge:
         self._dispatcher = dispatcher
         self._book = book
         self._journal = journal
-        self._reserved = reserved
         self.attributor = attributor
         self.assets = assets
         self.asset_rules = asset_rules
         self._address = address.encode()
+        self._connections: set[HttpConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reserved = web.Server(reserved, access_log=None, handler_cancellation=True, lingering_time=0)
 
-    def server(self) -> web.Server:
-        """aiohttp's protocol factory. Limits are those of the platform's edge: 128 KiB of headers."""
-        return web.Server(
-            self.handle,
-            handler_cancellation=True,
-            access_log=None,
-            auto_decompress=False,
-            max_line_size=65536,
-            max_field_size=65536,
-            max_headers=512,
-            lingering_time=2.0,
-        )
+    def connection(self) -> HttpConnection:
+        """A protocol for a new connection."""
+        return HttpConnection(self)
 
-    async def handle(self, request: BaseRequest) -> Any:
-        """One request."""
-        path = request.raw_path
-        if not path.startswith("/"):
-            path = _origin_form(request)
+    async def close(self, within_s: float) -> None:
+        """Cut what is still connected; requests of ours that are being answered get a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._reserved.shutdown(within_s / 2)
+        for connection in tuple(self._connections):
+            if connection.transport is not None:
+                connection.transport.close()
+
+    # -- connections (RequestHandler of http_connection.py)
+
+    def connected(self, connection: HttpConnection) -> None:
+        self._connections.add(connection)
+
+    def disconnected(self, connection: HttpConnection) -> None:
+        self._connections.discard(connection)
+
+    def begin(self, request: ClientRequest) -> None:
+        path = request.path
         if path.startswith("/cdn-cgi/") and routing.is_reserved(path.split("?", 1)[0]):
-            return await self._reserved(request)
-        began = time.perf_counter()
-        status = 0
-        try:
-            status, done = await self._answer(request, path)
-        finally:
-            self._log(request.method, path, status, time.perf_counter() - began)
-        return done
+            self._spawn(request, self._hand_over(request))
+        elif self._dispatcher.link is None or (self.assets is not None and not request.upgrade and request.method in _ASSET_METHODS):
+            self._spawn(request, self._serve(request))
+        else:
+            self._await_answer(request, self._dispatcher.request_now(*self._to_host(request), upgrade=request.upgrade))
 
-    def _log(self, method: str, path: str, status: int, seconds: float) -> None:
+    def client_gone(self, request: ClientRequest) -> None:
+        if request.work is not None:
+            request.work.cancel()
+        exchange = request.exchange
+        if exchange is not None:
+            exchange.cancel(CLIENT_GONE)
+            if request.upgrade:
+                self._book.abandon(exchange)
+        self._log(request, 0)
+
+    # -- one request
+
+    def _spawn(self, request: ClientRequest, work: Coroutine[Any, Any, None]) -> None:
+        task = request.work = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, request: ClientRequest) -> None:
+        """A request that an asset may answer, or that waits for a host."""
+        if self.assets is not None and not request.upgrade and request.method in _ASSET_METHODS:
+            found = await self._try_assets(request)
+            if found is not None:
+                await self._respond(request, *found)
+                return
+        try:
+            exchange = await self._dispatcher.request(*self._to_host(request), upgrade=request.upgrade)
+        except (NoHost, Overloaded) as error:
+            await self._fail(request, error)
+            return
+        self._await_answer(request, exchange)
+
+    def _to_host(self, request: ClientRequest) -> tuple[bytes, bytes, bytes, list[tuple[bytes, bytes]], Body]:
+        """What the host gets of a request: target, method, url, header lines, body."""
+        headers = []
+        host, expects = self._address, False
+        for pair in request.headers:
+            name = pair[0].lower()
+            if name in _NOT_TO_HOST:
+                expects = expects or (name == b"expect" and pair[1].lower() == b"100-continue")
+                continue
+            if name == b"host" and pair[1]:
+                host = pair[1]
+            headers.append(pair)
+        headers.append((b"cf-connecting-ip", request.connection.peer))
+        body = request.body
+        if expects and body is not None and not body.finished and request.connection.transport is not None:
+            request.connection.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        url = b"http://" + host + request.path.encode()
+        return b"worker", request.method, url, headers, body.whole() if body is not None and body.is_whole else body
+
+    def _await_answer(self, request: ClientRequest, exchange: Outgoing) -> None:
+        request.exchange = exchange
+        exchange.answer.add_done_callback(lambda answer: self._answered(request, exchange, answer), context=_NOBODY)
+
+    def _answered(self, request: ClientRequest, exchange: Outgoing, future: asyncio.Future[Any]) -> None:
+        if future.cancelled() or request.connection.transport is None:
+            return  # the client has gone, and everybody knows
+        error = future.exception()
+        if error is None:
+            answer: Answer = future.result()
+            if answer.upgraded:
+                self._upgrade(request, exchange, answer)
+                return
+            if request.upgrade:
+                self._book.refuse(answer.id)
+            if isinstance(answer.body, bytes) and not request.connection.paused:
+                keep_alive = self._write_whole(request, answer.status, answer.reason, answer.headers, answer.body)
+                self._done(request, answer.status, keep_alive)
+            else:
+                self._spawn(request, self._respond(request, answer.status, answer.reason, answer.headers, answer.body))
+        else:
+            if request.upgrade:
+                self._book.refuse(exchange.id)
+            self._spawn(request, self._fail(request, error))
+
+    def _done(self, request: ClientRequest, status: int, keep_alive: bool) -> None:
+        """The response is written, as far as it will be."""
+        if request.exchange is not None:
+            # Nobody passes on what the client may still be sending.
+            request.exchange.break_body(CLIENT_GONE)
+        if request.connection.transport is not None or status == 101:
+            self._log(request, status)
+        request.connection.answered(request, keep_alive=keep_alive)
+
+    async def _hand_over(self, request: ClientRequest) -> None:
+        """One of the emulator's own paths: aiohttp answers, on this connection, which ends with it."""
+        body = b""
+        if request.body is not None:
+            chunks = []
+            async for chunk in request.body:
+                chunks.append(chunk)
+                if sum(map(len, chunks)) > MAX_RESERVED_BODY:
+                    break  # a little too much is what the handler refuses
+            body = b"".join(chunks)
+        transport, _ = request.connection.take_over()
+        if transport is None:
+            return
+        lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
+        lines += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0].lower() not in _NOT_TO_RESERVED]
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
+        handler = self._reserved()
+        transport.set_protocol(handler)
+        handler.connection_made(transport)
+        handler.data_received(b"".join([*lines, body]))
+
+    def _log(self, request: ClientRequest, status: int) -> None:
         """`status` 0: the client went away before there was one."""
-        subject = self._subject(path)
+        ms = round((time.perf_counter() - request.began) * 1000, 2)
+        subject = self._subject(request.path)
         about = {"object": subject} if subject else {}
-        self._journal.add("request", method=method, path=path.split("?", 1)[0], status=status, ms=round(seconds * 1000, 2), **about)
+        self._journal.add("request", method=request.method.decode(), path=request.path.split("?", 1)[0], status=status, ms=ms, **about)
 
     def _subject(self, path: str) -> dict[str, str] | None:
         """The agent that a path names, as the journal says it."""
         target = self.attributor.of(path)
         return {"class": target.agent, "name": target.name} if target else None
 
-    # -- to the host
-
-    async def _answer(self, request: BaseRequest, path: str) -> tuple[int, _Written]:
-        headers, host, upgrade, expects = self._request_headers(request)
-        url = b"http://" + host + path.encode("utf-8", "surrogateescape")
-        if self.assets is not None and not upgrade and request.method in ("GET", "HEAD"):
-            found = await self._try_assets(request, path, url)
-            if found is not None:
-                return found
-        if expects:
-            request.writer.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # type: ignore[union-attr]
-        exchange: Outgoing | None = None
-        try:
-            exchange = await self._dispatcher.request(b"worker", request.method.encode(), url, headers, _body(request), upgrade=upgrade)
-            answer: Answer = await exchange.answer
-            if answer.upgraded:
-                return 101, self._upgrade(request, exchange, answer)
-            if upgrade:
-                self._book.refuse(answer.id)
-            return answer.status, await self._respond(request, answer.status, answer.reason, answer.headers, answer.body)
-        except asyncio.CancelledError:
-            if exchange is not None:
-                exchange.cancel(CLIENT_GONE)
-                if upgrade:
-                    self._book.abandon(exchange)
-            raise
-        except (RemoteError, LinkLost, NoHost, Overloaded) as error:
-            if upgrade and exchange is not None:
-                self._book.refuse(exchange.id)
-            return await self._failed(request, path, error)
-        finally:
-            # The response is over; nobody passes on what the client may still be sending.
-            if exchange is not None:
-                exchange.break_body(CLIENT_GONE)
-
-    def _request_headers(self, request: BaseRequest) -> tuple[list[tuple[bytes, bytes]], bytes, bool, bool]:
-        """Header lines for the host, the Host, whether a WebSocket is asked for, whether the client waits for `100 Continue`."""
-        headers = []
-        host, upgrade, expects = self._address, False, False
-        for pair in request.raw_headers:
-            name = pair[0].lower()
-            if name in _NOT_TO_HOST:
-                expects = expects or (name == b"expect" and pair[1].lower() == b"100-continue")
-                continue
-            if name == b"host":
-                host = pair[1] or host
-            elif name == b"upgrade":
-                upgrade = pair[1].lower() == b"websocket" and request.method == "GET"
-            headers.append(pair)
-        headers.append((b"cf-connecting-ip", (request.remote or "127.0.0.1").encode()))
-        return headers, host, upgrade, expects
-
     # -- to the client
 
-    def _upgrade(self, request: BaseRequest, exchange: Outgoing, answer: Answer) -> _Written:
-        """Complete the handshake and take the connection away from aiohttp."""
+    def _upgrade(self, request: ClientRequest, exchange: Outgoing, answer: Answer) -> None:
+        """Complete the handshake and give the connection to its WebSocket."""
         socket = self._book.sockets.get(answer.id)
-        transport = request.transport
-        key = request.headers.get("Sec-WebSocket-Key", "").encode()
-        if socket is None or transport is None:
+        if socket is None:
             self._book.abandon(exchange)
-            return _Written(False)
+            self._done(request, 500, False)
+            return
         lines = [b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: "]
-        lines += [rfc6455.accept_key(key), b"\r\n"]
+        lines += [rfc6455.accept_key(request.header(b"sec-websocket-key")), b"\r\n"]
         for name, value in answer.headers:
             if name.lower() not in _NOT_IN_HANDSHAKE:
                 lines += [name, b": ", value, b"\r\n"]
         lines.append(b"\r\n")
-        protocol, tail = request.protocol, _Tail()
-        protocol.set_parser(tail)  # type: ignore[arg-type]
-        protocol.transport = None
-        protocol.connection_lost(None)
-        if tail.paused_by(protocol):
-            transport.resume_reading()
-        socket.open(transport, b"".join(lines), b"".join(tail.data))
+        transport, tail = request.connection.take_over()
+        assert transport is not None  # _answered looked
+        socket.open(transport, b"".join(lines), tail)
         self._journal.add("socket.open", socket=socket.id, url=socket.url.split("?", 1)[0])
-        return _Written(True)
+        self._done(request, 101, True)
 
-    async def _respond(
-        self,
-        request: BaseRequest,
-        status: int,
-        reason: str,
-        headers: list[tuple[bytes, bytes]],
-        body: bytes | BodyReader | AsyncIterator[bytes],
-    ) -> _Written:
-        transport = request.transport
-        keep_alive = request.keep_alive
-        if transport is None or transport.is_closing():
-            await _close(body)
-            return _Written(False)
+    def _head(self, request: ClientRequest, status: int, reason: str, headers: RawHeaders) -> tuple[list[bytes], int | None]:
+        """The response's first lines, and the length that the Worker announced."""
         line = _STATUS_LINES.get(status)
-        if line is None or reason not in line.decode():
+        if line is None or (reason and reason not in line.decode()):
             line = f"HTTP/1.1 {status} {reason}\r\n".encode("latin-1", "replace")
         out = [line]
         announced: int | None = None
@@ -223,43 +264,64 @@ class Edge:
                 out += (name, b": ", value, b"\r\n")
             elif lower == b"content-length" and value.isdigit():
                 announced = int(value)
-        if not keep_alive:
+        if not request.keep_alive:
             out.append(b"connection: close\r\n")
-        elif request.version < (1, 1):
+        elif request.version == "1.0":
             out.append(b"connection: keep-alive\r\n")
-        bodiless = status == 204 or status == 304 or request.method == "HEAD"
-        if isinstance(body, bytes):
-            if request.method == "HEAD" or status == 304:
-                if announced is not None or body:
-                    out.append(b"content-length: %d\r\n" % (len(body) if announced is None else announced))
-            elif status != 204:
-                out.append(b"content-length: %d\r\n" % len(body))
+        return out, announced
+
+    def _write_whole(self, request: ClientRequest, status: int, reason: str, headers: RawHeaders, body: bytes) -> bool:
+        """A response that is here already; gives whether the connection goes on."""
+        out, announced = self._head(request, status, reason, headers)
+        if request.method == b"HEAD" or status == 304:
+            if announced is not None or body:
+                out.append(b"content-length: %d\r\n\r\n" % (len(body) if announced is None else announced))
+            else:
+                out.append(b"\r\n")
+        elif status == 204:
             out.append(b"\r\n")
-            if not bodiless:
-                out.append(body)
-            transport.write(b"".join(out))
-            await _drained(request)
-            return _Written(keep_alive)
-        if bodiless:
+        else:
+            out += (b"content-length: %d\r\n\r\n" % len(body), body)
+        if request.connection.transport is not None:
+            request.connection.transport.write(b"".join(out))
+        return request.keep_alive
+
+    async def _respond(
+        self, request: ClientRequest, status: int, reason: str, headers: RawHeaders, body: bytes | BodyReader | AsyncIterator[bytes]
+    ) -> None:
+        """Write a response as it comes, as fast as the client reads."""
+        connection = request.connection
+        transport = connection.transport
+        if transport is None:
+            await _close(body)
+            return
+        if isinstance(body, bytes):
+            keep_alive = self._write_whole(request, status, reason, headers, body)
+            await connection.drained()
+            self._done(request, status, keep_alive)
+            return
+        out, announced = self._head(request, status, reason, headers)
+        if status == 204 or status == 304 or request.method == b"HEAD":
             if announced is not None and status != 204:
                 out.append(b"content-length: %d\r\n" % announced)
             out.append(b"\r\n")
             transport.write(b"".join(out))
             await _close(body)
-            return _Written(keep_alive)
-        chunked = announced is None and request.version >= (1, 1)
+            self._done(request, status, request.keep_alive)
+            return
+        chunked = announced is None and request.version == "1.1"
         if announced is not None:
             out.append(b"content-length: %d\r\n" % announced)
         elif chunked:
             out.append(b"transfer-encoding: chunked\r\n")
         out.append(b"\r\n")
         transport.write(b"".join(out))
-        whole = await self._stream(request, transport, body, announced, chunked)
-        return _Written(keep_alive and whole and (chunked or announced is not None))
+        whole = await self._stream(connection, transport, body, announced, chunked)
+        self._done(request, status, request.keep_alive and whole and (chunked or announced is not None))
 
     async def _stream(
         self,
-        request: BaseRequest,
+        connection: HttpConnection,
         transport: asyncio.Transport,
         body: BodyReader | AsyncIterator[bytes],
         announced: int | None,
@@ -274,16 +336,17 @@ class Edge:
                 if announced is not None and sent > announced:
                     raise BodyBroken("the response is longer than its content-length")
                 transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
-                await _drained(request)
+                if connection.paused:
+                    await connection.drained()
         except asyncio.CancelledError:
             await _close(body)
             raise
         except ConnectionError as error:
             await _close(body)
-            if request.transport is not None:
+            if connection.transport is not None:
                 self._journal.add("response.broken", text=str(error))
-            # Without a length or chunks only a reset tells the client that this is not the end.
-            (transport.close if chunked or announced is not None else transport.abort)()
+                # Without a length or chunks only a reset tells the client that this is not the end.
+                (transport.close if chunked or announced is not None else transport.abort)()
             return False
         if announced is not None and sent < announced:
             transport.close()
@@ -292,12 +355,12 @@ class Edge:
             transport.write(b"0\r\n\r\n")
         return True
 
-    async def _failed(self, request: BaseRequest, path: str, error: Exception) -> tuple[int, _Written]:
+    async def _fail(self, request: ClientRequest, error: BaseException) -> None:
         """No response from the Worker."""
         if isinstance(error, RemoteError):
             status, text = 500, error_page.render(error.fields)
             if not error.fields.get("shown"):
-                about = error.fields.get("object") or self._subject(path)
+                about = error.fields.get("object") or self._subject(request.path)
                 self._journal.add("exception", where="fetch", error=error.fields, object=about)
         elif isinstance(error, NoHost):
             status, text = 503, error_page.not_loaded(error.error)
@@ -306,68 +369,24 @@ class Edge:
         else:
             status, text = 500, f"Error: {error}\n".encode()
         headers = [(b"content-type", error_page.CONTENT_TYPE), (b"cache-control", b"no-store")]
-        return status, await self._respond(request, status, HTTPStatus(status).phrase, headers, text)
+        await self._respond(request, status, HTTPStatus(status).phrase, headers, text)
 
-    async def _try_assets(self, request: BaseRequest, path: str, url: bytes) -> tuple[int, _Written] | None:
+    async def _try_assets(self, request: ClientRequest) -> tuple[int, str, list[tuple[bytes, bytes]], Any] | None:
+        """What an asset answers: status, reason, headers, body."""
         assert self.assets is not None
+        path = request.path
         if self.asset_rules is not None and self.asset_rules.worker_first(path.split("?", 1)[0]):
             return None
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers]
-        response = await self.assets(ServiceRequest(request.method, url.decode("latin-1"), headers))
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
+        host = request.header(b"host") or self._address
+        response = await self.assets(ServiceRequest(request.method.decode(), f"http://{host.decode('latin-1')}{path}", headers))
         if response is None:
             return None
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-        reason = HTTPStatus(response.status).phrase
-        return response.status, await self._respond(request, response.status, reason, raw, response.body)
-
-
-class _Tail:
-    """Takes what a client sent behind its handshake, in the place of a parser."""
-
-    def __init__(self) -> None:
-        self.data: list[bytes] = []
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Bytes that were waiting."""
-        self.data.append(data)
-        return False, b""
-
-    def feed_eof(self) -> None:
-        """aiohttp lets go of the connection."""
-
-    def paused_by(self, protocol: Any) -> bool:
-        """Whether aiohttp had stopped reading for lack of room."""
-        return bool(protocol._reading_paused or protocol._buffer_paused)
-
-
-def _body(request: BaseRequest) -> bytes | AsyncIterator[bytes] | None:
-    """The request's body: bytes when it is here already, else chunks as they arrive, None when there is none."""
-    if not request.body_exists:
-        return None
-    content = request.content
-    if content.is_eof():
-        return content.read_nowait()
-    return _chunks(content)
-
-
-async def _chunks(content: Any) -> AsyncIterator[bytes]:
-    while chunk := await content.readany():
-        yield chunk
-
-
-async def _drained(request: BaseRequest) -> None:
-    if request.protocol.writing_paused:
-        await request.writer.drain()
+        return response.status, HTTPStatus(response.status).phrase, raw, response.body
 
 
 async def _close(body: Any) -> None:
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()
-
-
-def _origin_form(request: BaseRequest) -> str:
-    """The path of a request that names a whole URL (as to a proxy) or `*`."""
-    _, _, rest = request.raw_path.partition("://")
-    slash = rest.find("/")
-    return rest[slash:] if slash >= 0 else "/"

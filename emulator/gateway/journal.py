@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from emulator.config import Redactor
 from emulator.gateway.clocks import Clock
 
 Entry = dict[str, Any]
 Reader = Callable[[Entry], None]
-Redact = Callable[[str], str]
 
 RING = 10_000
 BATCH_S = 0.2
@@ -29,7 +29,7 @@ MAX_FILE = 32 * 1024 * 1024
 class Journal:
     """Append with `add`; read the newest with `since`, all that come with `subscribe`."""
 
-    def __init__(self, clock: Clock, path: Path | None = None, redact: Redact | None = None) -> None:
+    def __init__(self, clock: Clock, path: Path | None = None, redact: Redactor | None = None) -> None:
         """`path` is the NDJSON file; the one before is kept as `<name>.1`. None keeps entries in memory only. `redact` takes secret
         values out of a text."""
         self._clock = clock
@@ -46,7 +46,9 @@ class Journal:
     def add(self, kind: str, **fields: Any) -> Entry:
         """Append one entry."""
         self._seq += 1
-        entry: Entry = {"seq": self._seq, "ts_ms": self._clock.now_ms(), "kind": kind, **self._clean(fields)}
+        if self._redact is not None and not self._redact.idle:
+            fields = _clean(fields, self._redact)
+        entry: Entry = {"seq": self._seq, "ts_ms": self._clock.now_ms(), "kind": kind, **fields}
         self._ring.append(entry)
         for reader in self._readers:
             reader(entry)
@@ -55,18 +57,6 @@ class Journal:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(BATCH_S, self.flush)
         return entry
-
-    def _clean(self, value: Any) -> Any:
-        """A copy of `value` with every text in it redacted; keys are names of ours."""
-        if self._redact is None:
-            return value
-        if isinstance(value, str):
-            return self._redact(value)
-        if isinstance(value, dict):
-            return {name: self._clean(member) for name, member in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._clean(member) for member in value]
-        return value
 
     def subscribe(self, reader: Reader) -> Callable[[], None]:
         """Call `reader` for each entry from now on; gives the function that ends it."""
@@ -107,6 +97,17 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _clean(value: Any, redact: Redactor) -> Any:
+    """A copy of `value` with every text in it redacted; keys are names of ours."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _clean(member, redact) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(member, redact) for member in value]
+    return value
 
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=str)

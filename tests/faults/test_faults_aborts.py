@@ -102,6 +102,7 @@ async def test_ten_thousand_aborts_leave_nothing_behind(server: Server):
     chance = random.Random(11)
     await leave_often(server, WARM_UP, chance)
     await quiet(server)
+    await server.get("/o0/hello")  # over a connection that our own client keeps
     found = processes(server)
     before = {role: (descriptors(process), memory(process)) for role, process in found.items()}
     await leave_often(server, ABORTS, chance)

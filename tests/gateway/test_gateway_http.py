@@ -73,7 +73,7 @@ async def test_a_request_with_a_whole_url(server: Any) -> None:
 async def test_a_target_with_raw_bytes_is_a_bad_request(server: Any, client: aiohttp.ClientSession) -> None:
     for target in (b"/head?\xe2\x82\xac", b"/\xff"):
         answer = await raw(server, b"GET " + target + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.0 400 ")
+        assert answer.startswith(b"HTTP/1.1 400 ")
     async with client.get(server.url + "/hello") as response:
         assert await response.read() == b"hello"
 
@@ -215,7 +215,7 @@ async def test_a_client_that_leaves_in_a_stream_closes_its_source(server: Any, c
 
 
 async def test_garbage_is_a_bad_request_and_nothing_more(server: Any, client: aiohttp.ClientSession) -> None:
-    assert (await raw(server, b"\x16\x03\x01nonsense\r\n\r\n")).startswith(b"HTTP/1.0 400")
+    assert (await raw(server, b"\x16\x03\x01nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400")
     async with client.get(server.url + "/hello") as response:
         assert await response.read() == b"hello"
 
@@ -231,3 +231,46 @@ async def test_each_request_is_one_line_with_its_object(server: Any, client: aio
 async def test_egress_streams_through(server: Any, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{server.url}/egress/127.0.0.1:{server.port}/stream/3/1") as response:
         assert await response.read() == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+
+async def test_headers_beyond_the_edges_limit_are_refused(server: Any) -> None:
+    lines = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(200))
+    assert (await raw(server, b"GET /head HTTP/1.1\r\nHost: h\r\n" + lines)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_wish_for_http_2_is_overheard(server: Any) -> None:
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    first = b"POST /whole HTTP/1.1\r\nHost: h\r\n" + wish + b"Content-Length: 5\r\n\r\nhello"
+    answer = await raw(server, first + b"GET /head HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert b"h2c" not in answer
+
+
+async def test_what_follows_a_refused_handshake_is_http_again(server: Any) -> None:
+    handshake = b"GET /head HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n"
+    answer = await raw(server, handshake + b"GET /head HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+
+
+async def test_an_answer_reaches_a_client_that_is_still_sending(server: Any) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /head HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n" + b"a" * 1000)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    # It is read, and not answered by a reset; the connection goes on behind it.
+    writer.write(b"a" * 3_999_000 + b"GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
+async def test_a_body_in_broken_chunks_ends_the_connection(server: Any) -> None:
+    head = b"POST /whole HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await asyncio.wait_for(raw(server, head + b"5\r\nhello\r\nnonsense\r\n"), 10)
+    assert b" 200 " not in answer
+
+
+async def test_the_emulators_own_paths_and_the_workers_share_a_connection(server: Any) -> None:
+    own = b"GET /cdn-cgi/emu/api/objects HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = await raw(server, b"GET /head HTTP/1.1\r\nHost: h\r\n\r\n" + own)
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert b"connection: close" in answer.lower()

@@ -1,12 +1,13 @@
 /**
  * The language's and the process's functions as they were at the start. User code shares our globals and may replace them, and so may a
- * clock of the emulator: the host's own code uses these. What is slow to load (`fetch` and its classes, crypto) is in web_originals.mjs,
- * so that a process can say HELLO before it has any of it.
+ * clock of the emulator: the host's own code uses these. What is slow to load (`fetch` and its classes, streams, crypto) is in
+ * web_originals.mjs, so that a process can say HELLO before it has any of it.
  */
 import nodeProcess from "node:process";
 
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate, queueMicrotask } = globalThis;
-export const { Buffer } = globalThis;
+export const { AbortController, AbortSignal, Buffer, DOMException, Event, EventTarget, TextDecoder, TextEncoder, URL } = globalThis;
+export const { URLSearchParams, structuredClone } = globalThis;
 export const { parse: parseJson, stringify: writeJson } = JSON;
 
 export const PlatformDate = globalThis.Date;

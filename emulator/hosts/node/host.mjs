@@ -17,6 +17,7 @@ import { currentOwner } from "./owner.mjs";
 import { requestBinding } from "./rpc/fetcher.mjs";
 import { bindWorker } from "./rpc/scope.mjs";
 import { SocketHub } from "./sockets.mjs";
+import { hearStrays } from "./strays.mjs";
 import { ObjectStorage, OpenFiles, StorageRevoked } from "./storage/storage.mjs";
 import { install } from "./surface/install.mjs";
 import { endOf } from "./surface/websocket.mjs";
@@ -83,7 +84,7 @@ export class Host {
       },
     });
     captureConsole((level, text) => this.writeLog(level, text));
-    process.on("unhandledRejection", (error) => this.unhandled(error));
+    hearStrays((where, error) => this.unhandled(error, where));
     this.#loader.prepare();
   }
 
@@ -233,7 +234,7 @@ export class Host {
   }
 
   /** An error that nobody handles is logged and resets nothing (S-16); what a dead instance's code meets is no news. */
-  unhandled(error, where = "unhandled rejection") {
+  unhandled(error, where = "a callback") {
     const owner = currentOwner();
     if (owner?.dead || error instanceof StorageRevoked) return;
     this.userError(where, error, owner instanceof Instance ? owner.handle : null);

@@ -311,20 +311,22 @@ export class Instance extends Owner {
     this.hold("section");
     let limit = null;
     let over = false;
-    const leave = (settle, value) => {
-      if (over || this.dead) return;
-      over = true;
+    const isOver = () => {
       clearTimeout(limit);
+      if (over || this.dead) return true;
+      over = true;
       this.release("section");
-      settle(value);
+      return false;
     };
-    const succeeded = (value) => leave(() => this.#endSection(section, resolve, value));
-    const failed = (error) =>
-      leave(() => {
-        if (error instanceof CommitFailed) this.#commitFailed(error);
-        else if (onFailure !== null) onFailure(error);
-        else this.#endSection(section, reject, error);
-      });
+    const succeeded = (value) => {
+      if (!isOver()) this.#endSection(section, resolve, value);
+    };
+    const failed = (error) => {
+      if (isOver()) return;
+      if (error instanceof CommitFailed) this.#commitFailed(error);
+      else if (onFailure !== null) onFailure(error);
+      else this.#endSection(section, reject, error);
+    };
     turn.promise.then(() => {
       if (this.dead) return;
       if (limitMs !== null) limit = setTimeout(() => failed(new SectionTooLong()), limitMs);

@@ -1,10 +1,11 @@
 """Configuration: read once at the edge into frozen dataclasses; nobody else reads files, flags or the environment.
 
 `load_project` reads what the platform knows (wrangler file, `.dev.vars`, `.env`), `load_options` what only the emulator has
-(`agents-emu.toml`, flags), `choose_python` picks the interpreter of the Python host.
+(`agents-emu.toml`, flags), `choose_python` and `choose_node` pick what the hosts run on.
 """
 
 from emulator.config.interpreter import Interpreter, choose_python
+from emulator.config.node_runtime import NodeRuntime, choose_node
 from emulator.config.option_sources import load_options
 from emulator.config.options import AiMode, LogFormat, LogLevel, Options, Reload
 from emulator.config.project import (
@@ -30,6 +31,7 @@ __all__ = [
     "Interpreter",
     "LogFormat",
     "LogLevel",
+    "NodeRuntime",
     "NotFound",
     "Notice",
     "Options",
@@ -39,6 +41,7 @@ __all__ = [
     "Reload",
     "Secrets",
     "Storage",
+    "choose_node",
     "choose_python",
     "load_options",
     "load_project",

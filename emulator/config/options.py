@@ -192,6 +192,12 @@ class Options:
         Path | None,
         Declaration("--python", "python", _path, "Interpreter of Python agents; default: the project's .venv, else ours.", "PATH"),
     ] = None
+    node: Annotated[
+        Path | None,
+        Declaration(
+            "--node", "node", _path, "Node.js of TypeScript agents; default: the PATH's if new enough, else ours.", "PATH"
+        ),
+    ] = None
     log_format: Annotated[
         LogFormat,
         Declaration("--log-format", "log.format", LogFormat, "Text for people, or one JSON object on each line."),

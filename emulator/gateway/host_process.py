@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from emulator.config import HostKind
 from emulator.errors import StartError, WireError
 from emulator.wire import frames
 from emulator.wire.exchange import Incoming, LinkLost
@@ -87,11 +88,13 @@ class RuntimeDir:
 
 @dataclass(frozen=True, slots=True)
 class HostCommand:
-    """How a kind of host is started: `arguments` get `--link <path>` appended; `environ` comes on top of ours."""
+    """How a kind of host is started: `arguments` get `--link <path>` appended; `environ` comes on top of ours. `hint` is what to do when
+    it does not start."""
 
     kind: str
     arguments: Sequence[str]
     cwd: Path
+    hint: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -111,12 +114,15 @@ class HostProcess:
     def __init__(self, command: HostCommand, runtime: RuntimeDir) -> None:
         """Spawn it. Needs no event loop, so that the host's start overlaps with our own. Raises StartError E341."""
         self.kind = command.kind
+        self._hint = command.hint
         self._path = runtime.next_socket()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self._path))
         self._listener.listen(8)
         self._listener.setblocking(False)
-        environ = {**os.environ, **command.environ, "PYTHONPATH": _python_path(runtime.packages)}
+        environ = {**os.environ, **command.environ}
+        if command.kind == HostKind.PYTHON.value:
+            environ["PYTHONPATH"] = _python_path(runtime.packages)
         try:
             self._process = subprocess.Popen(
                 [*command.arguments, "--link", str(self._path)],
@@ -178,7 +184,7 @@ class HostProcess:
             why = f"ended with exit status {self.ended.result()}" if ended else "did not answer"
             what = f"the {self.kind} host {why} before it was ready" + (f":\n{lines}" if lines else "")
             self.kill()
-            raise StartError("E342", what, hint="choose another interpreter with --python") from error
+            raise StartError("E342", what, hint=self._hint) from error
         except WireError:
             self.kill()
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from emulator.config import Options, Project, Storage
+from emulator.config import HostKind, Options, Project, Storage
 from emulator.config.compatibility import FLAGS
 
 _STORAGE = {Storage.SQLITE: "sqlite", Storage.LEGACY: "kv"}
@@ -18,7 +18,7 @@ def load_message(project: Project, options: Options) -> dict[str, Any]:
     for binding in project.durable_objects:
         if _is_ours(project, binding.script):
             classes.setdefault(binding.class_name, _STORAGE[project.storage_of(binding.class_name)])
-    return {
+    message = {
         "root": str(project.root),
         "main": os.path.relpath(project.main, project.root),
         "name": project.name,
@@ -31,8 +31,10 @@ def load_message(project: Project, options: Options) -> dict[str, Any]:
         "state_dir": str(options.persist_to),
         "idle_ms": options.idle_ms,
         "seed": options.seed,
-        "python": ".".join(map(str, project.python_version)),
     }
+    if project.host is HostKind.PYTHON:
+        message["python"] = ".".join(map(str, project.python_version))
+    return message
 
 
 def _bindings(project: Project) -> list[dict[str, Any]]:

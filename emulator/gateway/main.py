@@ -15,9 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.config import HostKind, Options, Project, choose_python, load_project
-from emulator.config.document import shown
-from emulator.errors import StartError
+from emulator.config import HostKind, Options, Project, choose_node, choose_python, load_project
 from emulator.gateway import ports
 from emulator.gateway.console import Caution, Console, Note
 from emulator.gateway.host_process import HostCommand, HostProcess, RuntimeDir
@@ -68,9 +66,12 @@ def run(
 
 def host_command(project: Project, options: Options, console: Console) -> HostCommand:
     """How the project's host is started. Raises StartError."""
-    if project.host is not HostKind.PYTHON:
-        what = f"{shown(project.main)} needs the {project.host.value} host, which is not part of this version"
-        raise StartError("E344", what, where=shown(project.config_path), hint='give a Python "main"')
+    if project.host is HostKind.NODE:
+        return _node_command(project, options)
+    return _python_command(project, options, console)
+
+
+def _python_command(project: Project, options: Options, console: Console) -> HostCommand:
     interpreter = choose_python(project, options)
     for notice in interpreter.notices:
         console.show(Caution(notice))
@@ -79,7 +80,15 @@ def host_command(project: Project, options: Options, console: Console) -> HostCo
     if interpreter.path != Path(sys.executable):
         # Our own copy of the SDKs, which are pure Python for 3.12 and newer, behind everything the project's environment has.
         arguments += ["--fallback-path", sysconfig.get_path("purelib")]
-    return HostCommand(project.host.value, arguments, project.root)
+    return HostCommand(project.host.value, arguments, project.root, "choose another interpreter with --python")
+
+
+def _node_command(project: Project, options: Options) -> HostCommand:
+    runtime = choose_node(options)
+    entry = Path(__file__).resolve().parent.parent / "hosts" / "node" / "main.mjs"
+    # node:sqlite is an experiment to Node, and no news to anybody here.
+    arguments = [str(runtime.path), "--disable-warning=ExperimentalWarning", str(entry)]
+    return HostCommand(project.host.value, arguments, project.root, "choose another Node.js with --node")
 
 
 def _reread(project: Project) -> Callable[[], Project]:

@@ -1,4 +1,4 @@
-"""Every statement of durable-objects.md 12 that this host keeps, by its number; the others are rows of docs/parity.md."""
+"""Every statement of durable-objects.md 12 that our hosts keep, by its number; the others are rows of docs/parity.md."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from playbook.steps import Case
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "quick"], ids=lambda case: case.statement)
-async def test_statement(case: Case, server: Server, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]) -> None:
-    await play(case, server, peer, idle_ms)
+async def test_statement(case: Case, server: Server, host: str, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]) -> None:
+    await play(case, server, host, peer, idle_ms)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "rough"], ids=lambda case: case.statement)
 async def test_statement_rough(
-    case: Case, rough_server: Server, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]
+    case: Case, rough_server: Server, host: str, peer: str, idle_ms: int, slow_cases: dict[str, asyncio.Task[None]]
 ) -> None:
-    await play(case, rough_server, peer, idle_ms)
+    await play(case, rough_server, host, peer, idle_ms)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.lane == "slow"], ids=lambda case: case.statement)

@@ -184,7 +184,7 @@ CASES = (
         "an alarm due while the host was down fires after it",
         (
             Run(call(in_ms(150))),
-            Verb("hosts/python/crash"),
+            Verb("hosts/{host}/crash"),
             Until(call(["!storage.kv.get", "alarms"]), 1),
         ),
         "rough",

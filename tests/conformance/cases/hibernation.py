@@ -107,7 +107,7 @@ CASES = (
         (
             Open(accept=accept()),
             Run(call(["!ctx.setWebSocketAutoResponse", ["new", "WebSocketRequestResponsePair", "ping", "pong"]])),
-            Verb("hosts/python/crash"),
+            Verb("hosts/{host}/crash"),
             Until(call(["let", "pair", ["!ctx.getWebSocketAutoResponse"]], ["@pair.request"]), "ping"),
         ),
         "rough",

@@ -118,7 +118,7 @@ CASES = (
             Http("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*&x={me}", text="ok"),
             Http("/cdn-cgi/handler/scheduled?cron=1+1+1+1+1", 500, text="exception"),
             Run(["noted", "scheduled"], ["* * * * *", "1 1 1 1 1"]),
-            Printed({"data": Has({"error": Has({"what": Like("the first of January"), "where": Like(r"entry\.py:\d+$")})})}),
+            Printed({"data": Has({"error": Has({"what": Like("the first of January"), "where": Like(r"entry\.(py|mjs):\d+$")})})}),
         ),
     ),
     Case(
@@ -144,7 +144,7 @@ def names_the_place(number: str, where: str, *steps: object) -> Case:
                     "agent": "Probe",
                     "name": Like(f"^{number}"),
                     "lvl": "error",
-                    "data": Has({"error": Has({"what": Like(f"oops {number}"), "where": Like(r"program\.py:\d+$")})}),
+                    "data": Has({"error": Has({"what": Like(f"oops {number}"), "where": Like(r"program\.(py|mjs):\d+$")})}),
                 }
             ),
             Run(on("constructor", None)),
@@ -176,7 +176,7 @@ CASES = (
         "an error that reaches the client is shown with its place",
         (
             Http("/at/Probe/{me}", 500, program=throw("oops X-17")),
-            Printed({"lvl": "error", "data": Has({"error": Has({"what": Like("oops X-17"), "where": Like(r"program\.py:\d+$")})})}),
+            Printed({"lvl": "error", "data": Has({"error": Has({"what": Like("oops X-17"), "where": Like(r"program\.(py|mjs):\d+$")})})}),
         ),
     ),
 )

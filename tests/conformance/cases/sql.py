@@ -228,7 +228,7 @@ CASES = (
                 for number in range(1, 6)
                 for step in (
                     Run(call(sql("INSERT INTO t(x) VALUES (?)", f"row {number}"), put("last", number))),
-                    Verb("hosts/python/crash"),
+                    Verb("hosts/{host}/crash"),
                     Until(call(["list", rows("SELECT count(*) AS n FROM t"), get("last")]), [[{"n": number}], number]),
                 )
             ),

@@ -16,10 +16,13 @@ from playbook.steps import Case, reset
 
 
 class Stage:
-    """`name` addresses objects that no other case uses; `{peer}` in programs is `peer`, a server that objects may call."""
+    """`name` addresses objects that no other case uses; `{peer}` in programs is `peer`, a server that objects may call; `{host}` in
+    verbs is `host`, the kind of host that plays.
+    """
 
-    def __init__(self, server: Server, name: str, peer: str, idle_s: float) -> None:
+    def __init__(self, server: Server, name: str, host: str, peer: str, idle_s: float) -> None:
         self._server = server
+        self._host = host
         self._peer = peer
         self.name = name
         self.idle_s = idle_s
@@ -61,7 +64,8 @@ class Stage:
 
     async def control(self, path: str, body: dict[str, Any]) -> Any:
         """A verb of the control API."""
-        return await self._server.control("POST", path.replace("{me}", urllib.parse.quote(self.name, safe="")), json=body)
+        own_path = path.replace("{me}", urllib.parse.quote(self.name, safe="")).replace("{host}", self._host)
+        return await self._server.control("POST", own_path, json=body)
 
     async def restart(self, down_ms: int, *, kill: bool) -> None:
         if kill:
@@ -98,9 +102,9 @@ class Stage:
             self.reset_socket(name)
 
 
-async def play(case: Case, server: Server, peer: str, idle_ms: int) -> None:
+async def play(case: Case, server: Server, host: str, peer: str, idle_ms: int) -> None:
     """Play one case under a name of its own."""
-    stage = Stage(server, f"{case.statement} {case.title}"[:80], peer, idle_ms / 1000)
+    stage = Stage(server, f"{case.statement} {case.title}"[:80], host, peer, idle_ms / 1000)
     try:
         await case.play(stage)
     finally:

@@ -370,7 +370,8 @@ class Remember:
 class Case:
     """One statement. `lane` says how it is played: `quick` one after the other, `slow` beside the others, `rough` on a server of its
     own because it kills it. `statement` is the number, with a letter where one statement has several cases. `differs` says what the
-    real runtime does instead; docs/parity.md says why.
+    real runtime does instead; docs/parity.md says why. `only` names the one kind of host that it is for, `python` or `node`; what is
+    for Node is for workerd too.
     """
 
     statement: str
@@ -378,6 +379,11 @@ class Case:
     steps: tuple[Step, ...]
     lane: str = "quick"
     differs: str = ""
+    only: str = ""
+
+    def is_for(self, host: str) -> bool:
+        """Whether this kind of host plays it."""
+        return self.only in ("", host)
 
     @property
     def emulator_only(self) -> bool:

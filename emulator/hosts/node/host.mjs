@@ -139,10 +139,10 @@ export class Host {
   #fillExports() {
     const { bindings, classes } = this.project;
     const bound = new Set(bindings.filter(({ kind }) => kind === "durable_object").map((binding) => binding.class));
+    if (this.code.default !== undefined) this.exports.default = loopbackService("default", this);
     for (const name of this.code.objects.keys()) {
       this.exports[name] = loopbackClass(name, bound.has(name) || name in classes ? this.#namespace(name) : null);
     }
-    if (this.code.default !== undefined) this.exports.default = loopbackService("default", this);
     for (const name of this.code.entrypoints.keys()) this.exports[name] = loopbackService(name, this);
   }
 

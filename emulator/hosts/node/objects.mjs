@@ -121,6 +121,7 @@ export class ObjectHandle {
     try {
       instance.userObject = this.world.construct(instance);
     } catch (error) {
+      if (instance.dead) return;
       const failure = error instanceof Error && Object.isExtensible(error) ? error : new Error(String(error));
       Object.assign(failure, { durableObjectReset: true });
       this.world.userError("constructor", failure, this);

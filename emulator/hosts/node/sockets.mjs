@@ -34,6 +34,8 @@ export class SocketRecord {
   closeSent = false;
   /** The JavaScript object of this life. @type {import("./surface/websocket.mjs").WebSocket | null} */
   socket = null;
+  /** The other end while the object sleeps, where that end is in this process. @type {import("./surface/websocket_end.mjs").SocketEnd | null} */
+  #far = null;
   #unacknowledged = 0;
 
   /**
@@ -58,7 +60,14 @@ export class SocketRecord {
   socketFor(instance) {
     if (this.socket === null) {
       this.socket = restoredSocket(this, { attachment: this.attachment, url: this.url, closeSent: this.closeSent });
-      endOf(this.socket).attach(new RecordTransport(this, instance));
+      const end = endOf(this.socket);
+      if (this.#far === null) {
+        end.attach(new RecordTransport(this, instance));
+      } else {
+        end.peer = this.#far;
+        this.#far.peer = end;
+        this.#far = null;
+      }
     }
     return this.socket;
   }
@@ -70,12 +79,15 @@ export class SocketRecord {
       this.attachment = end.attachment;
       this.closeSent = end.closeSent;
       this.socket = null;
+      if (end.peer?.accepted) this.#far = end.peer;
     }
-    if (this.id === null) this.handle.sockets.delete(this.order);
+    if (this.id === null && this.#far === null) this.handle.sockets.delete(this.order);
   }
 
   /** Drop the connection without a Close frame. */
   cut() {
+    const far = this.#far ?? (this.socket === null ? null : endOf(this.socket).peer);
+    if (far !== null) far.deliverLost();
     if (this.id === null) return;
     this.hub.link.send(CLOSE, this.id, closePayload(null, ""), CUT);
     this.hub.forget(this);

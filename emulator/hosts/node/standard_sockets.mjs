@@ -3,8 +3,8 @@
  * another. Their owner stays awake as long as they are open (S-99).
  */
 
-import { emit, currentOwner } from "./owner.mjs";
-import { NO_CODE } from "./socket_rules.mjs";
+import { currentOwner, emit } from "./owner.mjs";
+import { echoedCode } from "./socket_rules.mjs";
 import { CLEAN, closePayload, creditPayload, CUT, Kind } from "./wire/frames.mjs";
 
 const { TEXT, BINARY, CLOSE, FAULT, GONE, CREDIT } = Kind;
@@ -227,7 +227,7 @@ class Bridge {
   }
 
   close(_socket, code, reason, wasClean) {
-    this.#link.send(CLOSE, this.#id, closePayload(code === NO_CODE ? null : code, reason), wasClean ? 0 : CUT);
+    this.#link.send(CLOSE, this.#id, closePayload(echoedCode(code), reason), wasClean ? 0 : CUT);
   }
 
   error() {
@@ -245,13 +245,17 @@ class Bridge {
         this.#far.send(frame.payload);
         break;
       case CLOSE:
-        if (frame.flags & CLEAN) this.#far.close(frame.close().code, frame.close().reason);
-        else this.#far.close(null, "");
+        this.#sayClose(frame.close());
         break;
       case GONE:
         this.#end();
         break;
     }
+  }
+
+  #sayClose({ code, reason }) {
+    const sendable = echoedCode(code);
+    this.#far.close(sendable, sendable === null ? null : reason);
   }
 
   cut() {

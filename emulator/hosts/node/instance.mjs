@@ -8,7 +8,7 @@
 
 import { InputGate } from "./gates.mjs";
 import { Step } from "./lifecycle.mjs";
-import { clearTimeout, setImmediate, setTimeout } from "./originals.mjs";
+import { clearTimeout, nextTick, queueMicrotask, setImmediate, setTimeout } from "./originals.mjs";
 import { currentOwner, currentSection, inSection, Owner } from "./owner.mjs";
 import { CommitFailed } from "./storage/storage_errors.mjs";
 
@@ -89,9 +89,9 @@ export class Instance extends Owner {
   // -- events
 
   /**
-   * Let an event in as soon as order and the input gate allow.
+   * Let an event in as soon as order and the input gate allow; not before the running code's turn is over.
    * @param {Turn} turn
-   * @param {{now?: boolean}} [options] `now`: it may start before this returns, because no other code of this macrotask is on the stack
+   * @param {{now?: boolean}} [options] `now`: it may start before this returns, because no user code is on the stack
    */
   deliver(turn, { now = false } = {}) {
     if (this.dead) {
@@ -101,7 +101,7 @@ export class Instance extends Owner {
     this.#inFlight.add(turn);
     const start = () => this.#start(turn);
     if (now) this.resume(null, start);
-    else this.#line(() => this.#admit(null, start));
+    else this.#soon(() => this.#admit(null, start));
   }
 
   /**
@@ -123,6 +123,26 @@ export class Instance extends Owner {
 
   #step = () => {
     this.#entries.shift()?.();
+  };
+
+  /**
+   * The same, but the first of a macrotask need not wait for the event loop: a tick runs when all microtasks have. Only the first, so that
+   * two objects that call each other without end let the loop turn.
+   */
+  #soon(entry) {
+    if (this.#entered || this.#entries.length > 0) {
+      this.#line(entry);
+      return;
+    }
+    this.#entries.push(entry);
+    queueMicrotask(this.#tickLater);
+  }
+
+  #tickLater = () => nextTick(this.#tick);
+
+  #tick = () => {
+    if (this.#entered) setImmediate(this.#step);
+    else this.#step();
   };
 
   #admit(section, callback) {

@@ -21,3 +21,4 @@ export const random = Math.random.bind(Math);
 export const console = { ...globalThis.console };
 export const process = nodeProcess;
 export const exit = nodeProcess.exit.bind(nodeProcess);
+export const nextTick = nodeProcess.nextTick.bind(nodeProcess);

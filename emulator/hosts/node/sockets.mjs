@@ -87,6 +87,7 @@ export class SocketRecord {
   /** Drop the connection without a Close frame. */
   cut() {
     const far = this.#far ?? (this.socket === null ? null : endOf(this.socket).peer);
+    this.socket = this.#far = null;
     if (far !== null) far.deliverLost();
     if (this.id === null) return;
     this.hub.link.send(CLOSE, this.id, closePayload(null, ""), CUT);

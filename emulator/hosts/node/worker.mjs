@@ -3,8 +3,9 @@
 import { ExecutionContext } from "./context.mjs";
 import { callFetch } from "./dispatch.mjs";
 import { errorObject } from "./faults.mjs";
-import { AbortController, clearTimeout, DOMException, setTimeout } from "./originals.mjs";
+import { clearTimeout, DOMException, setTimeout } from "./originals.mjs";
 import { Owner, rootContext } from "./owner.mjs";
+import { ClientSignal } from "./surface/client_signal.mjs";
 import { pairsOf } from "./surface/headers.mjs";
 import { fromIncoming, intoResponse } from "./surface/incoming.mjs";
 
@@ -175,14 +176,14 @@ export class RequestHandler {
    */
   take(incoming) {
     const invocation = new Invocation(this.#world);
-    const leaving = this.#abortSignal ? new AbortController() : null;
+    const leaving = this.#abortSignal ? new ClientSignal() : null;
     incoming.onCancel = () => {
       leaving?.abort(new DOMException("The client has disconnected", "AbortError"));
       invocation.clientLeft();
     };
     this.#unanswered += 1;
     invocation
-      .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving.signal })))
+      .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving })))
       .then((response) => this.#answer(incoming, response, invocation))
       .catch((error) => {
         if (!invocation.dead) incoming.fail(errorObject(error));

@@ -16,7 +16,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 from harness.frames import RawSocket, connect  # noqa: E402
-from harness.node import Node  # noqa: E402
+from harness.node import Node, NpmClient  # noqa: E402
+from harness.page import chromium  # noqa: E402
 from harness.server import PROJECTS, Server, serving  # noqa: E402
 
 Connect = Callable[..., Awaitable[RawSocket]]
@@ -48,6 +49,13 @@ async def node() -> AsyncIterator[Node]:
     node = await Node.start()
     yield node
     await node.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(node: Node) -> AsyncIterator[NpmClient]:
+    """A Chromium for all pages; each has its own tab."""
+    async with node.browser(await chromium()) as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,121 +1,42 @@
-"""The page of chat_py in a real Chromium: chatting, reloading in mid-answer, losing the network, stopping, clearing."""
+"""The pages of chat_py and chat_ts in a real Chromium: chatting, reloading in mid-answer, losing the network, stopping, clearing."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from harness.node import Node, NpmClient
+from harness import npm
+from harness.node import NpmClient
+from harness.page import IDLE, OpenPage, grows, spoken_by_recording, tabs
 from harness.server import SAMPLES, Server, serving
 from harness.wire import wire_to
 
 pytestmark = pytest.mark.browser
 
-INSTALL_BOUND_S = 600
-ANSWERS = "[...document.querySelectorAll('.message.assistant')].map((row) => row.textContent)"
-IDLE = "!document.querySelector('#send').hidden && document.querySelector('#connection').dataset.state === 'open'"
+
+@pytest.fixture(scope="module", params=["chat_py", "chat_ts"])
+def sample(request: pytest.FixtureRequest) -> str:
+    return request.param
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(SAMPLES / "chat_py", tmp_path_factory.mktemp("browser"), "--ai-speed", "1x") as server:
+async def server(sample: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    modules = npm.sample_modules() if sample == "chat_ts" else None
+    async with serving(SAMPLES / sample, tmp_path_factory.mktemp("browser"), "--ai-speed", "1x", modules=modules) as server:
         yield server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def browser(node: Node) -> AsyncIterator[NpmClient]:
-    async with node.browser(await chromium()) as browser:
-        yield browser
-
-
-async def chromium() -> str:
-    """Where Chromium is; Debian's is installed when there is none."""
-    found = shutil.which("chromium")
-    if found:
-        return found
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        pytest.skip("no chromium here, and no right to install one: apt-get install chromium")
-    for step in ("update", "install -y --no-install-recommends chromium"):
-        process = await asyncio.create_subprocess_exec("apt-get", *step.split(), stdout=asyncio.subprocess.DEVNULL)
-        async with asyncio.timeout(INSTALL_BOUND_S):
-            if await process.wait():
-                pytest.skip(f"apt-get {step.split()[0]} failed, so there is no chromium")
-    return shutil.which("chromium") or pytest.skip("apt-get brought no chromium")
-
-
 @pytest.fixture(scope="module")
-def answer() -> str:
+def answer(sample: str) -> str:
     """What the recorded model says."""
-    file = SAMPLES / "chat_py/fixtures/ai/default/00-binding.run-glm-4.7-flash-any.json"
-    events = json.loads(file.read_text("utf-8"))["response"]["stream"]["events"]
-    return "".join(choice["delta"].get("content", "") for event in events if "json" in event for choice in event["json"]["choices"])
+    return spoken_by_recording(sample, "00-binding.run-glm-4.7-flash-any")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: NpmClient, server: Server, name: str) -> AsyncIterator[Callable]:
-    """`await page("a")` opens the conversation of this test in a tab called a; all are shut at the end."""
-    opened = []
-
-    async def open_page(label: str, origin: str | None = None) -> Page:
-        await browser.use("open", label, f"{origin or server.origin}/#{name}")
-        opened.append(label)
-        tab = Page(browser, label)
-        await tab.until(IDLE)
-        return tab
-
-    yield open_page
-    for label in opened:
-        await browser.use("shut", label)
-    assert await browser.use("failures") == []
-
-
-class Page:
-    """One tab."""
-
-    def __init__(self, browser: NpmClient, label: str) -> None:
-        self._browser = browser
-        self._label = label
-
-    async def say(self, text: str) -> None:
-        await self._browser.use("type", self._label, "#text", text)
-        await self._browser.use("press", self._label, "#text", "Enter")
-
-    async def until(self, expression: str):
-        return await self._browser.use("until", self._label, expression)
-
-    async def evaluate(self, expression: str):
-        return await self._browser.use("evaluate", self._label, expression)
-
-    async def click(self, selector: str) -> None:
-        await self._browser.use("click", self._label, selector)
-
-    async def reload(self) -> None:
-        await self._browser.use("reload", self._label)
-
-    async def answering(self, characters: int) -> str:
-        """Wait until the answer has so many characters and still grows; what it says then."""
-        said = f"(document.querySelector('.message.assistant.streaming')?.textContent ?? '').length > {characters}"
-        await self.until(said)
-        return (await self.evaluate(ANSWERS))[-1]
-
-    async def answers(self) -> list[str]:
-        """All answers, once none is arriving."""
-        await self.until(IDLE)
-        return await self.evaluate(ANSWERS)
-
-    async def seen(self) -> list[str]:
-        """Every text the last answer has shown since the page was loaded."""
-        return await self.evaluate("window.seen")
-
-
-def grows(texts: list[str], whole: str) -> bool:
-    """Each text continues the one before, and all of them begin the whole answer: nothing was said twice or left out."""
-    return all(whole.startswith(text) for text in texts) and [len(text) for text in texts] == sorted({len(text) for text in texts})
+async def page(browser: NpmClient, server: Server, name: str) -> AsyncIterator[OpenPage]:
+    async with tabs(browser, server.origin, name) as open_page:
+        yield open_page
 
 
 async def test_an_answer_streams_into_the_page(page, answer):
@@ -186,11 +107,11 @@ async def test_stop_keeps_what_was_said(page, answer):
     assert len(await tab.answers()) == 2
 
 
-async def test_the_page_survives_a_crash_of_the_agents(page, server):
+async def test_the_page_survives_a_crash_of_the_agents(page, server, sample):
     tab = await page("a")
     await tab.say("Tell me about yourself")
     await tab.answering(40)
-    await server.control("POST", "hosts/python/crash")
+    await server.control("POST", f"hosts/{'node' if sample == 'chat_ts' else 'python'}/crash")
     await tab.click("#stop")
     await tab.until(IDLE)
     await tab.say("Hello")

@@ -11,6 +11,7 @@ export class Conversation {
   connection = "connecting"; // "open", or "waiting" between two attempts
   error = null;
   #turn = null; // the answer that is arriving: {id, said, message, next: the number of the chunk it waits for, finished}
+  #expecting = false; // asked the agent whether one is on its way, or told that it is
   #socket;
   #acknowledged = new Set();
   #retryMs = FIRST_RETRY_MS;
@@ -25,7 +26,7 @@ export class Conversation {
   }
 
   say(text) {
-    if (!text || this.#turn || this.connection !== "open") return false;
+    if (!text || this.#busy || this.connection !== "open") return false;
     const said = { id: newId(), role: "user", parts: [{ type: "text", text }] };
     const body = JSON.stringify({ messages: [...this.messages, said], trigger: "submit-message" });
     this.error = null;
@@ -70,8 +71,13 @@ export class Conversation {
 
   // Asks whether an answer is on its way; stream_resuming, stream_pending or stream_resume_none comes back.
   #probe() {
+    this.#expecting = true;
     this.#acknowledged.clear();
     this.#send({ type: "cf_agent_stream_resume_request", probeId: newId() });
+  }
+
+  get #busy() {
+    return this.#turn !== null || this.#expecting;
   }
 
   async #receive(frame) {
@@ -92,6 +98,7 @@ export class Conversation {
       case "cf_agent_stream_resume_none": // nothing is being said; what was said is stored
         this.#turn = null;
         await this.#load();
+        this.#expecting = false;
         break;
       case "cf_agent_chat_messages": // another tab spoke
         this.#replace(frame.messages);
@@ -142,6 +149,7 @@ export class Conversation {
   #begin(id, said = null) {
     const message = { id: `answer-${id}`, role: "assistant", parts: [] };
     this.#turn = { id, said, message, next: 0, finished: false };
+    this.#expecting = false;
     this.#replace(this.messages);
   }
 
@@ -168,6 +176,7 @@ export class Conversation {
   #cleared() {
     this.messages = [];
     this.#turn = null;
+    this.#expecting = false;
     this.error = null;
     this.#show();
   }
@@ -180,7 +189,7 @@ export class Conversation {
     this.#changed({
       connection: this.connection,
       messages: this.messages,
-      answering: this.#turn !== null,
+      answering: this.#busy,
       error: this.error,
     });
   }

@@ -13,6 +13,7 @@ export class Conversation {
   connection = "connecting"; // "open", or "waiting" between two attempts
   error = null;
   #answer = null; // the one that is arriving
+  #expecting = false; // asked the agent whether one is on its way, or told that it is
   #socket;
   #acknowledged = new Set(); // streams, since the last probe
   #served = new Set(); // tool calls, since the connection is open
@@ -31,7 +32,7 @@ export class Conversation {
   }
 
   say(text) {
-    if (!text || this.#answer || this.connection !== "open") return false;
+    if (!text || this.#busy || this.connection !== "open") return false;
     const said = { id: newId(), role: "user", parts: [{ type: "text", text }] };
     const body = JSON.stringify({ messages: [...this.messages, said], trigger: "submit-message" });
     this.error = null;
@@ -57,6 +58,7 @@ export class Conversation {
   decide(toolCallId, approved) {
     this.#send({ type: "cf_agent_tool_approval", toolCallId, approved, autoContinue: true });
     this.#probe();
+    this.#show();
   }
 
   #connect(address) {
@@ -83,8 +85,13 @@ export class Conversation {
 
   // Asks whether an answer is on its way; stream_resuming, stream_pending or stream_resume_none comes back.
   #probe() {
+    this.#expecting = true;
     this.#acknowledged.clear();
     this.#send({ type: "cf_agent_stream_resume_request", probeId: newId() });
+  }
+
+  get #busy() {
+    return this.#answer !== null || this.#expecting;
   }
 
   async #receive(frame) {
@@ -106,9 +113,7 @@ export class Conversation {
         await this.#load();
         break;
       case "cf_agent_stream_resume_none": // nothing is being said; what was said is stored
-        this.#answer = null;
-        await this.#load();
-        await this.#serve();
+        await this.#settle();
         break;
       case "cf_agent_chat_messages": // another tab spoke, or an answer was stored
         this.#replace(frame.messages);
@@ -136,10 +141,19 @@ export class Conversation {
       this.#place(answer.message);
     }
     if (done) {
+      if (!answer.finished) return this.#settle();
       this.#answer = null;
-      if (!answer.finished) await this.#load();
       await this.#serve();
     }
+  }
+
+  // The answer is over, and what became of it is stored.
+  async #settle() {
+    this.#answer = null;
+    this.#expecting = true;
+    await this.#load();
+    this.#expecting = false;
+    await this.#serve();
   }
 
   // Runs the page's own tools that the last message waits for. Every open tab does so; the first result counts.
@@ -155,6 +169,7 @@ export class Conversation {
 
   #begin(answer) {
     this.#answer = answer;
+    this.#expecting = false;
     this.#replace(this.messages);
   }
 
@@ -181,6 +196,7 @@ export class Conversation {
   #cleared() {
     this.messages = [];
     this.#answer = null;
+    this.#expecting = false;
     this.error = null;
     this.#show();
   }
@@ -194,7 +210,7 @@ export class Conversation {
       connection: this.connection,
       messages: this.messages,
       desk: this.desk,
-      answering: this.#answer !== null,
+      answering: this.#busy,
       error: this.error,
     });
   }

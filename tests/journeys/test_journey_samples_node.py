@@ -1,0 +1,205 @@
+"""Every sample in TypeScript and JavaScript served as it is, and what its README promises: from its recordings, and from the stub."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from harness import npm
+from harness.chat import Listener, done, submit, user
+from harness.frames import connect, is_type, types
+from harness.listening import listening
+from harness.node import Node
+from harness.server import SAMPLES, Server, serving
+
+RECORDINGS = ("--ai", "replay", "--ai-speed", "instant")
+STUB = ("--ai", "stub", "--ai-speed", "instant")
+PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
+
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    return npm.sample_modules()
+
+
+@pytest.fixture
+def serve(modules: Path, tmp_path: Path) -> Serve:
+    """`async with serve(sample, *arguments) as server`."""
+    return lambda sample, *arguments, **environment: serving(SAMPLES / sample, tmp_path, *arguments, modules=modules, **environment)
+
+
+def test_every_sample_has_its_journey():
+    here = globals()
+    samples = sorted(path.parent.name for path in SAMPLES.glob("*_[jt]s/wrangler.jsonc"))
+    assert [name for name in samples if f"test_{name}" not in here] == []
+
+
+async def test_chat_ts(session, serve, node: Node):
+    async with serve("chat_ts", *RECORDINGS) as server:
+        async with session.get(f"{server.origin}/") as page:
+            assert page.content_type == "text/html"
+            assert "chat_ts" in await page.text()
+        for asset, kind in (("style.css", "text/css"), ("app.js", "text/javascript"), ("conversation.js", "text/javascript")):
+            async with session.get(f"{server.origin}/{asset}") as response:
+                assert response.content_type == kind
+        tab = await connect(session, server.origin, "/agents/chat/main")
+        await tab.send(submit("any", [user("tell me")]))
+        answer = Listener("any").hear(await tab.until(done("any")))
+        assert answer.text.startswith("I am a Durable Object with a few tools")
+        assert answer.whole
+        assert (await server.get("/agents/nobody/x"))[0] == 400
+        async with node.tab(server.host, "Chat", "npm") as page:
+            await page.say("turn", "tell me")
+            assert (await page.turn("turn"))["text"] == answer.text
+
+
+async def test_chat_ts_from_the_stub(serve, node: Node):
+    async with serve("chat_ts", *STUB) as server, node.tab(server.host, "Chat", "npm") as page:
+        await page.say("turn", "What does the moon look like?")
+        assert (await page.turn("turn"))["text"].endswith("You said: What does the moon look like?")
+
+
+@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "A reasoning model"), (STUB, "This is the stub")])
+async def test_ws_stream_ts(session, serve, answers, begin):
+    async with serve("ws_stream_ts", *answers) as server:
+        socket = await connect(session, server.origin, "/agents/reasoner/me")
+        await socket.send({"prompt": "Why is the sky blue?"})
+        frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
+        assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
+        assert len(frames) > 10
+        assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin)
+
+
+async def test_ws_stream_ts_says_why_there_is_no_answer(session, serve):
+    async with serve("ws_stream_ts", *RECORDINGS) as server:
+        socket = await connect(session, server.origin, "/agents/reasoner/me")
+        await socket.send({"prompt": "busy"})
+        (failure,) = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
+        assert "3040: " in failure["error"]
+
+
+@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "export default {"), (STUB, "This is the stub")])
+async def test_sse_js(session, serve, answers, begin):
+    async with serve("sse_js", *answers) as server, session.get(f"{server.origin}/agents/generator/me") as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        events = (await response.text()).split("\n\n")
+        assert events[-2:] == ["data: [DONE]", ""]
+        tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+        assert "".join(token["response"] for token in tokens).startswith(begin)
+        assert tokens[-1]["usage"]["total_tokens"] > 0
+
+
+@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "export default {"), (STUB, "This is the stub")])
+async def test_gateway_ts(serve, answers, begin):
+    async with serve("gateway_ts", *answers) as server:
+        status, answer = await server.get("/agents/routed/me")
+        assert status == 200
+        assert answer["response"].startswith(begin)
+        assert answer["usage"]["prompt_tokens"] > 0
+        assert answer["log"]
+
+
+@pytest.mark.parametrize("provider", ["", "?provider=openai"])
+@pytest.mark.parametrize(("answers", "stub"), [(RECORDINGS, False), (STUB, True)])
+async def test_generate_js(serve, answers, stub, provider):
+    async with serve("generate_js", *answers) as server:
+        status, answer = await server.get(f"/agents/builder/me{provider}")
+        assert (status, list(answer)) == (200, ["text", "tokens"])
+        assert answer["tokens"] > 0
+        said = "This is the stub" if stub else "One class, one object" if provider else "Give the agent one job"
+        assert answer["text"].startswith(said)
+
+
+@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "Here is a Worker"), (STUB, "This is the stub")])
+async def test_openai_compat_ts(session, serve, answers, begin):
+    async with serve("openai_compat_ts", *answers) as server, session.get(f"{server.origin}/agents/gemini/me") as response:
+        assert response.status == 200
+        assert (await response.text()).startswith(begin)
+
+
+async def test_openai_compat_ts_with_a_live_endpoint(session, serve):
+    """The endpoint is ours, and says one piece after the other has been read at the far end: nothing is held back on the way."""
+    asked: list[dict] = []
+    read: asyncio.Queue[None] = asyncio.Queue()
+
+    async def completions(request: web.Request) -> web.StreamResponse:
+        asked.append({"authorization": request.headers["authorization"], **await request.json()})
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in ("one ", "two ", "three"):
+            await response.write(f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n".encode())
+            await read.get()
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async with listening("/v1/chat/completions", completions) as base:
+        arguments = ("--ai", "live", "--var", f"GEMINI_BASE_URL:{base}/v1", "--var", "GEMINI_API_KEY:of nobody")
+        async with serve("openai_compat_ts", *arguments) as server, session.get(f"{server.origin}/agents/gemini/me") as response:
+            heard = []
+            while piece := await response.content.readany():
+                heard.append(piece)
+                read.put_nowait(None)
+            assert heard == [b"one ", b"two ", b"three"]
+    assert [(call["authorization"], call["model"], call["stream"]) for call in asked] == [("Bearer of nobody", "gemini-2.0-flash", True)]
+
+
+async def test_openai_compat_ts_tears_the_stream_when_the_endpoint_fails(session, serve):
+    async def completions(request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "no such key"}}, status=401)
+
+    async with listening("/v1/chat/completions", completions) as base:
+        arguments = ("--ai", "live", "--var", f"GEMINI_BASE_URL:{base}/v1", "--var", "GEMINI_API_KEY:wrong")
+        async with serve("openai_compat_ts", *arguments) as server:
+            with pytest.raises(aiohttp.ClientError):
+                async with session.get(f"{server.origin}/agents/gemini/me") as response:
+                    await response.read()
+            assert "no such key" in server.output()
+
+
+@pytest.mark.parametrize(("answers", "begin"), [("replay", "I remember this"), ("stub", "This is the stub")])
+async def test_history_ts(session, serve, answers, begin):
+    async with serve("history_ts", "--ai", answers, "--ai-speed", "4x") as server:
+        first = await connect(session, server.origin, "/agents/companion/me")
+        await first.send({"prompt": "Remember me"})
+        frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
+        assert frames[0] == {"type": "history", "lines": []}
+        first.reset()
+
+        back = await connect(session, server.origin, "/agents/companion/me")
+        frames = own(await back.until(lambda frame: is_type(frame, "done")))
+        assert frames[0] == {"type": "history", "lines": [{"role": "user", "content": "Remember me"}]}
+        so_far = frames[-2]["soFar"]
+
+        late = await connect(session, server.origin, "/agents/companion/me")
+        (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
+        assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
+        assert history["lines"][1]["content"].startswith(begin)
+        assert len(history["lines"][1]["content"]) == so_far
+
+
+async def test_counter_ts(serve, node: Node):
+    async with (
+        serve("counter_ts") as server,
+        node.client(server.host, "Counter", "a") as one,
+        node.client(server.host, "Counter", "a") as two,
+    ):
+        await one.ready(), await two.ready()
+        assert await one.call("add", 3) == 3
+        assert (await two.seen("state", 2))[-1]["state"] == {"count": 3}
+        await two.use("setState", {"count": -1})
+        assert (await two.seen("state_error"))[0]["error"] == "State update rejected"
+        assert await one.stream("countDown") == ([3, 2, 1], "lift-off")
+        assert await server.get("/agents/counter/a") == (200, {"count": 3})
+
+
+def own(frames: list) -> list:
+    """Without the frames of the agents protocol."""
+    return [frame for frame in frames if not is_type(frame, *PROTOCOL)]

@@ -24,6 +24,8 @@ def codes_in_source() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"E\d{3}", node.value):
                 found.add(node.value)
+    for path in (ROOT / "emulator").rglob("*.mjs"):
+        found.update(re.findall(r'"(E\d{3})"', path.read_text("utf-8")))
     return found
 
 

@@ -31,17 +31,17 @@ def environment() -> dict[str, str]:
 def clients() -> Path:
     """The folder of the clients, with `node_modules` and today's drivers. Raises CalledProcessError."""
     # The clients need none of the optional peers (React, MCP, ...), which npm would bring along.
-    _install(CLIENTS, SOURCES, [SOURCES / "package.json"], "--legacy-peer-deps", drivers=SOURCES.glob("*.mjs"))
+    install(CLIENTS, SOURCES, [SOURCES / "package.json"], "--legacy-peer-deps", drivers=SOURCES.glob("*.mjs"))
     return CLIENTS
 
 
 def sample_modules() -> Path:
     """The `node_modules` of all samples together, wrangler included. Raises CalledProcessError."""
-    _install(SAMPLE_PACKAGES, SAMPLES, [SAMPLES / "package.json", *sorted(SAMPLES.glob("*_[jt]s/package.json"))])
+    install(SAMPLE_PACKAGES, SAMPLES, [SAMPLES / "package.json", *sorted(SAMPLES.glob("*_[jt]s/package.json"))])
     return SAMPLE_PACKAGES / "node_modules"
 
 
-def _install(folder: Path, source: Path, packages: list[Path], *options: str, drivers: Iterable[Path] = ()) -> None:
+def install(folder: Path, source: Path, packages: list[Path], *options: str, drivers: Iterable[Path] = ()) -> None:
     """`npm install` in `folder` of the package files below `source`, if one of them has changed since; the drivers are copied each time.
     Parallel runs wait."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -83,8 +83,13 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, "-V", "--version", message=f"{NAME} %(version)s")
-def commands() -> None:
+@click.option("-C", "directory", metavar="DIR", help="The project's folder, for any command.")
+@click.pass_context
+def commands(ctx: click.Context, directory: str | None) -> None:
     """Run Cloudflare Agents on your machine: the real SDKs on an emulated platform, offline."""
+    if directory is not None:
+        # Every command that is about a project calls its folder so.
+        ctx.default_map = {command: {"directory": directory} for command in COMMANDS}
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -194,9 +194,7 @@ class Options:
     ] = None
     node: Annotated[
         Path | None,
-        Declaration(
-            "--node", "node", _path, "Node.js of TypeScript agents; default: the PATH's if new enough, else ours.", "PATH"
-        ),
+        Declaration("--node", "node", _path, "Node.js of TypeScript agents; default: the PATH's if new enough, else ours.", "PATH"),
     ] = None
     log_format: Annotated[
         LogFormat,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from yarl import URL
 
 from emulator.config import AiMode
 from emulator.errors import EmuError
+from emulator.gateway import content_coding
 from emulator.gateway.ai.canonical import Kind
 from emulator.gateway.ai.classify import http_request, http_target, shown_url
 from emulator.gateway.ai.envelopes import json_response
@@ -33,6 +33,7 @@ from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.modes import Action
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import play
+from emulator.gateway.content_coding import Broken, Decoder
 from emulator.gateway.exchange import Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
@@ -42,8 +43,6 @@ _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection",
 _OURS = frozenset({_CONTROL_HEADER, "x-emulator-scope"})
 _MOST_REDIRECTS = 20
 _CONNECT_TIMEOUT_S = 30
-_DECODED_BYTES = 64 * 1024
-_DECODERS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -200,16 +199,17 @@ def _response(answer: aiohttp.ClientResponse) -> Response:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers]
     headers = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
     encoding = (header(headers, "content-encoding") or "").strip().lower()
-    if encoding not in _DECODERS or answer.method == "HEAD":
-        return Response(answer.status, headers, _LiveBody(answer, None))
-    headers = [(name, value) for name, value in headers if name.lower() not in ("content-encoding", "content-length")]
-    return Response(answer.status, headers, _LiveBody(answer, zlib.decompressobj(_DECODERS[encoding])))
+    decoder = None if answer.method == "HEAD" else content_coding.decoder(encoding)
+    if decoder is not None:
+        # The header stays, as on the platform: a Worker that passes this response on has it packed again at the edge.
+        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
+    return Response(answer.status, headers, _LiveBody(answer, decoder))
 
 
 class _LiveBody:
     """A remote body as it arrives, decoded when a `decoder` is given. `aclose` ends the connection, also before the first chunk."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, decoder: zlib._Decompress | None) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, decoder: Decoder | None) -> None:
         self._answer = answer
         self._decoder = decoder
 
@@ -221,7 +221,7 @@ class _LiveBody:
             chunk = await (self._answer.content.readany() if self._decoder is None else self._decode(self._decoder))
         except (aiohttp.ClientError, OSError) as error:
             raise self._broken(f"broke off: {_reason(error)}") from error
-        except zlib.error as error:
+        except Broken as error:
             raise self._broken(f"is not what its content-encoding says: {error}") from error
         if not chunk:
             raise StopAsyncIteration
@@ -230,13 +230,13 @@ class _LiveBody:
     async def aclose(self) -> None:
         self._answer.close()
 
-    async def _decode(self, decoder: zlib._Decompress) -> bytes:
-        """The next decoded bytes, at most 64 KiB of them however well they were packed; empty at the end."""
-        while not decoder.eof:
-            packed = decoder.unconsumed_tail or await self._answer.content.readany()
-            if not packed:
-                raise zlib.error("it ends too early")
-            if data := decoder.decompress(packed, _DECODED_BYTES):
+    async def _decode(self, decoder: Decoder) -> bytes:
+        """The next decoded bytes, in bounded pieces however well they were packed; empty at the end."""
+        while not decoder.finished:
+            more = b""
+            if decoder.hungry and not (more := await self._answer.content.readany()):
+                raise Broken("it ends too early")
+            if data := decoder.feed(more):
                 return data
         return b""
 

@@ -20,7 +20,7 @@ from aiohttp.web_request import BaseRequest
 
 from emulator.core import routing
 from emulator.core.routing import AssetRules, Attributor
-from emulator.gateway import error_page, rfc6455
+from emulator.gateway import content_coding, error_page, rfc6455
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.exchange import Response
@@ -178,11 +178,16 @@ class Edge:
                 return
             if request.upgrade:
                 self._book.refuse(answer.id)
-            if isinstance(answer.body, bytes) and not request.connection.paused:
-                keep_alive = self._write_whole(request, answer.status, answer.reason, answer.headers, answer.body)
-                self._done(request, answer.status, keep_alive)
+            headers: RawHeaders = answer.headers
+            body: bytes | AsyncIterator[bytes] = answer.body
+            packer = None if answer.encoded or not body else content_coding.encoder(headers)
+            if packer is not None:
+                headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
+                body = packer.feed(body) + packer.finish() if isinstance(body, bytes) else content_coding.packed(body, packer)
+            if isinstance(body, bytes) and not request.connection.paused:
+                self._done(request, answer.status, self._write_whole(request, answer.status, answer.reason, headers, body))
             else:
-                self._spawn(request, self._respond(request, answer.status, answer.reason, answer.headers, answer.body))
+                self._spawn(request, self._respond(request, answer.status, answer.reason, headers, body))
         else:
             if request.upgrade:
                 self._book.refuse(exchange.id)

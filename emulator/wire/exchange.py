@@ -202,17 +202,19 @@ class Exchange:
 
 
 class Answer:
-    """The response to a request of ours. `body` is bytes, a BodyReader, or empty bytes; `upgraded` makes `id` a socket."""
+    """The response to a request of ours. `body` is bytes, a BodyReader, or empty bytes; `upgraded` makes `id` a socket; `encoded`
+    says that the body is in its content-encoding already."""
 
-    __slots__ = ("body", "headers", "id", "reason", "status", "upgraded")
+    __slots__ = ("body", "encoded", "headers", "id", "reason", "status", "upgraded")
 
-    def __init__(self, ident: int, head: frames.ResponseHead, body: bytes | BodyReader, upgraded: bool) -> None:
+    def __init__(self, ident: int, head: frames.ResponseHead, body: bytes | BodyReader, flags: int) -> None:
         self.id = ident
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
         self.body = body
-        self.upgraded = upgraded
+        self.upgraded = bool(flags & frames.UPGRADE)
+        self.encoded = bool(flags & frames.ENCODED)
 
 
 class Outgoing(Exchange):
@@ -270,7 +272,7 @@ class Outgoing(Exchange):
             return
         if frame.flags & frames.HAS_BODY:
             body = self.expect_body()
-        self._settle(Answer(self.id, head, body, bool(frame.flags & frames.UPGRADE)), None)
+        self._settle(Answer(self.id, head, body, frame.flags), None)
 
     def _settle(self, value: Any, error: Exception | None) -> None:
         if self.answer.done():
@@ -322,26 +324,21 @@ class Incoming(Exchange):
         """The request's body: bytes when it came inline, a reader when it is coming, None when there is none."""
         return self.reader if self.reader is not None else (self.head.body if self.head else None)
 
-    def respond(self, status: int, reason: bytes, headers: RawHeaders, body: Body = None) -> None:
-        """Answer. A bytes body goes inline; an iterator is pumped with flow control."""
+    def respond(self, status: int, reason: bytes, headers: RawHeaders, body: Body = None, *, encoded: bool = False) -> None:
+        """Answer. A bytes body goes inline; an iterator is pumped with flow control. `encoded`: the body is in its content-encoding
+        already, nobody shall pack it."""
         if self.answered or self.cancelled:
             self._discard(body)
             return
         self.answered = True
-        if body is None or isinstance(body, bytes):
-            whole = body is not None and len(body) <= frames.BODY_WINDOW
-            if body is None or whole:
-                self.link.send(_RESPONSE, self.id, frames.write_response(status, reason, headers, body), frames.WHOLE if whole else 0)
-            else:
-                self._head(status, reason, headers)
-                self.send_body(in_chunks(body))
+        flags = frames.ENCODED if encoded else 0
+        if body is None or (isinstance(body, bytes) and len(body) <= frames.BODY_WINDOW):
+            flags |= 0 if body is None else frames.WHOLE
+            self.link.send(_RESPONSE, self.id, frames.write_response(status, reason, headers, body), flags)
         else:
-            self._head(status, reason, headers)
-            self.send_body(body)
+            self.link.send(_RESPONSE, self.id, frames.write_response(status, reason, headers), flags | frames.HAS_BODY)
+            self.send_body(in_chunks(body) if isinstance(body, bytes) else body)
         self.half_done()
-
-    def _head(self, status: int, reason: bytes, headers: RawHeaders) -> None:
-        self.link.send(_RESPONSE, self.id, frames.write_response(status, reason, headers), frames.HAS_BODY)
 
     def _discard(self, body: Body) -> None:
         close = getattr(body, "aclose", None)

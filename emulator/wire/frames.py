@@ -64,6 +64,7 @@ KINDS = frozenset(int(kind) for kind in Kind)
 HAS_BODY = 1
 UPGRADE = 2
 WHOLE = 4
+ENCODED = 8
 # Flag of BODY.
 LAST = 1
 # Flags of CLOSE.

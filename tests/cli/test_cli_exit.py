@@ -207,3 +207,10 @@ def test_starting_imports_nothing_heavy(project: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_the_folder_may_stand_before_the_command(project: Path, gateway: Callable[[Serve], None]) -> None:
+    seen: list[Path] = []
+    gateway(lambda project, *rest, **more: seen.append(project.root) or 0)
+    assert run(["-C", str(project), "dev"]) == 0
+    assert seen == [project.resolve()]

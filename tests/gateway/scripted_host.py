@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -133,6 +134,12 @@ class Host:
                 incoming.respond(200, b"OK", [], self._broken())
             case ["status", code]:
                 incoming.respond(int(code), b"", [(b"x-a", b"1")], b"" if code in ("204", "304") else b"body")
+            case ["packed", coding, how]:
+                headers = [(b"content-encoding", coding.encode()), (b"content-length", b"6000")]
+                if how == "manual":
+                    incoming.respond(200, b"OK", headers[:1], gzip.compress(b"packed by hand"), encoded=True)
+                else:
+                    incoming.respond(200, b"OK", headers, b"hello " * 1000 if how == "whole" else self._bytes_of([b"hello "] * 1000))
             case ["error"]:
                 error = {"name": "ValueError", "message": "nope", "stack": "Traceback:\n  ...\nValueError: nope", "props": {}}
                 incoming.fail(error)
@@ -196,6 +203,10 @@ class Host:
                 yield b"x" * 65536
         finally:
             self.heard.append(f"flood {sent}")
+
+    async def _bytes_of(self, chunks: list[bytes]) -> Any:
+        for chunk in chunks:
+            yield chunk
 
     async def _bytes(self, count: int) -> Any:
         for _ in range(count):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import struct
+import zlib
 from typing import Any
 
 import aiohttp
+import brotli
 import pytest
 
 
@@ -274,3 +277,21 @@ async def test_the_emulators_own_paths_and_the_workers_share_a_connection(server
     answer = await raw(server, b"GET /head HTTP/1.1\r\nHost: h\r\n\r\n" + own)
     assert answer.count(b"HTTP/1.1 200 ") == 2
     assert b"connection: close" in answer.lower()
+
+
+UNPACK = {"gzip": gzip.decompress, "br": brotli.decompress, "deflate": zlib.decompress}
+
+
+@pytest.mark.parametrize("coding", UNPACK)
+@pytest.mark.parametrize("how", ["whole", "stream"])
+async def test_what_a_worker_calls_packed_is_packed(server: Any, client: aiohttp.ClientSession, coding: str, how: str) -> None:
+    async with client.get(f"{server.url}/packed/{coding}/{how}") as response:
+        assert response.headers["content-encoding"] == coding
+        assert UNPACK[coding](await response.read()) == b"hello " * 1000
+    answer = await raw(server, f"HEAD /packed/{coding}/{how} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+    assert answer.endswith(b"\r\n\r\n")
+
+
+async def test_a_body_that_is_packed_already_passes(server: Any, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{server.url}/packed/gzip/manual") as response:
+        assert gzip.decompress(await response.read()) == b"packed by hand"

@@ -109,7 +109,7 @@ def owned_response(response: JsResponse, owner: Owner) -> JsResponse:
         return response
     source = response.body_source()
     assert source is not None and not isinstance(source, bytes)
-    return JsResponse.received(
+    bound = JsResponse.received(
         response.status,
         response.headers.pairs(),
         OwnedBody(source, owner),
@@ -118,3 +118,5 @@ def owned_response(response: JsResponse, owner: Owner) -> JsResponse:
         redirected=response.redirected,
         socket=response.webSocket,
     )
+    bound.encodeBody = response.encodeBody
+    return bound

@@ -186,7 +186,8 @@ class RequestHandler:
             body = OwnedBody(source, invocation)
             self._bodies.add(body)
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.pairs()]
-        incoming.respond(response.status, response.statusText.encode("latin-1", "replace"), headers, body)
+        reason = response.statusText.encode("latin-1", "replace")
+        incoming.respond(response.status, reason, headers, body, encoded=response.encodeBody == "manual")
 
     async def scheduled(self, cron: str, scheduled_ms: int) -> None:
         """Run the scheduled handler to its end, `waitUntil`s aside."""

@@ -42,17 +42,9 @@ NAMES = {
 
 SERVICES = {"SUITE_SELF": "SuiteSelf", "SUITE_PYTHON_RPC": "SuitePythonRpc", "SUITE_JS_RPC": "SuiteJsRpc"}
 
-_ENCODED = {
-    f"test_encode_body_option[{mode}-gzip-{body}]": "`encodeBody` and the encoding of bodies on their way out are not emulated"
-    for mode in ("automatic", "manual")
-    for body in ("buffered", "streaming")
-}
-
 KNOWN_FAILURES: dict[str, dict[str, str]] = {
     "durable-object-abort": {"test": "expects a stored counter to be gone after abort: it is made for storage in memory"},
     "sdk": {"test_can_support_scheduled_cron_trigger": "`scheduled()` is a call of service bindings, and SELF is an object here"},
-    "asgi": _ENCODED,
-    "wsgi": _ENCODED,
 }
 """Suite, test, and why it fails here."""
 

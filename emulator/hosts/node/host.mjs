@@ -63,7 +63,7 @@ export class Host {
     if (this.#prepared) return;
     this.#prepared = true;
     install({
-      fetch: (request) => send(this.link, "egress", request),
+      fetch: (request) => send(this, "egress", request),
       openSocket: (socket, url, protocols) => this.sockets.standard.connect(endOf(socket), url, protocols),
       log: (level, args) => this.writeLog(level, consoleText(args)),
       nowMs,
@@ -123,10 +123,10 @@ export class Host {
         this.env[name] = namespaceOf(this.#namespace(className));
         break;
       case "ai":
-        this.env[name] = new Ai((request) => send(this.link, "ai", request));
+        this.env[name] = new Ai((request) => send(this, "ai", request));
         break;
       case "assets":
-        this.env[name] = requestBinding((request) => send(this.link, "assets", request));
+        this.env[name] = requestBinding((request) => send(this, "assets", request));
         break;
     }
   }

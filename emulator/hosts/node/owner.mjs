@@ -65,6 +65,8 @@ export class Owner {
   /** The sum of `holds`. */
   held = 0;
   #scope = { owner: this, section: null };
+  /** @type {Set<() => void> | null} */
+  #mourners = null;
 
   /** @param {string} label */
   constructor(label) {
@@ -145,9 +147,22 @@ export class Owner {
   /** The last thing that kept it busy has ended. */
   onQuiet() {}
 
+  /** Call `callback` when this owner is killed: somebody outside waits for its code. @param {() => void} callback */
+  whenKilled(callback) {
+    this.#mourners ??= new Set();
+    this.#mourners.add(callback);
+  }
+
+  /** Take `whenKilled` back. @param {() => void} callback */
+  forgetKilled(callback) {
+    this.#mourners?.delete(callback);
+  }
+
   /** Nothing of it is resumed, emitted or delivered from now on. */
   kill() {
     this.dead = true;
+    for (const mourner of this.#mourners ?? []) mourner();
+    this.#mourners = null;
   }
 }
 

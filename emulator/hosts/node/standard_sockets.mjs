@@ -3,11 +3,18 @@
  * another. Their owner stays awake as long as they are open (S-99).
  */
 
+import { NETWORK_LOST } from "./network_body.mjs";
 import { currentOwner, emit } from "./owner.mjs";
 import { echoedCode } from "./socket_rules.mjs";
 import { CLEAN, closePayload, creditPayload, CUT, Kind } from "./wire/frames.mjs";
 
 const { TEXT, BINARY, CLOSE, FAULT, GONE, CREDIT } = Kind;
+
+/** workerd's words. */
+function notUpgraded(status) {
+  const expected = "expected server to reply with HTTP status code 101 (switching protocols)";
+  return `Failed to establish the WebSocket connection: ${expected}, but received ${status} instead.`;
+}
 
 /** The standard sockets of a host, by the link's socket ids. */
 export class StandardSockets {
@@ -60,28 +67,28 @@ export class StandardSockets {
     const headers = protocols.length > 0 ? [["sec-websocket-protocol", protocols.join(", ")]] : [];
     emit(() => {
       const outgoing = this.#link.request("egress", { method: "GET", url, headers }, null, { upgrade: true });
-      // Known at once: what the other side says first may come in the same read as its handshake.
-      const socket = new StandardSocket(this.#link, outgoing.id, end, owner, () => this.#sockets.delete(outgoing.id), outgoing);
-      this.#sockets.set(outgoing.id, socket);
+      const socket = this.expect(outgoing, end, owner);
       outgoing.answer.then(
         (answer) => {
           if (answer.upgraded) socket.opened(answer);
-          else socket.refused(`WebSocket connection to ${url} failed: ${answer.status}`);
+          else socket.refused(new TypeError(notUpgraded(answer.status)));
         },
-        (error) => socket.refused(`WebSocket connection to ${url} failed: ${error.message}`),
+        () => socket.refused(new Error(NETWORK_LOST)),
       );
     });
   }
 
   /**
-   * A `fetch` was answered by an upgrade: `end` is its socket.
-   * @param {number} id
+   * A request of ours asks for an upgrade. Its socket is known before the answer: what the other side says first may come in the same read.
+   * @param {import("./wire/exchange.mjs").Outgoing} outgoing
    * @param {import("./surface/websocket_end.mjs").SocketEnd} end
+   * @param {import("./owner.mjs").Owner | null} owner
+   * @returns {StandardSocket} to be told `opened(answer)`, or `end()` when the answer was no upgrade
    */
-  adopt(id, end) {
-    const socket = new StandardSocket(this.#link, id, end, currentOwner(), () => this.#sockets.delete(id));
-    this.#sockets.set(id, socket);
-    end.attach(socket);
+  expect(outgoing, end, owner) {
+    const socket = new StandardSocket(this.#link, outgoing.id, end, owner, () => this.#sockets.delete(outgoing.id), outgoing);
+    this.#sockets.set(outgoing.id, socket);
+    return socket;
   }
 
   /** @param {import("./wire/frames.mjs").Frame} frame */
@@ -151,10 +158,10 @@ class StandardSocket {
     for (const frame of early) this.take(frame);
   }
 
-  /** There will be no connection. */
-  refused(text) {
+  /** There will be no connection. @param {Error} error */
+  refused(error) {
     this.#connecting = null;
-    this.#end.deliverError(text);
+    this.#end.deliverRefused(error);
     this.end();
   }
 

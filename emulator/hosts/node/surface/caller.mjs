@@ -1,18 +1,17 @@
-/** Code that will run later as the code that runs now. */
+/** Code that will run later as code of whoever runs now. */
 
-import { AsyncLocalStorage } from "node:async_hooks";
-import { currentOwner, currentSection } from "../owner.mjs";
+import { currentOwner, currentSection, inSection, rootContext } from "../owner.mjs";
 
 /**
- * What runs a callback later as the code that runs now: in its async context, once its owner's input gate lets it, and never when its owner
- * is dead (durable-objects.md 2.1, 2.7).
+ * What calls a listener later as code of the owner that runs now: once its input gate lets it, never when it is dead, and in an async context
+ * that knows nothing else, as the platform calls listeners of sockets (observed on workerd: `AsyncLocalStorage` is empty in them).
  *
  * @returns {(work: () => unknown) => void}
  */
-export function caller() {
-  const run = AsyncLocalStorage.snapshot();
+export function asCaller() {
   const owner = currentOwner();
-  if (owner === null) return run;
+  if (owner === null) return rootContext;
   const section = currentSection();
-  return (work) => owner.resume(section, () => run(work));
+  const enter = section === null ? (work) => owner.enter(work) : (work) => rootContext(() => inSection(owner, section, work));
+  return (work) => owner.resume(section, () => enter(work));
 }

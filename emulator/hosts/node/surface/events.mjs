@@ -1,4 +1,58 @@
-/** Event classes of the platform that Node does not have. */
+/** Event classes of the platform. Node's own `MessageEvent` and `CloseEvent` would load the whole of its fetch. */
+
+/** A message, of a WebSocket or an EventSource. */
+export class MessageEvent extends Event {
+  #init;
+
+  /** @param {string} type @param {{data?: unknown, origin?: string, lastEventId?: string, source?: object, ports?: object[]}} [init] */
+  constructor(type, init = {}) {
+    super(type, init);
+    this.#init = init;
+  }
+
+  get data() {
+    return this.#init.data === undefined ? null : this.#init.data;
+  }
+
+  get origin() {
+    return this.#init.origin ?? "";
+  }
+
+  get lastEventId() {
+    return this.#init.lastEventId ?? "";
+  }
+
+  get source() {
+    return this.#init.source ?? null;
+  }
+
+  get ports() {
+    return this.#init.ports ?? [];
+  }
+}
+
+/** The end of a WebSocket. */
+export class CloseEvent extends Event {
+  #init;
+
+  /** @param {string} type @param {{code?: number, reason?: string, wasClean?: boolean}} [init] */
+  constructor(type, init = {}) {
+    super(type, init);
+    this.#init = init;
+  }
+
+  get code() {
+    return this.#init.code ?? 0;
+  }
+
+  get reason() {
+    return this.#init.reason ?? "";
+  }
+
+  get wasClean() {
+    return this.#init.wasClean ?? false;
+  }
+}
 
 /** An error that reached a target. */
 export class ErrorEvent extends Event {
@@ -31,5 +85,27 @@ export class ErrorEvent extends Event {
   }
 }
 
-/** The end of a WebSocket. Node's own class where it has one. */
-export const CloseEvent = globalThis.CloseEvent;
+/** An error as targets hear of it. @param {unknown} error @returns {ErrorEvent} */
+export function errorEvent(error) {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new ErrorEvent("error", { error, message: `Uncaught ${text}`, cancelable: true });
+}
+
+/** A rejection that nobody handled. */
+export class PromiseRejectionEvent extends Event {
+  #init;
+
+  /** @param {string} type @param {{promise: Promise<unknown>, reason?: unknown}} init */
+  constructor(type, init) {
+    super(type, init);
+    this.#init = init;
+  }
+
+  get promise() {
+    return this.#init.promise;
+  }
+
+  get reason() {
+    return this.#init.reason;
+  }
+}

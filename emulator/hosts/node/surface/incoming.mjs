@@ -1,15 +1,24 @@
 /** Requests of the link as `Request` objects, and `Response` objects as answers on the link. */
 
+import { NetworkBody } from "../network_body.mjs";
+import { OwnedBody } from "../owned_body.mjs";
+import { contentOf } from "./body.mjs";
+import { pairsOf } from "./headers.mjs";
+import { receivedRequest } from "./request.mjs";
+
 /**
  * The request of an exchange. A body that is still coming keeps `owner` awake until it ends.
  *
  * @param {import("../wire/exchange.mjs").Incoming} incoming
  * @param {import("../owner.mjs").Owner} owner Whose code will read it.
- * @param {{signal?: AbortSignal, cf?: object}} [more] `signal` is `request.signal`; the caller aborts it when the client leaves.
+ * @param {{signal?: AbortSignal | import("./client_signal.mjs").ClientSignal | null, cf?: object}} [more] `signal` is `request.signal`; the
+ *   caller aborts it when the client leaves.
  * @returns {import("./request.mjs").Request}
  */
-export function fromIncoming(incoming, owner, more = {}) {
-  throw new Error(`not yet: ${incoming} ${owner} ${more}`);
+export function fromIncoming(incoming, owner, more = undefined) {
+  const body = incoming.body;
+  const content = body === null || body instanceof Uint8Array ? body : new NetworkBody(body, owner);
+  return receivedRequest(incoming.method, incoming.url, incoming.headers, content, more);
 }
 
 /**
@@ -19,8 +28,12 @@ export function fromIncoming(incoming, owner, more = {}) {
  * @param {import("./response.mjs").Response} response
  * @param {import("../wire/exchange.mjs").Incoming} incoming
  * @param {import("../owner.mjs").Owner} owner
- * @returns {import("../owned_body.mjs").OwnedBody | null} The body that is still being sent, if any.
+ * @returns {OwnedBody | null} The body that is still being sent, if any.
+ * @throws {TypeError} when the body was used, or is being read
  */
 export function intoResponse(response, incoming, owner) {
-  throw new Error(`not yet: ${response} ${incoming} ${owner}`);
+  const content = contentOf(response);
+  const streamed = content === null || typeof content === "string" || content instanceof Uint8Array ? null : new OwnedBody(content, owner);
+  incoming.respond(response.status, response.statusText, pairsOf(response.headers), streamed ?? content);
+  return streamed;
 }

@@ -1,12 +1,17 @@
 /** `WebSocket` as user code holds it. What it does is `websocket_end.mjs`; how the host gets at it is `endOf`. */
 
+import { Blob } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
-import { CloseEvent, ErrorEvent } from "./events.mjs";
+import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
+import { CloseEvent, errorEvent, MessageEvent } from "./events.mjs";
 import { port } from "./port.mjs";
 import { CLOSED, CLOSING, CONNECTING, MAX_ATTACHMENT, OPEN, SocketEnd } from "./websocket_end.mjs";
 
 /** Marks a constructor call of ours: `new WebSocket(url)` of user code opens a client socket instead. */
 const OURS = Symbol("socket of the host");
+/** Stands for an argument that is not there. */
+const NOTHING = Symbol("nothing");
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** @type {(socket: WebSocket) => SocketEnd} */
 let readEnd;
@@ -17,16 +22,18 @@ export class WebSocket extends EventTarget {
     readEnd = (socket) => socket.#end;
   }
 
-  binaryType;
   #end = new SocketEnd(this, {
     opened: (protocol, extensions) => this.#opened(protocol, extensions),
-    message: (data) => this.dispatchEvent(new MessageEvent("message", { data: this.#payload(data) })),
-    closed: (code, reason, wasClean) => this.dispatchEvent(new CloseEvent("close", { code, reason, wasClean })),
-    failed: (error) => this.dispatchEvent(new ErrorEvent("error", { error, message: error.message })),
+    message: (data) => this.#hear(new MessageEvent("message", { data: this.#payload(data) })),
+    closed: (code, reason, wasClean) => this.#hear(new CloseEvent("close", { code, reason, wasClean })),
+    failed: (error) => this.#hear(errorEvent(error)),
   });
+  #binaryType = port().flags.websocket_standard_binary_type ? "blob" : "arraybuffer";
   #url = null;
   #protocol = "";
   #extensions = "";
+  /** What EventTarget knows listeners by. @type {WeakMap<object, (event: Event) => void> | null} */
+  #guarded = null;
 
   /**
    * Opens a client socket through the host's egress.
@@ -36,12 +43,16 @@ export class WebSocket extends EventTarget {
    */
   constructor(url, protocols) {
     super();
-    this.binaryType = port().flags.websocket_standard_binary_type ? "blob" : "arraybuffer";
     this.#end.closeReply = Boolean(port().flags.web_socket_auto_reply_to_close);
-    if (url === OURS) return;
+    if (url === OURS) {
+      this.#url = protocols;
+      return;
+    }
+    const wanted = protocols === undefined ? [] : [protocols].flat().map(String);
+    this.#url = checkedUrl(url);
+    checkProtocols(wanted);
     this.#end.connect();
-    this.#url = String(url);
-    port().openSocket(this, this.#url, protocols === undefined ? [] : [protocols].flat().map(String));
+    port().openSocket(this, this.#url, wanted);
   }
 
   get url() {
@@ -60,25 +71,44 @@ export class WebSocket extends EventTarget {
     return this.#end.readyState;
   }
 
+  /** Frames wait in the gateway. */
+  get bufferedAmount() {
+    return 0;
+  }
+
+  get binaryType() {
+    return this.#binaryType;
+  }
+
+  set binaryType(type) {
+    if (type === "blob" || type === "arraybuffer") this.#binaryType = type;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "WebSocket";
+  }
+
   /** Begins delivering events to listeners. @param {{allowHalfOpen?: boolean}} [options] */
   accept(options) {
     if (options?.allowHalfOpen) this.#end.closeReply = false;
     this.#end.accept();
   }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView | Blob} message */
-  send(message) {
+  /** @param {string | ArrayBuffer | ArrayBufferView} message Anything else goes as its string, a Blob too. */
+  send(message = NOTHING) {
+    if (message === NOTHING) throw wrongParameter("send", "WebSocket", 1, "ArrayBuffer or ArrayBufferView or string");
     this.#end.send(sendable(message));
   }
 
   /** @param {number} [code] @param {string} [reason] */
   close(code, reason) {
-    this.#end.close(code === undefined ? null : Number(code), reason === undefined ? null : String(reason));
+    this.#end.close(code === undefined ? null : Math.trunc(Number(code)) || 0, reason === undefined ? null : String(reason));
   }
 
-  /** Keeps a structured clone with the socket, at most 16,384 bytes; allowed before accept. @param {unknown} value */
-  serializeAttachment(value) {
-    const data = serialize(value);
+  /** Keeps a structured clone with the socket, at most 16,384 bytes; allowed before accept. @param {[value: unknown]} given */
+  serializeAttachment(...given) {
+    if (given.length === 0) throw wrongParameter("serializeAttachment", "WebSocket", 1, "Value");
+    const data = serialize(given[0]);
     if (data.length > MAX_ATTACHMENT) {
       const text = `A WebSocket 'attachment' cannot be larger than ${MAX_ATTACHMENT} bytes.`;
       throw new Error(`${text}'attachment' was ${data.length} bytes.`);
@@ -92,22 +122,61 @@ export class WebSocket extends EventTarget {
     return data === null ? null : deserialize(data);
   }
 
+  addEventListener(type, listener, options) {
+    if (listener === null) return;
+    if (typeof listener !== "function" && typeof listener !== "object") {
+      throw wrongParameter("addEventListener", "EventTarget", 2, "function or HandlerObject");
+    }
+    this.#guarded ??= new WeakMap();
+    let guarded = this.#guarded.get(listener);
+    if (guarded === undefined) {
+      guarded = (event) => this.#call(listener, event);
+      this.#guarded.set(listener, guarded);
+    }
+    super.addEventListener(type, guarded, options);
+  }
+
+  removeEventListener(type, listener, options) {
+    const guarded = listener === null ? undefined : this.#guarded?.get(listener);
+    if (guarded !== undefined) super.removeEventListener(type, guarded, options);
+  }
+
   #opened(protocol, extensions) {
     this.#protocol = protocol;
     this.#extensions = extensions;
-    this.dispatchEvent(new Event("open"));
+    this.#hear(new Event("open"));
+  }
+
+  #hear(event) {
+    const handler = this[`on${event.type}`];
+    if (typeof handler === "function") this.#call(handler, event);
+    this.dispatchEvent(event);
+  }
+
+  /** A listener that throws ends the connection, as on the platform. */
+  #call(listener, event) {
+    try {
+      if (typeof listener === "function") listener.call(this, event);
+      else listener.handleEvent(event);
+    } catch (error) {
+      port().unhandled(error);
+      if (event.type !== "error") this.#end.abort(error);
+    }
   }
 
   #payload(data) {
     if (typeof data === "string") return data;
-    if (this.binaryType === "blob") return new Blob([data]);
-    return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+    if (this.#binaryType === "blob") return new Blob([data]);
+    const whole = data.byteLength === data.buffer.byteLength;
+    return whole ? data.buffer : data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
   }
 }
 
 for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
-  Object.defineProperty(WebSocket, name, { value, enumerable: true });
-  Object.defineProperty(WebSocket.prototype, name, { value, enumerable: true });
+  for (const holder of [WebSocket, WebSocket.prototype]) {
+    Object.defineProperty(holder, name, { value, enumerable: true });
+    Object.defineProperty(holder, `READY_STATE_${name}`, { value, enumerable: true });
+  }
 }
 
 /**
@@ -120,9 +189,14 @@ export function endOf(socket) {
   return readEnd(socket);
 }
 
-/** A socket that is not connected to anything yet: a pair's end, or what `fetch` answers an upgrade with. @returns {WebSocket} */
-export function freshSocket() {
-  return new WebSocket(OURS);
+/**
+ * A socket that is not connected to anything yet: a pair's end, or what `fetch` answers an upgrade with.
+ *
+ * @param {string | null} [url]
+ * @returns {WebSocket}
+ */
+export function freshSocket(url = null) {
+  return new WebSocket(OURS, url);
 }
 
 /**
@@ -132,14 +206,33 @@ export function freshSocket() {
  * @param {{attachment: Uint8Array | null, url: string | null, closeSent: boolean}} kept
  * @returns {WebSocket}
  */
-export function restoredSocket(events, kept) {
-  const socket = freshSocket();
-  endOf(socket).restore(events, kept.attachment, kept.closeSent);
+export function restoredSocket(events, { attachment, url, closeSent }) {
+  const socket = freshSocket(url);
+  endOf(socket).restore(events, attachment, closeSent);
   return socket;
 }
 
 function sendable(message) {
+  if (typeof message === "string") return message;
   if (message instanceof ArrayBuffer) return new Uint8Array(message.slice());
   if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength).slice();
   return String(message);
+}
+
+function checkedUrl(given) {
+  if (given === undefined) throw wrongConstructorParameter("WebSocket", 1, "string");
+  const url = URL.parse(given);
+  if (url === null) throw invalid("The url is invalid.");
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") throw invalid("The url scheme must be ws or wss.");
+  if (url.hash !== "") throw invalid("The url fragment must be empty.");
+  return url.href;
+}
+
+function checkProtocols(protocols) {
+  if (!protocols.every((protocol) => TOKEN.test(protocol))) throw invalid("One of the protocol header tokens is invalid.");
+  if (new Set(protocols).size < protocols.length) throw invalid("The protocols header cannot have repeating values.");
+}
+
+function invalid(text) {
+  return new DOMException(`WebSocket Constructor: ${text}`, "SyntaxError");
 }

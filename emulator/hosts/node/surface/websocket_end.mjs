@@ -5,7 +5,7 @@
  */
 
 import { setImmediate } from "../originals.mjs";
-import { caller } from "./caller.mjs";
+import { asCaller } from "./caller.mjs";
 
 export const CONNECTING = 0;
 export const OPEN = 1;
@@ -14,6 +14,7 @@ export const CLOSED = 3;
 export const MAX_ATTACHMENT = 16_384;
 export const NO_CODE = 1005;
 export const LOST_REASON = "WebSocket disconnected without sending Close frame.";
+const REFUSED_REASON = "Failed to establish websocket connection";
 const MAX_REASON_BYTES = 123;
 const RESERVED_CODES = new Set([1004, 1005, 1006, 1015]);
 
@@ -25,6 +26,7 @@ const RESERVED_CODES = new Set([1004, 1005, 1006, 1015]);
  * @property {(data: Uint8Array) => void} sendBinary
  * @property {(code: number | null, reason: string) => void} close Sends a Close frame, an empty one when `code` is null.
  * @property {(data: Uint8Array) => void} attachment The new serialized attachment, to be kept with the socket.
+ * @property {() => void} [cut] Drops the connection without a Close frame; a listener failed.
  */
 
 /**
@@ -47,7 +49,7 @@ const RESERVED_CODES = new Set([1004, 1005, 1006, 1015]);
  * @property {(error: Error) => void} failed
  */
 
-/** @typedef {["text", string] | ["binary", Uint8Array] | ["close", number | null, string] | ["lost"] | ["error", Error]} Frame */
+/** @typedef {["text", string] | ["binary", Uint8Array] | ["close", number | null, string] | ["lost"] | ["refused"] | ["error", Error]} Frame */
 
 /** One end of a connection, host's side. `socket` is the object that user code holds. */
 export class SocketEnd {
@@ -70,6 +72,7 @@ export class SocketEnd {
   /** @type {Frame[]} */
   #inbox = [];
   #scheduled = 0;
+  #client = false;
   #connecting = false;
   #accepted = false;
   #closeSent = false;
@@ -116,6 +119,7 @@ export class SocketEnd {
 
   get readyState() {
     if (this.#connecting) return CONNECTING;
+    if (this.#lost) return CLOSED;
     if (this.#closeSent && this.#closeReceived) return CLOSED;
     return this.#closeSent || this.#closeReceived ? CLOSING : OPEN;
   }
@@ -124,15 +128,16 @@ export class SocketEnd {
 
   /** A client socket: it needs no accept(). */
   connect() {
-    this.#connecting = this.#accepted = true;
-    this.#listener = caller();
+    this.#connecting = this.#accepted = this.#client = true;
+    this.#listener = asCaller();
   }
 
   accept() {
+    if (this.#client) throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call accept");
     if (this.#events !== null) throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
     if (this.#accepted) return;
     this.#accepted = true;
-    this.#listener = caller();
+    this.#listener = asCaller();
     this.#wake();
   }
 
@@ -151,7 +156,8 @@ export class SocketEnd {
    */
   close(code, reason) {
     checkClose(code, reason);
-    this.#checkAccepted();
+    // A client socket may be closed before it is open: its Close goes out first thing then.
+    if (!this.#connecting) this.#checkAccepted();
     if (this.#closeSent) return;
     this.#closeSent = true;
     this.#emit(["close", code, reason ?? ""]);
@@ -193,6 +199,16 @@ export class SocketEnd {
     this.#wake();
   }
 
+  /** A listener failed: the connection ends without a Close frame, for both sides. @param {unknown} error */
+  abort(error) {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#inbox.length = 0;
+    this.peer?.deliverLost();
+    this.#transport?.cut?.();
+    this.#hear.failed(error);
+  }
+
   /** A hibernatable end that outlived its object (durable-objects.md 5.5). */
   restore(events, attachment, closeSent) {
     this.#accepted = true;
@@ -227,9 +243,15 @@ export class SocketEnd {
     this.#arrive(["lost"]);
   }
 
-  /** @param {string} message */
+  /** The connection broke the protocol. @param {string} message */
   deliverError(message) {
     this.#arrive(["error", new Error(message)]);
+  }
+
+  /** The client socket could not be connected. @param {Error} error */
+  deliverRefused(error) {
+    this.#arrive(["error", error]);
+    this.#arrive(["refused"]);
   }
 
   /** The other side said Close, or is `lost`; for a hibernatable end, whose close event the host delivers itself. */
@@ -241,8 +263,7 @@ export class SocketEnd {
   // -- inside
 
   #checkAccepted() {
-    if (this.#connecting) throw new DOMException("The WebSocket is still connecting.", "InvalidStateError");
-    if (!this.#accepted) {
+    if (!this.#accepted || this.#connecting) {
       throw new TypeError("You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.");
     }
   }
@@ -295,6 +316,8 @@ export class SocketEnd {
       case "lost":
         this.#lost = true;
         return this.#ended(1006, LOST_REASON, false);
+      case "refused":
+        return this.#ended(1006, REFUSED_REASON, false);
       case "error":
         if (this.#events !== null) return this.#events.error(this.#socket, frame[1]);
         this.#connecting = false;
@@ -320,8 +343,8 @@ export class SocketEnd {
 /** Throws what workerd throws for a Close that may not be sent. */
 function checkClose(code, reason) {
   if (code === null) {
-    if (reason) throw new TypeError("If you specify a WebSocket close reason, you must also specify a code.");
-    return;
+    if (!reason) return;
+    throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
   }
   if (code < 1000 || code >= 5000 || RESERVED_CODES.has(code)) {
     throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");

@@ -1,5 +1,6 @@
 /** `WebSocketPair` and `WebSocketRequestResponsePair`. */
 
+import { wrongConstructorParameter } from "./arguments.mjs";
 import { endOf, freshSocket } from "./websocket.mjs";
 
 /** Two coupled ends: `0` for the client and `1` for the server; also iterable. */
@@ -17,6 +18,10 @@ export class WebSocketPair {
     yield this[0];
     yield this[1];
   }
+
+  get [Symbol.toStringTag]() {
+    return "WebSocketPair";
+  }
 }
 
 /** An automatic answer to a text message (durable-objects.md 5.6); `setWebSocketAutoResponse` looks at its size. */
@@ -24,10 +29,11 @@ export class WebSocketRequestResponsePair {
   #request;
   #response;
 
-  /** @param {string} request @param {string} response */
-  constructor(request, response) {
-    this.#request = String(request);
-    this.#response = String(response);
+  /** @param {[request: string, response: string]} given */
+  constructor(...given) {
+    if (given.length < 2) throw wrongConstructorParameter("WebSocketRequestResponsePair", given.length + 1, "string");
+    this.#request = String(given[0]);
+    this.#response = String(given[1]);
   }
 
   get request() {
@@ -36,5 +42,9 @@ export class WebSocketRequestResponsePair {
 
   get response() {
     return this.#response;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "WebSocketRequestResponsePair";
   }
 }

@@ -1,0 +1,33 @@
+/** The global `fetch`. */
+
+import { wrongParameter } from "./arguments.mjs";
+import { port } from "./port.mjs";
+import { Request } from "./request.mjs";
+import { Response } from "./response.mjs";
+
+/**
+ * Sends a request to the outside, or to `request.fetcher`. Redirects are followed by the gateway unless `redirect` is "manual".
+ *
+ * @param {string | URL | Request} [input]
+ * @param {import("./request.mjs").RequestInit} [init]
+ * @returns {Promise<Response>}
+ */
+export async function fetch(input = undefined, init = undefined) {
+  if (input === undefined) throw wrongParameter("fetch", "ServiceWorkerGlobalScope", 1, "Request or string");
+  const request = new Request(input, init);
+  if (request.fetcher !== null) return request.fetcher.fetch(request);
+  const { url } = request;
+  if (url.startsWith("http://") || url.startsWith("https://")) return port().fetch(request);
+  if (url.startsWith("data:")) return dataResponse(url);
+  throw new TypeError(`Fetch API cannot load: ${url}`);
+}
+
+/** `data:` URLs (RFC 2397). */
+function dataResponse(url) {
+  const comma = url.indexOf(",");
+  if (comma < 0) throw new TypeError(`Fetch API cannot load: ${url}`);
+  const [, head, data] = [url, url.slice("data:".length, comma), decodeURIComponent(url.slice(comma + 1))];
+  const base64 = /;\s*base64\s*$/i.test(head);
+  const type = head.replace(/;\s*base64\s*$/i, "").trim() || "text/plain;charset=US-ASCII";
+  return new Response(base64 ? Buffer.from(data, "base64") : data, { headers: { "content-type": type } });
+}

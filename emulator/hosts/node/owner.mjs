@@ -52,6 +52,8 @@ export function inSection(owner, section, callback) {
   return scopes.run({ owner, section }, callback);
 }
 
+const NOTHING = Object.freeze(new Map());
+
 /** Counts what runs. Subclasses say what being quiet means, what a gate lets through, and how effects leave. */
 export class Owner {
   /** How people see it: `Chat/me`, or `worker`. */
@@ -60,8 +62,8 @@ export class Owner {
   dead = false;
   /** The input gate, null where there is none (the Worker). @type {import("./gates.mjs").InputGate | null} */
   gate = null;
-  /** What keeps it busy besides its events, by kind: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`. @type {Map<string, number>} */
-  holds = new Map();
+  /** What keeps it busy besides its events, by kind: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`. @type {ReadonlyMap<string, number>} */
+  holds = NOTHING;
   /** The sum of `holds`. */
   held = 0;
   #scope = { owner: this, section: null };
@@ -83,6 +85,8 @@ export class Owner {
    * @param {string} what
    */
   hold(what) {
+    // Most invocations of the Worker never hold anything.
+    if (this.holds === NOTHING) this.holds = new Map();
     this.holds.set(what, (this.holds.get(what) ?? 0) + 1);
     this.held += 1;
   }

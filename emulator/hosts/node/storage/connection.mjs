@@ -31,27 +31,15 @@ const CACHED_STATEMENTS = 256;
 
 /** A compiled statement of user code. */
 export class Prepared {
-  #columnNames = null;
-  #layout = -1;
-  /** Its rows hold integers beyond 2**53, which node:sqlite gives out as BigInt only. */
+  /** The names of its result columns, in order. */
+  columnNames;
+  /** Its rows hold whole numbers beyond 2**53, which node:sqlite gives out as BigInt only. */
   bigIntegers = false;
 
   /** @param {import("node:sqlite").StatementSync} statement */
   constructor(statement) {
     this.statement = statement;
-  }
-
-  /**
-   * The names of its result columns, in order; looked up again when the tables may have changed since.
-   * @param {number} layout `Connection.layout`
-   * @returns {string[]}
-   */
-  columnNames(layout) {
-    if (this.#layout !== layout) {
-      this.#columnNames = this.statement.columns().map((column) => column.name);
-      this.#layout = layout;
-    }
-    return this.#columnNames;
+    this.columnNames = statement.columns().map((column) => column.name);
   }
 
   readBigIntegers() {
@@ -63,8 +51,6 @@ export class Prepared {
 export class Connection {
   /** Asked about statements of user code while `judge` is on. */
   authorizer = new Authorizer();
-  /** Counts what may have changed tables: compiled statements know their columns for one layout. */
-  layout = 0;
   #file;
   #own = new Map();
   #prepared = new Map();
@@ -134,19 +120,25 @@ export class Connection {
   /**
    * The compiled form of user code's `sql`. Throws SQLite's error. Call it between `authorizer.begin()` and `end()`.
    * @param {string} sql one statement
+   * @param {string} [replacement] what is compiled in its place
    * @returns {Prepared}
    */
-  prepare(sql) {
+  prepare(sql, replacement = sql) {
     const cache = this.#prepared;
     let prepared = cache.get(sql);
     if (prepared !== undefined) {
       cache.delete(sql);
     } else {
-      prepared = new Prepared(this.#file.prepare(sql));
+      prepared = new Prepared(this.#file.prepare(replacement));
       if (cache.size >= CACHED_STATEMENTS) cache.delete(cache.keys().next().value);
     }
     cache.set(sql, prepared);
     return prepared;
+  }
+
+  /** Tables may have changed: what is compiled has the columns of before, and node:sqlite does not look again. */
+  forgetPrepared() {
+    this.#prepared.clear();
   }
 
   /**

@@ -100,7 +100,7 @@ export class Database {
 
   /** A transaction is open. */
   get busy() {
-    return this.#connection !== null && this.#connection.inTransaction;
+    return this.#connection?.inTransaction === true;
   }
 
   /** The current turn wrote something that `commit` has yet to write down. */
@@ -261,7 +261,7 @@ export class Database {
   }
 
   #rollbackConnection() {
-    this.#tablesMayHaveChanged();
+    this.tablesMayHaveChanged();
     if (this.#connection?.inTransaction) this.#connection.run(ROLLBACK);
   }
 
@@ -270,12 +270,13 @@ export class Database {
     if (!this.#turnOpen) return;
     this.#turnOpen = false;
     this.memo = this.#turnMemo;
-    this.#tablesMayHaveChanged();
+    this.tablesMayHaveChanged();
   }
 
-  #tablesMayHaveChanged() {
+  /** Tables may have come, gone or got other columns. */
+  tablesMayHaveChanged() {
     this.#knownTables.clear();
-    if (this.#connection !== null) this.#connection.layout += 1;
+    this.#connection?.forgetPrepared();
   }
 
   // --- nested and explicit transactions ---
@@ -344,7 +345,7 @@ export class Database {
     connection.run(`ROLLBACK TO ${savepoint}`);
     connection.run(`RELEASE ${savepoint}`);
     this.memo = memo;
-    this.#tablesMayHaveChanged();
+    this.tablesMayHaveChanged();
   }
 
   // --- everything at once ---
@@ -370,7 +371,7 @@ export class Database {
       }
     } finally {
       connection.execute(`PRAGMA foreign_keys = ${enforced}`);
-      this.#tablesMayHaveChanged();
+      this.tablesMayHaveChanged();
     }
     connection.execute("VACUUM");
   }

@@ -4,11 +4,12 @@
  * Storage never waits: a method does its work when it is called and returns a promise that is settled already. Only
  * `transaction`, which runs user code, and `sync`, which waits for the host's commit, take time.
  */
-import { alarmTime, keyOf, listOptions, notOfType } from "./arguments.mjs";
+import { wrongParameter } from "../surface/arguments.mjs";
+import { checkOptions, date, illegalConstructor, illegalInvocation, required, textOf } from "./arguments.mjs";
+import { KeyValueApi } from "./key_value_api.mjs";
 import { SqlStorage } from "./sql_storage.mjs";
 import { SyncKvStorage } from "./sync_kv_storage.mjs";
 
-const UNDEFINED_VALUE = "put() called with undefined value.";
 const ENABLE_SQLITE = (space) =>
   "change `new_classes` to `new_sqlite_classes` within the 'migrations' field in your wrangler.jsonc or wrangler.toml file. " +
   `If using workerd directly,${space}set \`enableSql = true\` in your workerd config for the class. Note that this change cannot ` +
@@ -23,169 +24,216 @@ const FIRST_BOOKMARK = "00000000-00000000-00000000-00000000000000000000000000000
 const DELETE_ALL_IN_TRANSACTION = "Cannot call deleteAll() within a transaction";
 const DELETE_ALL_IN_SAVEPOINT = "internal error; deleteAll() cannot run inside transactionSync()";
 
-/** What `ctx.storage` and the `txn` of a transaction share. */
-class KeyValueApi {
-  /** @type {import("./storage.mjs").ObjectStorage} */
+export class DurableObjectStorage {
   #storage;
-
-  constructor(storage) {
-    this.#storage = storage;
-  }
-
-  /** `get(key)` or `get([keys])`, which gives a Map of those that exist. */
-  async get(key, _options) {
-    this._check("get", arguments.length, "string or Array");
-    const { kv } = this.#storage;
-    return Array.isArray(key) ? kv.getMany(key.map(keyOf)) : kv.get(keyOf(key));
-  }
-
-  /** `put(key, value)` or `put({key: value})`. */
-  async put(key, value, _options) {
-    this._check("put", arguments.length, "string or object");
-    const { kv } = this.#storage;
-    if (typeof key === "object" && key !== null && !Array.isArray(key) && (value === undefined || typeof value === "object")) {
-      kv.putMany(Object.entries(key).flatMap(([name, item]) => (item === undefined ? [] : [[keyOf(name), item]])));
-    } else {
-      if (value === undefined) throw new TypeError(UNDEFINED_VALUE);
-      kv.put(keyOf(key), value);
-    }
-  }
-
-  /** `delete(key)` tells whether it existed, `delete([keys])` how many did. */
-  async delete(key, _options) {
-    this._check("delete", arguments.length, "string or Array");
-    const { kv } = this.#storage;
-    return Array.isArray(key) ? kv.deleteMany(key.map(keyOf)) : kv.delete(keyOf(key));
-  }
-
-  async list(options) {
-    this._check("list");
-    return this.#storage.kv.list(listOptions(options, this.constructor.name));
-  }
-
-  /** Milliseconds, or null; null too while the alarm's own handler runs. */
-  async getAlarm(_options) {
-    this._check("getAlarm");
-    return this.#storage.alarm.get();
-  }
-
-  /** `setAlarm(ms | Date)` replaces the alarm. */
-  async setAlarm(time, _options) {
-    this._check("setAlarm", arguments.length, "date");
-    const timeMs = alarmTime(time, this.constructor.name);
-    if (this.#storage.alarmRefusal !== null) throw new TypeError(this.#storage.alarmRefusal);
-    this.#storage.alarm.set(timeMs);
-  }
-
-  async deleteAlarm(_options) {
-    this._check("deleteAlarm");
-    this.#storage.alarm.delete();
-  }
-
-  _check(method, count = 1, wanted = "") {
-    if (count === 0) throw notOfType(method, this.constructor.name, wanted);
-  }
-}
-
-/** `ctx.storage`. */
-export class DurableObjectStorage extends KeyValueApi {
-  #storage;
-  #sql;
-  #kv;
+  #api;
 
   /** @param {import("./storage.mjs").ObjectStorage} storage */
   constructor(storage) {
-    super(storage);
+    if (storage === undefined) throw illegalConstructor();
     this.#storage = storage;
-    this.#sql = new SqlStorage(storage.sql);
-    this.#kv = new SyncKvStorage(storage.kv);
+    this.#api = new KeyValueApi(storage, "DurableObjectStorage");
+    this.kv = new SyncKvStorage(storage.kv);
+    this.sql = new SqlStorage(storage.sql);
+    if (!storage.sqliteClass) Object.defineProperties(this, NOT_ON_A_LEGACY_CLASS);
   }
 
-  get sql() {
-    if (!this.#storage.sqliteClass) throw new Error(NO_SQL);
-    return this.#sql;
+  get(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "get", args);
   }
 
-  get kv() {
-    if (!this.#storage.sqliteClass) throw new Error(NO_KV);
-    return this.#kv;
+  put(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "put", args);
+  }
+
+  /** Of all methods this one throws at once, as on the platform. */
+  delete(...args) {
+    return Promise.resolve(DurableObjectStorage.#of(this).#api.delete(args));
+  }
+
+  list(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "list", args);
+  }
+
+  getAlarm(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "getAlarm", args);
+  }
+
+  setAlarm(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "setAlarm", args);
+  }
+
+  deleteAlarm(...args) {
+    return promised(DurableObjectStorage.#of(this).#api, "deleteAlarm", args);
   }
 
   /** Removes KV, SQL and, depending on the compatibility date, the alarm; at once, not at the end of the turn. */
-  async deleteAll(_options) {
+  deleteAll(...args) {
+    return DurableObjectStorage.#of(this).#deleteAll(args);
+  }
+
+  /** Runs the callback in a savepoint; its exception passes through unchanged and rolls SQL, KV and alarm back. */
+  transactionSync(...args) {
+    const { database } = DurableObjectStorage.#of(this).#storage;
+    const callback = callbackOf(args, "transactionSync");
+    return database.transactionSync(() => callback());
+  }
+
+  /** Runs `callback(txn)` as a critical section of the object; an exception rolls everything in it back. */
+  transaction(...args) {
+    return DurableObjectStorage.#of(this).#transaction(args);
+  }
+
+  /** Resolves when everything written so far is in the file. */
+  sync() {
+    return DurableObjectStorage.#of(this).#storage.synced();
+  }
+
+  getCurrentBookmark() {
+    DurableObjectStorage.#of(this);
+    return Promise.resolve(FIRST_BOOKMARK);
+  }
+
+  getBookmarkForTime(...args) {
+    DurableObjectStorage.#of(this);
+    return refused(() => date(args, "getBookmarkForTime", "DurableObjectStorage"));
+  }
+
+  onNextSessionRestoreBookmark(...args) {
+    DurableObjectStorage.#of(this);
+    return refused(() => textOf(required(args, 1, "onNextSessionRestoreBookmark", "DurableObjectStorage", "string")));
+  }
+
+  get [Symbol.toStringTag]() {
+    return "DurableObjectStorage";
+  }
+
+  async #deleteAll(args) {
+    checkOptions(args, 1, "deleteAll", "DurableObjectStorage", "PutOptions");
     if (this.#storage.database.inExplicit) throw new Error(DELETE_ALL_IN_TRANSACTION);
     if (this.#storage.database.inSavepoint) throw new Error(DELETE_ALL_IN_SAVEPOINT);
     this.#storage.deleteAll();
   }
 
-  /** Runs the callback in a savepoint; its exception passes through unchanged and rolls SQL, KV and alarm back. */
-  transactionSync(callback) {
-    if (typeof callback !== "function") throw notOfType("transactionSync", "DurableObjectStorage", "function");
-    return this.#storage.database.transactionSync(() => callback());
+  async #transaction(args) {
+    const callback = callbackOf(args, "transaction");
+    return this.#storage.hooks.block(async () => {
+      const level = this.#storage.database.beginExplicit();
+      let result;
+      try {
+        result = await callback(new DurableObjectTransaction(this.#storage, level));
+      } catch (error) {
+        level.rollback();
+        throw error;
+      }
+      level.commit();
+      return result;
+    });
   }
 
-  /** Runs `callback(txn)` as a critical section of the object; an exception rolls everything in it back. */
-  async transaction(callback, _options) {
-    if (typeof callback !== "function") throw notOfType("transaction", "DurableObjectStorage", "function");
-    return this.#storage.hooks.block(() => this.#critical(callback));
-  }
-
-  /** Resolves when everything written so far is in the file. */
-  sync() {
-    return this.#storage.synced();
-  }
-
-  async getCurrentBookmark() {
-    return FIRST_BOOKMARK;
-  }
-
-  async getBookmarkForTime(_time) {
-    throw new Error(NO_POINT_IN_TIME);
-  }
-
-  async onNextSessionRestoreBookmark(_bookmark) {
-    throw new Error(NO_POINT_IN_TIME);
-  }
-
-  async #critical(callback) {
-    const level = this.#storage.database.beginExplicit();
-    let result;
-    try {
-      result = await callback(new DurableObjectTransaction(this.#storage, level));
-    } catch (error) {
-      level.rollback();
-      throw error;
-    }
-    level.commit();
-    return result;
+  static #of(self) {
+    if (typeof self !== "object" || self === null || !(#storage in self)) throw illegalInvocation();
+    return self;
   }
 }
 
 /** The `txn` of an async transaction. What `ctx.storage` does meanwhile belongs to the transaction as well. */
-export class DurableObjectTransaction extends KeyValueApi {
+export class DurableObjectTransaction {
   #level;
+  #api;
 
+  /**
+   * @param {import("./storage.mjs").ObjectStorage} storage
+   * @param {import("./database.mjs").ExplicitTransaction} level
+   */
   constructor(storage, level) {
-    super(storage);
+    if (storage === undefined) throw illegalConstructor();
     this.#level = level;
+    this.#api = new KeyValueApi(storage, "DurableObjectTransaction", (method) => checkOpen(level, method));
+  }
+
+  get(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "get", args);
+  }
+
+  put(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "put", args);
+  }
+
+  delete(...args) {
+    return Promise.resolve(DurableObjectTransaction.#of(this).#api.delete(args));
+  }
+
+  list(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "list", args);
+  }
+
+  getAlarm(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "getAlarm", args);
+  }
+
+  setAlarm(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "setAlarm", args);
+  }
+
+  deleteAlarm(...args) {
+    return promised(DurableObjectTransaction.#of(this).#api, "deleteAlarm", args);
+  }
+
+  deleteAll() {
+    DurableObjectTransaction.#of(this);
+    return Promise.reject(new Error(DELETE_ALL_IN_TRANSACTION));
   }
 
   /** Drops what the transaction did so far; `txn` is of no use afterwards. */
   rollback() {
-    if (this.#level.state === "committed") this._check("rollback");
-    this.#level.rollback();
+    const level = DurableObjectTransaction.#of(this).#level;
+    if (level.state === "committed") checkOpen(level, "rollback");
+    level.rollback();
   }
 
-  async deleteAll(_options) {
-    throw new Error(DELETE_ALL_IN_TRANSACTION);
+  get [Symbol.toStringTag]() {
+    return "DurableObjectTransaction";
   }
 
-  _check(method, count, wanted) {
-    const { state } = this.#level;
-    if (state === "rolled back") throw new Error(`Cannot ${method}() on rolled back transaction`);
-    if (state === "committed") {
-      throw new Error(`Cannot call ${method}() on transaction that has already committed: did you move \`txn\` outside of the closure?`);
-    }
-    super._check(method, count, wanted);
+  static #of(self) {
+    if (typeof self !== "object" || self === null || !(#level in self)) throw illegalInvocation();
+    return self;
+  }
+}
+
+/** What a class of `new_classes` has instead of `sql` and `kv` (S-64). */
+const NOT_ON_A_LEGACY_CLASS = {
+  sql: {
+    get() {
+      throw new Error(NO_SQL);
+    },
+  },
+  kv: {
+    get() {
+      throw new Error(NO_KV);
+    },
+  },
+};
+
+/** A method's result in a promise; its error rejects it. */
+async function promised(api, method, args) {
+  return api[method](args);
+}
+
+async function refused(check) {
+  check();
+  throw new Error(NO_POINT_IN_TIME);
+}
+
+function callbackOf(args, method) {
+  if (typeof args[0] !== "function") throw wrongParameter(method, "DurableObjectStorage", 1, "function");
+  return args[0];
+}
+
+function checkOpen({ state }, method) {
+  if (state === "rolled back") throw new Error(`Cannot ${method}() on rolled back transaction`);
+  if (state === "committed") {
+    throw new Error(`Cannot call ${method}() on transaction that has already committed: did you move \`txn\` outside of the closure?`);
   }
 }

@@ -12,7 +12,7 @@
  * @property {boolean} [reverse]
  */
 import { Buffer } from "node:buffer";
-import { deserialize, serialize } from "node:v8";
+import { decode, encode } from "./stored_value.mjs";
 
 const BAD_LIMIT = "List limit must be positive.";
 const START_TWICE = "list() cannot be called with both start and startAfter values.";
@@ -26,11 +26,18 @@ const LAST_CODE_POINT = 0x10ffff;
 
 /** The key-value table of one object. */
 export class KeyValue {
+  /** Counts writes: what was read before is old when it has moved on. */
+  writes = 0;
   #database;
+  #flags;
 
-  /** @param {import("./database.mjs").Database} database */
-  constructor(database) {
+  /**
+   * @param {import("./database.mjs").Database} database
+   * @param {{richErrors: boolean}} flags how values are stored
+   */
+  constructor(database, flags) {
     this.#database = database;
+    this.#flags = flags;
   }
 
   /**
@@ -40,7 +47,7 @@ export class KeyValue {
   get(key) {
     if (!this.#database.hasTable(TABLE)) return undefined;
     const row = this.#database.get(GET, key);
-    return row === undefined ? undefined : deserialize(row[0]);
+    return row === undefined ? undefined : decode(row[0]);
   }
 
   /**
@@ -53,14 +60,14 @@ export class KeyValue {
     if (!this.#database.hasTable(TABLE)) return found;
     for (const key of [...new Set(keys)].sort(byUtf8)) {
       const row = this.#database.get(GET, key);
-      if (row !== undefined) found.set(key, deserialize(row[0]));
+      if (row !== undefined) found.set(key, decode(row[0]));
     }
     return found;
   }
 
   /** Throws DataCloneError for a value that cannot be stored. */
   put(key, value) {
-    this.#write(key, serialize(value));
+    this.#write(key, encode(value, this.#flags));
   }
 
   /**
@@ -68,7 +75,7 @@ export class KeyValue {
    * @param {[string, any][]} entries
    */
   putMany(entries) {
-    const rows = entries.map(([key, value]) => [key, serialize(value)]);
+    const rows = entries.map(([key, value]) => [key, encode(value, this.#flags)]);
     for (const [key, data] of rows) this.#write(key, data);
   }
 
@@ -78,6 +85,7 @@ export class KeyValue {
    */
   delete(key) {
     this.#create();
+    this.writes += 1;
     return this.#database.run(DELETE, key) > 0;
   }
 
@@ -91,24 +99,83 @@ export class KeyValue {
 
   /**
    * The pairs `options` asks for, in order. TypeError for options that make no sense.
-   * @param {ListOptions} [options]
+   * @param {ListOptions} options
    * @returns {Map<string, any>}
    */
-  list(options = {}) {
-    const [sql, values] = listQuery(options);
+  list(options) {
     const found = new Map();
-    if (!this.#database.hasTable(TABLE)) return found;
-    for (const [key, data] of this.#database.all(sql, ...values)) found.set(key, deserialize(data));
+    for (const [key, data] of this.rows(options)) found.set(key, decode(data));
     return found;
+  }
+
+  /**
+   * The pairs `options` asks for, one at a time. TypeError for options that make no sense.
+   * @param {ListOptions} options
+   * @returns {Scan}
+   */
+  scan(options) {
+    return new Scan(this, options);
+  }
+
+  /**
+   * Keys and stored bytes.
+   * @param {ListOptions} options
+   * @returns {[string, Uint8Array][]}
+   */
+  rows(options) {
+    const [sql, values] = listQuery(options);
+    return this.#database.hasTable(TABLE) ? this.#database.all(sql, ...values) : [];
   }
 
   #write(key, data) {
     this.#create();
+    this.writes += 1;
     this.#database.run(PUT, key, data);
   }
 
   #create() {
     if (!this.#database.hasTable(TABLE)) this.#database.run(CREATE);
+  }
+}
+
+/** A list under way: what is written to the table meanwhile shows, if the scan has not passed it. */
+export class Scan {
+  #kv;
+  #options;
+  #rows;
+  #position = 0;
+  #writes;
+
+  /**
+   * @param {KeyValue} kv
+   * @param {ListOptions} options
+   */
+  constructor(kv, options) {
+    this.#kv = kv;
+    this.#options = options;
+    this.#rows = kv.rows(options);
+    this.#writes = kv.writes;
+  }
+
+  /** @returns {[string, any] | undefined} undefined after the last */
+  next() {
+    if (this.#writes !== this.#kv.writes) this.#lookAgain();
+    if (this.#position === this.#rows.length) return undefined;
+    const [key, data] = this.#rows[this.#position++];
+    return [key, decode(data)];
+  }
+
+  /** Read what is left once more. A scan that has come to its end stays there. */
+  #lookAgain() {
+    this.#writes = this.#kv.writes;
+    if (this.#position === 0 || this.#position === this.#rows.length) return;
+    const { limit, reverse } = this.#options;
+    const { start: _start, ...options } = this.#options;
+    const [last] = this.#rows[this.#position - 1];
+    if (limit !== undefined) options.limit = limit - this.#position;
+    this.#options = reverse ? { ...this.#options, ...options, end: last } : { ...options, startAfter: last };
+    this.#rows = this.#kv.rows(this.#options);
+    this.#position = 0;
   }
 }
 

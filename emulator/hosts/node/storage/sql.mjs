@@ -6,6 +6,8 @@
  */
 import { Buffer } from "node:buffer";
 import { describe, isAboutTheText, offsetOf } from "./sql_errors.mjs";
+import { isLimitRefused, withoutLimit } from "./sql_limit.mjs";
+import { rowsWritten } from "./sql_metering.mjs";
 import { LASTING_PRAGMAS, MAX_QUERY_BYTES, isReserved } from "./sql_rules.mjs";
 import { split } from "./sql_text.mjs";
 import { byName, readRows, toJs, toSql } from "./sql_values.mjs";
@@ -20,7 +22,8 @@ const NOT_AUTHORIZED = "not authorized: SQLITE_AUTH";
 
 const PAGE_COUNT = "PRAGMA page_count";
 const PAGE_SIZE = "PRAGMA page_size";
-const INDEX_COUNT = "SELECT count(*) FROM pragma_index_list(?)";
+/** Of a WITHOUT ROWID table only. */
+const PRIMARY_KEY = "SELECT name FROM pragma_table_info(?1) WHERE pk AND EXISTS (SELECT 1 FROM pragma_table_list(?1) WHERE wr) ORDER BY pk";
 const NO_ROWS = Object.freeze([]);
 
 /** @typedef {(string | number | ArrayBuffer | null)[]} Row */
@@ -56,12 +59,11 @@ export class SqlRows {
     return toJs(this.#rows[this.#position - 1]);
   }
 
-  /** Rows given out so far. The platform also counts rows it scanned and did not give out. */
+  /** Rows given out so far and the one that is ready. The platform also counts rows it scanned and does not give out. */
   get rowsRead() {
-    return this.#position;
+    return Math.min(this.#position + 1, this.#rows.length);
   }
 
-  /** Rows changed, plus one per index entry an INSERT or UPDATE made: close to the platform's metering, not equal. */
   get rowsWritten() {
     return this.#countWrites === null ? 0 : this.#countWrites();
   }
@@ -112,34 +114,48 @@ export class Sql {
     const connection = database.connection();
     if (statement.newName !== null && isReserved(statement.newName)) throw new Error(NOT_AUTHORIZED);
     if (statement.writes) database.beginTurn();
-    const { authorizer } = connection;
-    let prepared;
+    const prepared = this.#prepare(connection, statement);
     let rows = NO_ROWS;
     let changed = 0;
-    authorizer.begin();
+    connection.authorizer.begin();
     try {
-      prepared = connection.prepare(statement.text);
       if (statement.changesRows && !statement.returning) changed = prepared.statement.run(...values).changes;
-      else {
-        rows = readRows(prepared, values, statement.writes);
-        if (statement.changesRows) changed = rows.length;
-      }
+      else rows = readRows(prepared, values, statement.returning);
     } catch (error) {
       throw this.#failure(error, statement);
     } finally {
-      authorizer.end();
+      connection.authorizer.end();
     }
     if (statement.setting !== null && LASTING_PRAGMAS.has(statement.setting)) {
       database.rememberSetting(statement.setting, statement.text);
     }
-    if (statement.writes && !statement.changesRows) connection.layout += 1;
-    const names = prepared.columnNames(connection.layout);
-    return new SqlRows(names, rows, changed === 0 ? null : () => this.#metered(statement, changed));
+    if (!statement.changesRows) {
+      if (statement.writes) database.tablesMayHaveChanged();
+      return new SqlRows(prepared.columnNames, rows, null);
+    }
+    return new SqlRows(prepared.columnNames, rows, () => rowsWritten(database, statement, statement.returning ? rows.length : changed));
   }
 
-  #metered(statement, changed) {
-    if (statement.table === null || statement.verb === "delete") return changed;
-    return changed * (1 + this.#database.get(INDEX_COUNT, statement.table)[0]);
+  /** Compile a statement of user code. Errors are as user code sees them. */
+  #prepare(connection, statement) {
+    connection.authorizer.begin();
+    try {
+      return connection.prepare(statement.text);
+    } catch (error) {
+      connection.authorizer.end();
+      const replacement = statement.changesRows && isLimitRefused(error) ? withoutLimit(statement, this.#keyOf(statement.table)) : null;
+      if (replacement === null) throw this.#failure(error, statement);
+      connection.authorizer.begin();
+      return connection.prepare(statement.text, replacement);
+    } finally {
+      connection.authorizer.end();
+    }
+  }
+
+  /** The columns that tell the rows of `table` apart. */
+  #keyOf(table) {
+    const key = this.#database.all(PRIMARY_KEY, table).map(([name]) => name);
+    return key.length > 0 ? key : ["rowid"];
   }
 
   // --- errors ---
@@ -166,15 +182,7 @@ export class Sql {
 
   /** A statement that does not compile says so first; only then is the number of bindings looked at. */
   #miscounted(statement) {
-    const connection = this.#database.connection();
-    connection.authorizer.begin();
-    try {
-      connection.prepare(statement.text);
-    } catch (error) {
-      return this.#failure(error, statement);
-    } finally {
-      connection.authorizer.end();
-    }
+    this.#prepare(this.#database.connection(), statement);
     return new Error(WRONG_COUNT);
   }
 }

@@ -19,6 +19,7 @@
  * @property {(string | null)[]} parameters what SQLite wants bound, by position: the name with its sigil, or null; `?NNN` counts up
  *   to NNN, a repeated name counts once
  * @property {boolean} named one of the parameters has a name
+ * @property {string[]} assigned the columns UPDATE gives values, lower case
  * @property {string | null} table what INSERT, REPLACE, UPDATE or DELETE works on, as written without quotes
  * @property {string | null} setting the pragma given a value, lower case
  * @property {string | null} newName what ALTER TABLE ... RENAME TO calls the table; SQLite's authorizer is not told
@@ -45,6 +46,7 @@ const READING = new Set(["select", "values", "explain", "pragma", "attach", "det
 const CONTROL = new Set(["begin", "commit", "end", "rollback", "savepoint", "release"]);
 const ROW_VERBS = new Set(["insert", "replace", "update", "delete"]);
 const MAIN_VERBS = new Set(["select", "values", ...ROW_VERBS]);
+const AFTER_SET = new Set(["from", "where", "returning", "order", "limit"]);
 const ONLY_SPACE = /^[ \t\n\f\r]*$/;
 const LEADING_SPACE = /^[ \t\n\f\r]+/;
 
@@ -124,6 +126,7 @@ function statementOf(text, tokens) {
     returning: changesRows && words.some((token) => token.name === "returning"),
     parameters,
     named: parameters.some((name) => name !== null),
+    assigned: verb === "update" ? assignedIn(words) : [],
     table: changesRows ? tableOf(words, verb) : null,
     setting: verb === "pragma" ? settingOf(words) : null,
     newName: verb === "alter" ? newNameOf(words) : null,
@@ -165,6 +168,22 @@ function tableOf(words, verb) {
   const token = words[at];
   if (token === undefined) return null;
   return token.kind === "quoted" ? token.text.slice(1, -1) : token.text;
+}
+
+/** The names on the left of the equal signs between SET and the next clause: `a = 1, (b, c) = (2, 3)`. */
+function assignedIn(words) {
+  const names = [];
+  let depth = 0;
+  let left = true;
+  for (const { text, name, kind } of words.slice(words.findIndex((token) => token.name === "set") + 1)) {
+    if (text === "(") depth += 1;
+    else if (text === ")") depth -= 1;
+    else if (text === "=" && depth === 0) left = false;
+    else if (text === "," && depth === 0) left = true;
+    else if (depth === 0 && kind === "word" && AFTER_SET.has(name)) break;
+    else if (left && text !== ",") names.push(name);
+  }
+  return names;
 }
 
 function settingOf(words) {

@@ -1,29 +1,28 @@
 /** JavaScript values on their way into SQLite and rows on their way out (durable-objects.md 3.2). */
+import { types } from "node:util";
+import { textOf } from "./arguments.mjs";
 
 const BIGINT = "Cannot convert a BigInt value to a number";
+const OUT_OF_RANGE = "ERR_OUT_OF_RANGE";
 
 /**
  * A JavaScript value as SQLite stores it: numbers are REAL, booleans and objects text.
  * @param {any} value
- * @returns {string | number | Uint8Array | null}
+ * @returns {string | number | ArrayBufferView | null}
  */
 export function toSql(value) {
   switch (typeof value) {
-    case "string":
     case "number":
       return value;
-    case "boolean":
-      return value ? "true" : "false";
     case "undefined":
       return null;
     case "bigint":
       throw new TypeError(BIGINT);
     case "object":
-      if (value === null) return null;
-      if (ArrayBuffer.isView(value)) return value;
-      if (value instanceof ArrayBuffer) return new Uint8Array(value);
+      if (value === null || ArrayBuffer.isView(value)) return value;
+      if (types.isAnyArrayBuffer(value)) return new Uint8Array(value);
   }
-  return String(value);
+  return textOf(value);
 }
 
 /**
@@ -38,7 +37,7 @@ export function byName(parameters, values) {
 }
 
 /**
- * The rows of a statement, whole numbers beyond 2**53 as the nearest double.
+ * The rows of a statement. node:sqlite refuses whole numbers beyond 2**53 unless all come as BigInt.
  * @param {import("./connection.mjs").Prepared} prepared
  * @param {any[]} values
  * @param {boolean} once the statement may not run twice
@@ -49,14 +48,14 @@ export function readRows(prepared, values, once) {
   try {
     return prepared.statement.all(...values);
   } catch (error) {
-    if (error.code !== "ERR_OUT_OF_RANGE" || prepared.bigIntegers) throw error;
+    if (error.code !== OUT_OF_RANGE || prepared.bigIntegers) throw error;
     prepared.readBigIntegers();
     return prepared.statement.all(...values);
   }
 }
 
 /**
- * A row as user code sees it: blobs are ArrayBuffers, numbers are doubles.
+ * A row as user code sees it: blobs are ArrayBuffers, whole numbers beyond 2**53 the nearest double.
  * @param {any[]} row changed in place
  * @returns {(string | number | ArrayBuffer | null)[]}
  */
@@ -64,11 +63,7 @@ export function toJs(row) {
   for (let i = 0; i < row.length; i++) {
     const cell = row[i];
     if (typeof cell === "bigint") row[i] = Number(cell);
-    else if (typeof cell === "object" && cell !== null) row[i] = bufferOf(cell);
+    else if (typeof cell === "object" && cell !== null) row[i] = cell.buffer;
   }
   return row;
-}
-
-function bufferOf({ buffer, byteOffset, byteLength }) {
-  return byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength);
 }

@@ -17,6 +17,7 @@
  *   its result or error on; `CommitFailed` means reset
  * @property {(timeMs: number | null) => void} alarmChanged a committed turn set the alarm (milliseconds since 1970) or deleted it
  */
+import { nowMs as machineNowMs, setImmediate } from "../originals.mjs";
 import { wayBack } from "../owner.mjs";
 import { AlarmRecord } from "./alarm_record.mjs";
 import { Database } from "./database.mjs";
@@ -46,19 +47,21 @@ export class ObjectStorage {
    * @param {boolean} options.hasAlarmHandler whether the class has an `alarm()` method (S-67)
    * @param {boolean} [options.sqliteClass] false for a class of `new_classes`: no `sql`, no `kv` (S-64)
    * @param {boolean} [options.isFacet] facets cannot set alarms (S-111)
-   * @param {Record<string, boolean>} [options.flags] compatibility flags; `delete_all_deletes_alarm` is used
+   * @param {Record<string, boolean>} [options.flags] compatibility flags: `delete_all_deletes_alarm`, `enhanced_error_serialization`
+   * @param {() => number} [options.nowMs] the clock user code sees, milliseconds since 1970
    * @param {StorageHooks} options.hooks
    */
-  constructor({ path, name = null, files, hasAlarmHandler, sqliteClass = true, isFacet = false, flags = {}, hooks }) {
+  constructor({ path, name = null, files, hasAlarmHandler, sqliteClass = true, isFacet = false, flags = {}, nowMs = machineNowMs, hooks }) {
     this.path = path;
     this.name = name;
     this.hooks = hooks;
+    this.nowMs = nowMs;
     this.sqliteClass = sqliteClass;
     this.alarmRefusal = isFacet ? FACET_ALARM : hasAlarmHandler ? null : NO_ALARM_HANDLER;
     this.deleteAllDeletesAlarm = flags.delete_all_deletes_alarm === true;
     this.database = new Database(path, files, { onDirty: () => hooks.dirty(), onCommit: () => this.#committed() });
     this.alarm = new AlarmRecord(this.database, (timeMs) => hooks.alarmChanged(timeMs));
-    this.kv = new KeyValue(this.database);
+    this.kv = new KeyValue(this.database, { richErrors: flags.enhanced_error_serialization === true });
     this.sql = new Sql(this.database);
     /** `ctx.storage` */
     this.userStorage = new DurableObjectStorage(this);
@@ -93,12 +96,15 @@ export class ObjectStorage {
 
   /**
    * `storage.sync()`: resolved by the commit of the current turn; when that fails it never is, and the instance is gone.
+   * Never in the same turn, so that others get theirs.
    * @returns {Promise<void>}
    */
   synced() {
-    if (!this.isDirty) return Promise.resolve();
     const back = wayBack("sync");
-    return new Promise((resolve) => this.#syncing.push(() => back(resolve)));
+    return new Promise((resolve) => {
+      if (this.isDirty) this.#syncing.push(() => back(resolve));
+      else setImmediate(() => back(resolve));
+    });
   }
 
   #committed() {

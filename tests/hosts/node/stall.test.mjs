@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const BLOCKER = fileURLToPath(new URL("stall_blocker.mjs", import.meta.url));
+
+test("the line that blocks is named while it blocks, and its time is told afterwards", async () => {
+  const child = spawn(process.execPath, [BLOCKER], { stdio: ["ignore", "pipe", "pipe"] });
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) {
+    child[name].setEncoding("utf8");
+    child[name].on("data", (text) => {
+      said[name] += `${text}`;
+    });
+  }
+  const [code] = await once(child, "close");
+  assert.equal(code, 0, said.stderr);
+  const [reports, firstEnd] = JSON.parse(said.stdout);
+  assert.deepEqual(
+    reports.map(({ where }) => where),
+    [`${BLOCKER}:9`, `${BLOCKER}:18`],
+  );
+  assert.ok(
+    reports.every(({ ms }) => ms >= 500),
+    said.stdout,
+  );
+  const named = said.stderr.trimEnd().split("\n");
+  assert.deepEqual(
+    named,
+    [9, 18].map((line) => `agents-emu: user code blocks the event loop: ${BLOCKER}:${line}`),
+  );
+  assert.equal(firstEnd, "the loop ended by itself");
+});

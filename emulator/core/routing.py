@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import unquote
 
 CONTROL = "/cdn-cgi/emu/api/"
@@ -60,20 +61,31 @@ class Attributor:
         return Attribution(self._classes.get(parts[2], parts[2]), unquote(parts[3]))
 
 
-class AssetRules:
-    """When the Worker runs before the assets: `run_worker_first` of the wrangler file, False, True, or patterns with `*` and `!`."""
+class Route(Enum):
+    """Who answers a path of a project with assets."""
+
+    WORKER = "worker"
+    ASSETS = "assets"
+    EITHER = "either"
+    """A file if there is one, else the Worker."""
+
+
+class AssetRoutes:
+    """Who answers which path: `run_worker_first` of the wrangler file, False, True, or patterns with `*` and `!`."""
 
     def __init__(self, run_worker_first: bool | Sequence[str]) -> None:
-        self._always = run_worker_first is True
+        self._otherwise = Route.WORKER if run_worker_first is True else Route.EITHER
         patterns = [] if isinstance(run_worker_first, bool) else list(run_worker_first)
-        self._first = [_pattern(text) for text in patterns if not text.startswith("!")]
-        self._not_first = [_pattern(text[1:]) for text in patterns if text.startswith("!")]
+        self.patterns = bool(patterns)
+        """Whether there are patterns: then paths that are in none of them are the assets' alone, when these answer missing files."""
+        self._worker = [_pattern(text) for text in patterns if not text.startswith("!")]
+        self._assets = [_pattern(text[1:]) for text in patterns if text.startswith("!")]
 
-    def worker_first(self, path: str) -> bool:
-        """Whether this path (without query) goes to the Worker even when an asset exists. A `!` pattern wins over the others."""
-        if self._always:
-            return True
-        return any(rule.fullmatch(path) for rule in self._first) and not any(rule.fullmatch(path) for rule in self._not_first)
+    def of(self, path: str) -> Route:
+        """Who answers this path (without query). A `!` pattern wins over the others."""
+        if any(rule.fullmatch(path) for rule in self._assets):
+            return Route.ASSETS
+        return Route.WORKER if any(rule.fullmatch(path) for rule in self._worker) else self._otherwise
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -13,10 +13,10 @@ from typing import Any
 
 import uvloop
 
-from emulator.config import Notice, Options, Project, Redactor, Reload
+from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload
 from emulator.config.document import shown
 from emulator.core import sockets as rules
-from emulator.core.routing import INSPECTOR, AssetRules, Attributor
+from emulator.core.routing import INSPECTOR, Attributor
 from emulator.errors import ConfigError
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
@@ -26,6 +26,7 @@ from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.ai.service import AiService
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
+from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready
@@ -80,7 +81,7 @@ class Gateway:
         self.playback = Playback(Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci)
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
-        self.assets = AssetService(project.assets) if project.assets and project.assets.directory else None
+        self.assets = _assets(project, console)
         self.outgoing = OutgoingSockets(self.book, self.journal, self.egress.lets_out)
         served: dict[str, Any] = {"ai": self.ai.serve, "egress": self.egress.serve}
         if self.assets is not None:
@@ -136,8 +137,7 @@ class Gateway:
             reserved=self.control.handle,
             attributor=_attributor(project),
             address=f"{_in_url(address[0])}:{address[1]}",
-            assets=self.assets.at_edge if self.assets else None,
-            asset_rules=AssetRules(project.assets.worker_first) if project.assets else None,
+            assets=self.assets,
         )
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -312,6 +312,18 @@ async def _serve(project: Project, options: Options, console: Console, start: St
 
 def _max_message(project: Project) -> int:
     return rules.MAX_MESSAGE_RAISED if project.flag("increase_websocket_message_size") else rules.MAX_MESSAGE
+
+
+def _assets(project: Project, console: Console) -> AssetService | None:
+    """The service over the wrangler file's folder of assets, when there is one."""
+    if project.assets is None or project.assets.directory is None:
+        return None
+
+    def warn(notice: Notice) -> None:
+        console.show(Caution(notice))
+
+    files = AssetFolder(project.assets.directory, warn, html=project.assets.html is not HtmlHandling.NONE)
+    return AssetService(project.assets, files, navigation=project.flag("assets_navigation_prefers_asset_serving"))
 
 
 def _attributor(project: Project) -> Attributor:

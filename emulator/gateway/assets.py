@@ -1,196 +1,119 @@
-"""Static assets (durable-objects.md 10.2): files of one folder over HTTP, at the edge before the Worker and as the `ASSETS` binding.
+"""Static assets (durable-objects.md 10.2): files over HTTP, at the edge before the Worker and as the `ASSETS` binding.
 
-=====================  ==========================================================================================
-html_handling          `/a` with a file `a.html` · `/b/` with a file `b/index.html` · `/a.html` asked for by its name
-=====================  ==========================================================================================
-auto-trailing-slash    serves it · serves it · redirects to `/a` (`/b/index.html` and `/b` to `/b/`)
-force-trailing-slash   redirects to `/a/` · serves it · redirects to `/a/`
-drop-trailing-slash    serves it · redirects to `/b` · redirects to `/a`
-none                   does not · does not · serves it
-=====================  ==========================================================================================
+Which file a path means is decided here, by the rules of core/asset_paths.py, core/asset_rules.py and core/routing.py; where files are
+and how they answer is the business of an `AssetFiles`: a folder (asset_folder.py), or the project's Vite (front_assets.py).
 """
 
 from __future__ import annotations
 
-import asyncio
-import mimetypes
-import os
-import stat
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from email.utils import formatdate
-from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from typing import Protocol
+from urllib.parse import urlsplit
 
-from emulator.config import Assets, HtmlHandling, NotFound
-from emulator.gateway.exchange import Headers, Request, Response
-
-CHUNK = 64 * 1024
-INLINE = 256 * 1024
-"""Files up to this size are answered in one piece."""
-_TYPES = mimetypes.MimeTypes()
-for _type, _suffix in (
-    ("text/javascript", ".js"),
-    ("text/javascript", ".mjs"),
-    ("application/wasm", ".wasm"),
-    ("image/svg+xml", ".svg"),
-    ("text/markdown", ".md"),
-    ("font/woff2", ".woff2"),
-    ("image/webp", ".webp"),
-    ("application/manifest+json", ".webmanifest"),
-):
-    _TYPES.add_type(_type, _suffix)
+from emulator.config import Assets, NotFound
+from emulator.core import asset_paths, asset_rules
+from emulator.core.asset_paths import Redirect, Serve
+from emulator.core.asset_rules import Rules
+from emulator.core.routing import AssetRoutes, Route
+from emulator.gateway.exchange import Request, Response
 
 
-@dataclass(slots=True, frozen=True)
-class _File:
-    path: Path
-    size: int
-    mtime_ns: int
+class AssetFiles(Protocol):
+    """Where the files are."""
 
     @property
-    def etag(self) -> str:
-        return f'"{self.mtime_ns:x}-{self.size:x}"'
+    def rules(self) -> Rules:
+        """`_redirects` and `_headers` as they are now."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file at an absolute, decoded path such as `/blog/index.html`."""
+
+    async def respond(self, request: Request, path: str, status: int) -> Response:
+        """The file as the answer to a GET or HEAD. A conditional request may get 304."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    status: int
 
 
 class AssetService:
-    """Serves the project's assets folder, read from disk at each request, because it is being edited."""
+    """The project's assets as the platform serves them. `navigation`: whether a browser's navigation to a missing path gets what
+    stands for missing files, the single page or the 404 page (compatibility flag assets_navigation_prefers_asset_serving)."""
 
-    def __init__(self, assets: Assets) -> None:
-        assert assets.directory is not None
+    def __init__(self, assets: Assets, files: AssetFiles, *, navigation: bool = True) -> None:
         self._assets = assets
-        self._root = Path(os.path.realpath(assets.directory))
+        self._files = files
+        self._navigation = navigation
+        self._routes = AssetRoutes(assets.worker_first)
+
+    def is_workers(self, path: str) -> bool:
+        """Whether the Worker runs first for a path (as in the request line, query and all): no need to ask `at_edge`."""
+        return self._routes.of(path.partition("?")[0]) is Route.WORKER
 
     async def serve(self, request: Request) -> Response:
-        """The answer to one request (GET or HEAD; 405 else), as the binding gives it."""
-        return (await self._answer(request))[0]
+        """The answer to one request, as the binding gives it; 404 when there is none, 405 when it is neither GET nor HEAD."""
+        return await self._respond(request, self._decide(request, missing=True))
 
     async def at_edge(self, request: Request) -> Response | None:
-        """The answer in front of a Worker, or None when the Worker shall answer. What stands for a missing file (the single page, the
-        404 page) is only for a browser's navigation, as on the platform with `assets_navigation_prefers_asset_serving`."""
-        response, exists = await self._answer(request)
-        return response if exists or (response.body and request.header("sec-fetch-mode") == "navigate") else None
-
-    async def _answer(self, request: Request) -> tuple[Response, bool]:
-        """The response, and whether it stands for a file that exists."""
-        if request.method not in ("GET", "HEAD"):
-            return Response(405, [("allow", "GET, HEAD")]), False
-        parts = urlsplit(request.url)
-        path = unquote_to_bytes(parts.path.encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
-        found = self._route(path)
-        if isinstance(found, str):
-            location = quote(found, safe="/:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
-            return Response(307, [("location", location)]), True
-        if found is not None:
-            return await self._file(request, found, 200), True
-        return await self._not_found(request, path), False
+        """The answer in front of a Worker, or None when the Worker shall answer."""
+        path = _path(request)
+        route = self._routes.of(path)
+        if route is Route.WORKER:
+            return None
+        if route is Route.ASSETS:
+            return await self.serve(request)
+        # What stands for missing files would hide the Worker: so only where the wrangler file's patterns say which paths are the Worker's,
+        # and for navigations.
+        missing = self._routes.patterns or (self._navigation and request.header("sec-fetch-mode") == "navigate")
+        decision = self._decide(request, missing=missing)
+        return None if decision is None else await self._respond(request, decision)
 
     # -- which file
 
-    def _route(self, path: str) -> _File | str | None:
-        """The file for a path, the path to redirect to, or None."""
-        mode = self._assets.html
-        exact = self._look(path)
-        if mode is HtmlHandling.NONE:
-            return exact
-        if exact is not None and not path.endswith(".html"):
-            return exact
-        if path.endswith("/index.html"):
-            return self._canonical_folder(path.removesuffix("index.html")) if exact else None
-        if path.endswith(".html"):
-            stem = path.removesuffix(".html")
-            return (stem + "/" if mode is HtmlHandling.FORCE else stem) if exact else None
-        if path.endswith("/"):
-            return self._with_slash(path, mode)
-        page, index = self._look(path + ".html"), self._look(path + "/index.html")
-        if mode is HtmlHandling.FORCE:
-            return path + "/" if page or index else None
-        if page is not None:
-            return page
-        if index is not None:
-            return index if mode is HtmlHandling.DROP else path + "/"
+    def _decide(self, request: Request, *, missing: bool) -> Response | _File | None:
+        """A file, or a response without one; None when no asset answers. `missing`: whether something may stand for a missing file."""
+        parts = urlsplit(request.url)
+        path = _path(request)
+        rule = self._files.rules.redirect(path)
+        if rule is not None:
+            status, target = rule
+            if status != 200:
+                place = asset_rules.location(target, f"{parts.scheme}://{parts.netloc}", path, parts.query)
+                return Response(status, [("location", place)])
+            path, missing = asset_paths.normal(target.partition("?")[0].partition("#")[0]), True
+        name = asset_paths.decode(path)
+        found = asset_paths.find(name, self._assets.html.value, self._files.exists)
+        decision = self._missing(name) if found is None and missing else _File(found.file, 200) if isinstance(found, Serve) else None
+        if decision is None and not isinstance(found, Redirect):
+            return Response(404) if rule is not None else None
+        if request.method not in ("GET", "HEAD"):
+            return Response(405)
+        # Every file has one spelling: a path that is written otherwise is redirected.
+        home = asset_paths.encode(found.path if isinstance(found, Redirect) else name)
+        if home != path:
+            return Response(307, [("location", home + (f"?{parts.query}" if parts.query else ""))])
+        return decision
+
+    def _missing(self, name: str) -> _File | None:
+        if self._assets.not_found is NotFound.SINGLE_PAGE and self._files.exists("/index.html"):
+            return _File("/index.html", 200)
+        if self._assets.not_found is NotFound.PAGE_404:
+            page = asset_paths.nearest_404(name, self._files.exists)
+            return _File(page, 404) if page else None
         return None
-
-    def _with_slash(self, path: str, mode: HtmlHandling) -> _File | str | None:
-        index = self._look(path + "index.html")
-        bare = path.rstrip("/")
-        page = self._look(bare + ".html") if bare else None
-        if mode is HtmlHandling.FORCE:
-            return index or page
-        if mode is HtmlHandling.DROP and bare:
-            return bare if index or page else None
-        if index is not None:
-            return index
-        return bare if page is not None else None
-
-    def _canonical_folder(self, path: str) -> str:
-        return path.rstrip("/") or "/" if self._assets.html is HtmlHandling.DROP else path
-
-    def _look(self, path: str) -> _File | None:
-        """A regular file below the folder. Symbolic links may not lead out of it."""
-        if "\0" in path:
-            return None
-        real = Path(os.path.realpath(self._root / path.lstrip("/")))
-        if not real.is_relative_to(self._root):
-            return None
-        try:
-            status = real.stat()
-        except (OSError, ValueError):
-            return None
-        return _File(real, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
 
     # -- the answer
 
-    async def _not_found(self, request: Request, path: str) -> Response:
-        if self._assets.not_found is NotFound.SINGLE_PAGE:
-            page = self._look("/index.html")
-            if page is not None:
-                return await self._file(request, page, 200)
-        if self._assets.not_found is NotFound.PAGE_404:
-            page = self._nearest_404(path)
-            if page is not None:
-                return await self._file(request, page, 404)
-        return Response(404)
-
-    def _nearest_404(self, path: str) -> _File | None:
-        folder = path
-        while "/" in folder:
-            folder = folder.rpartition("/")[0]
-            page = self._look(folder + "/404.html")
-            if page is not None:
-                return page
-        return None
-
-    async def _file(self, request: Request, file: _File, status: int) -> Response:
-        headers: Headers = [
-            ("content-type", _content_type(file.path)),
-            ("etag", file.etag),
-            ("last-modified", formatdate(file.mtime_ns / 1e9, usegmt=True)),
-            ("cache-control", "public, max-age=0, must-revalidate"),
-        ]
-        if status == 200 and file.etag in _etags(request.header("if-none-match")):
-            return Response(304, [(name, value) for name, value in headers if name != "content-type"])
-        headers.append(("content-length", str(file.size)))
-        if request.method == "HEAD":
-            return Response(status, headers)
-        if file.size <= INLINE:
-            return Response(status, headers, await asyncio.to_thread(file.path.read_bytes))
-        return Response(status, headers, _chunks(await asyncio.to_thread(file.path.open, "rb"), file.size))
+    async def _respond(self, request: Request, decision: Response | _File | None) -> Response:
+        if isinstance(decision, _File):
+            response = await self._files.respond(request, decision.path, decision.status)
+        else:
+            response = decision or Response(404)
+        response.headers = self._files.rules.decorate(urlsplit(request.url).netloc, _path(request), response.headers)
+        return response
 
 
-def _content_type(path: Path) -> str:
-    kind = _TYPES.guess_type(path.name)[0] or "application/octet-stream"
-    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-def _etags(value: str | None) -> set[str]:
-    return {part.strip().removeprefix("W/") for part in (value or "").split(",")}
-
-
-async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
-    """The file in pieces, and not more than was announced, should it grow meanwhile."""
-    with file:
-        while size > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK, size))):
-            size -= len(chunk)
-            yield chunk
+def _path(request: Request) -> str:
+    return asset_paths.normal(urlsplit(request.url).path)

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import struct
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +20,7 @@ from typing import Any, Protocol
 
 from emulator.config import HostKind
 from emulator.errors import StartError, WireError
+from emulator.gateway import child_process
 from emulator.wire import frames
 from emulator.wire.exchange import Incoming, LinkLost
 from emulator.wire.frames import Frame, Kind
@@ -124,16 +120,7 @@ class HostProcess:
         if command.kind == HostKind.PYTHON.value:
             environ["PYTHONPATH"] = _python_path(runtime.packages)
         try:
-            self._process = subprocess.Popen(
-                [*command.arguments, "--link", str(self._path)],
-                cwd=command.cwd,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                process_group=0,  # Ctrl-C in the terminal is the gateway's to handle
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, which takes no lock
-            )
+            self._process = child_process.spawn([*command.arguments, "--link", str(self._path)], command.cwd, environ)
         except OSError as error:
             self._close_listener()
             what = f"the {command.kind} host cannot be started: {error.strerror or error}"
@@ -167,10 +154,9 @@ class HostProcess:
         loop = asyncio.get_running_loop()
         self._hearer = listener
         self._on_end = on_end
-        self.ended = loop.create_future()
-        threading.Thread(target=self._watch, args=(loop,), name=f"host-{self.pid}", daemon=True).start()
-        await self._capture(self._process.stdout, "stdout")
-        await self._capture(self._process.stderr, "stderr")
+        self.ended = child_process.watch(self._process)
+        await child_process.read_lines(self._process.stdout, lambda line: self.heard("stdout", line))
+        await child_process.read_lines(self._process.stderr, lambda line: self.heard("stderr", line))
         self._greeted = loop.create_future()
         self.link = Link(self, odd=True, clock=clock, taken=taken)
         try:
@@ -277,20 +263,7 @@ class HostProcess:
         if self._killed and self._process.returncode is not None:
             return  # the group is gone, and its number may be somebody else's by now
         self._killed = True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        status = self._process.wait()
-        # A loop that is closed already has nobody left to tell.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._note_end, status)
-
-    def _note_end(self, status: int) -> None:
-        if self.ended is not None and not self.ended.done():
-            self.ended.set_result(status)
+        child_process.kill_group(self._process)
 
     # -- frames (wire.link.Receiver)
 
@@ -346,9 +319,6 @@ class HostProcess:
 
     # -- the rest
 
-    async def _capture(self, pipe: Any, stream: str) -> None:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: _Lines(self, stream), pipe)
-
     def heard(self, stream: str, line: str) -> None:
         """One line of output."""
         self.last_lines = [*self.last_lines[-49:], line]
@@ -357,28 +327,6 @@ class HostProcess:
     def _close_listener(self) -> None:
         self._listener.close()
         self._path.unlink(missing_ok=True)
-
-
-class _Lines(asyncio.Protocol):
-    """A pipe cut into lines; a line over 64 KiB is passed on in pieces."""
-
-    def __init__(self, host: HostProcess, stream: str) -> None:
-        self._host = host
-        self._stream = stream
-        self._rest = b""
-
-    def data_received(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self._host.heard(self._stream, line.decode("utf-8", "replace").rstrip("\r"))
-        if len(self._rest) > 65536:
-            self.eof_received()
-
-    def eof_received(self) -> bool | None:
-        if self._rest:
-            self._host.heard(self._stream, self._rest.decode("utf-8", "replace"))
-            self._rest = b""
-        return None
 
 
 def _sweep() -> None:
@@ -418,13 +366,3 @@ def _peer_pid(connection: socket.socket) -> int | None:
         return None
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[0])
-
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent() -> None:
-    # The kernel ties this to the thread that forks, so hosts are spawned from the main thread and never from a pool.
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

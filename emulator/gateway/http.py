@@ -13,13 +13,13 @@ import contextvars
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from emulator.core import routing
-from emulator.core.routing import AssetRules, Attributor
+from emulator.core.routing import Attributor
 from emulator.gateway import content_coding, error_page, rfc6455
 from emulator.gateway.dispatcher import Dispatcher, NoHost, Overloaded
 from emulator.gateway.exchange import Request as ServiceRequest
@@ -42,17 +42,25 @@ _NOT_TO_CLIENT = frozenset((b"connection", b"keep-alive", b"transfer-encoding", 
 _NOT_IN_HANDSHAKE = _NOT_TO_CLIENT | {b"sec-websocket-accept", b"sec-websocket-extensions"}
 
 _NOT_TO_RESERVED = frozenset(b"connection keep-alive transfer-encoding content-length expect upgrade".split())
-_ASSET_METHODS = frozenset((b"GET", b"HEAD"))
 MAX_RESERVED_BODY = 5 * 1024 * 1024
 """Bytes of a body for the emulator's own paths, which refuse less than that."""
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
 
-EdgeAssets = Callable[[ServiceRequest], Awaitable[Response | None]]
 Reserved = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
 _NOBODY = contextvars.Context()
 """Answering is nobody's code."""
+
+
+class EdgeAssets(Protocol):
+    """What may answer in front of the Worker."""
+
+    def is_workers(self, path: str) -> bool:
+        """Whether the Worker runs first for this path (query and all), so that there is nothing to ask."""
+
+    async def at_edge(self, request: ServiceRequest) -> Response | None:
+        """The answer, or None when the Worker shall answer. The request comes without its body."""
 
 
 class Edge:
@@ -68,16 +76,13 @@ class Edge:
         attributor: Attributor,
         address: str,
         assets: EdgeAssets | None = None,
-        asset_rules: AssetRules | None = None,
     ) -> None:
-        """`reserved` answers the emulator's own paths. `assets` answers before the Worker, unless `asset_rules` say otherwise; None
-        from it is a miss, which the Worker answers. `address` is the Host for clients that send none."""
+        """`reserved` answers the emulator's own paths. `address` is the Host for clients that send none."""
         self._dispatcher = dispatcher
         self._book = book
         self._journal = journal
         self.attributor = attributor
-        self.assets = assets
-        self.asset_rules = asset_rules
+        self._assets = assets
         self._address = address.encode()
         self._connections: set[HttpConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -108,7 +113,7 @@ class Edge:
         path = request.path
         if path.startswith("/cdn-cgi/") and routing.is_reserved(path.split("?", 1)[0]):
             self._spawn(request, self._hand_over(request))
-        elif self._dispatcher.link is None or (self.assets is not None and not request.upgrade and request.method in _ASSET_METHODS):
+        elif self._dispatcher.link is None or (self._assets is not None and not self._assets.is_workers(path)):
             self._spawn(request, self._serve(request))
         else:
             self._await_answer(request, self._dispatcher.request_now(*self._to_host(request), upgrade=request.upgrade))
@@ -132,8 +137,8 @@ class Edge:
 
     async def _serve(self, request: ClientRequest) -> None:
         """A request that an asset may answer, or that waits for a host."""
-        if self.assets is not None and not request.upgrade and request.method in _ASSET_METHODS:
-            found = await self._try_assets(request)
+        if self._assets is not None and not self._assets.is_workers(request.path):
+            found = await self._try(self._assets, request)
             if found is not None:
                 await self._respond(request, *found)
                 return
@@ -376,15 +381,13 @@ class Edge:
         headers = [(b"content-type", error_page.CONTENT_TYPE), (b"cache-control", b"no-store")]
         await self._respond(request, status, HTTPStatus(status).phrase, headers, text)
 
-    async def _try_assets(self, request: ClientRequest) -> tuple[int, str, list[tuple[bytes, bytes]], Any] | None:
+    async def _try(
+        self, assets: EdgeAssets, request: ClientRequest
+    ) -> tuple[int, str, list[tuple[bytes, bytes]], bytes | AsyncIterator[bytes]] | None:
         """What an asset answers: status, reason, headers, body."""
-        assert self.assets is not None
-        path = request.path
-        if self.asset_rules is not None and self.asset_rules.worker_first(path.split("?", 1)[0]):
-            return None
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers]
         host = request.header(b"host") or self._address
-        response = await self.assets(ServiceRequest(request.method.decode(), f"http://{host.decode('latin-1')}{path}", headers))
+        response = await assets.at_edge(ServiceRequest(request.method.decode(), f"http://{host.decode('latin-1')}{request.path}", headers))
         if response is None:
             return None
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]

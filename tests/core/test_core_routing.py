@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.core.routing import AssetRules, Attributor, is_reserved, kebab
+from emulator.core.routing import AssetRoutes, Attributor, Route, is_reserved, kebab
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,18 @@ def test_attribution(path: str, label: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rules", "path", "worker"),
+    ("rules", "path", "route"),
     [
-        (False, "/api/x", False),
-        (True, "/index.html", True),
-        (["/api/*"], "/api/x/y", True),
-        (["/api/*"], "/apix", False),
-        (["/*", "!/assets/*"], "/assets/a.js", False),
-        (["/*", "!/assets/*"], "/a.js", True),
-        (["/exact"], "/exact", True),
-        (["/exact"], "/exact/", False),
-        (["/a.c"], "/abc", False),
-        (["!/x"], "/y", False),
+        (False, "/api/x", Route.EITHER),
+        (True, "/index.html", Route.WORKER),
+        (["/api/*"], "/api/x/y", Route.WORKER),
+        (["/api/*"], "/apix", Route.EITHER),
+        (["/*", "!/assets/*"], "/assets/a.js", Route.ASSETS),
+        (["/*", "!/assets/*"], "/a.js", Route.WORKER),
+        (["/exact"], "/exact", Route.WORKER),
+        (["/exact"], "/exact/", Route.EITHER),
+        (["/a.c"], "/abc", Route.EITHER),
     ],
 )
-def test_run_worker_first(rules: bool | list[str], path: str, worker: bool) -> None:
-    assert AssetRules(rules).worker_first(path) is worker
+def test_run_worker_first(rules: bool | list[str], path: str, route: Route) -> None:
+    assert AssetRoutes(rules).of(path) is route

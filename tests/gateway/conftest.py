@@ -17,6 +17,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # assets_sample.py is shared by a test and a script
+
 SERVE = Path(__file__).with_name("serve.py")
 WRANGLER = {
     "name": "t",

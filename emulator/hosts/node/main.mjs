@@ -2,8 +2,5 @@
 import { process } from "./originals.mjs";
 import { Session } from "./session.mjs";
 
-// Ctrl-C reaches the whole terminal group; when to end is the gateway's decision.
-process.on("SIGINT", () => {});
-
 const path = process.argv[process.argv.indexOf("--link") + 1];
 new Session(async () => (await import("./host.mjs")).Host).open(path);

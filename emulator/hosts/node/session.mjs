@@ -2,6 +2,7 @@
 import { writeSync } from "node:fs";
 import { errorObject } from "./faults.mjs";
 import { exit, process } from "./originals.mjs";
+import { withoutPlatform } from "./stacks.mjs";
 import { StallWatch } from "./stall.mjs";
 import { Kind, PROTOCOL } from "./wire/frames.mjs";
 import { Link } from "./wire/link.mjs";
@@ -23,6 +24,8 @@ export class Session {
 
   /** Connect and say HELLO. @param {string} path the gateway's Unix socket */
   open(path) {
+    // Ctrl-C reaches the whole terminal group; when to end is the gateway's decision.
+    process.on("SIGINT", () => {});
     this.#link.open(path);
     const runtime = `Node.js ${process.version}`;
     this.#link.sendJson(Kind.HELLO, { protocols: [PROTOCOL], kind: "node", pid: process.pid, runtime });
@@ -104,7 +107,7 @@ export class Session {
 
   /** Our own fault: a new process is better than one that does half of what it should. */
   #fail(error) {
-    writeSync(2, `agents-emu: the host ends: ${error?.stack ?? error}\n`);
+    writeSync(2, `agents-emu: the host ends: ${withoutPlatform(error?.stack ?? String(error))}\n`);
     exit(70);
   }
 }

@@ -11,6 +11,11 @@ const PLACE = /(?:\(|\s|^)((?:file:\/\/)?\/[^()]*?):(\d+)(?::\d+)?\)?$/;
 const BARE_PLACE = /^(?:file:\/\/)?\/\S*:\d+$/;
 const AFTER_PLACE = /:\d+\)?([ ,{}\]]*)$/;
 
+/** A stack without the platform's own frames, for errors that are our fault. @param {string} stack */
+export function withoutPlatform(stack) {
+  return stack.replace(/^\s+at .*\bnode:.*\n?/gm, "").trimEnd();
+}
+
 /** Whether a text may hold frames of ours: a cheap look before a dear one. */
 function mayHoldMachinery(text) {
   return text.includes(OURS_URL) || text.includes(OURS_PATH) || text.includes("node:internal/");

@@ -14,8 +14,8 @@ export class SqlStorage {
   /** Run a query with its bindings; Error with SQLite's text when that fails. */
   exec(...args) {
     const sql = SqlStorage.#of(this);
-    const [query, ...bindings] = args;
-    return new Cursor(sql.exec(typeof query === "string" ? query : textOf(required(args, 1, "exec", "SqlStorage", "String")), bindings));
+    const query = textOf(required(args, 1, "exec", "SqlStorage", "String"));
+    return new Cursor(sql.exec(query, args.slice(1)));
   }
 
   /** Bytes. */

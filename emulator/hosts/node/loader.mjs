@@ -1,50 +1,192 @@
 /** Importing the user's Worker: bundled, evaluated, its exports sorted; failures name the user's line (node-host.md 3). */
 
+import { existsSync, readdirSync } from "node:fs";
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { buildError, isBuildFailure } from "./build_errors.mjs";
+import { Bundler } from "./bundle.mjs";
+import { isInstalled, planOf } from "./bundle_options.mjs";
+import { cacheFolder, lockFiles, PackageCache, readIndex } from "./dependencies.mjs";
+import { EmuError, UserCodeError } from "./errors.mjs";
+import { loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
+import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
+import { ModuleHooks, urlIn } from "./module_hooks.mjs";
+import { process, writeJson } from "./originals.mjs";
+import { SourceMaps } from "./source_maps.mjs";
+import { StackFrames } from "./stack_frames.mjs";
+import { nearest } from "./nearest.mjs";
+import { checkExports, describeExports as describe, sortExports } from "./user_exports.mjs";
+
 /**
  * What the main module exports.
  * @typedef {object} UserCode
  * @property {object} namespace the main module's namespace object
  * @property {unknown} default the default export: a `WorkerEntrypoint` class, an object of handlers, or undefined
- * @property {Map<string, Function>} objects Durable Object classes by export name, plain classes that a binding or migration names included
+ * @property {Map<string, Function>} objects by export name: Durable Object classes, and plain classes and functions, which are good for
+ *   facets or a binding
  * @property {Map<string, Function|object>} entrypoints `WorkerEntrypoint` classes and handler objects by export name, without the default
  * @property {Map<string, Function>} workflows `WorkflowEntrypoint` classes by export name
  * @property {string[]} handlers names of the events that the default export handles: `fetch`, `scheduled`, `email`, `queue`, ...
+ * @property {{name: string, kind: "durable_object"|"worker"|"workflow", alarm: boolean}[]} exports READY's `exports`
  * @property {string[]} modules READY's `modules`: what a spare process should `preload`
  * @property {string[]} warnings READY's `warnings`
- * @property {string[]} inputs READY's `inputs`: absolute paths of the files that the code was built from, without installed packages
+ * @property {string[]} inputs READY's `inputs`: absolute paths of the files whose change changes the code, without installed packages
  */
 
 /** One per process. */
 export class Loader {
+  #hooks;
+  #maps = new SourceMaps();
+  #prepared = false;
+  /** @type {Promise<void>} */
+  #preloading = Promise.resolve();
+  /** @type {{esbuild: import("./esbuild.mjs").Esbuild, plan: object, cache: PackageCache, bundler: Bundler}|null} */
+  #ready = null;
+
+  /** @param {{surface?: URL}} [places] `surface` is the folder with the modules that stand for `cloudflare:*` */
+  constructor({ surface } = {}) {
+    this.#hooks = new ModuleHooks(surface);
+  }
+
   /** Become able to import user code: module hooks, readable stacks. Once, before anything of the user's or its packages is imported. */
-  prepare() {}
+  prepare() {
+    if (this.#prepared) return;
+    this.#prepared = true;
+    this.#hooks.install();
+    new StackFrames(this.#maps, (url) => this.#hooks.sourceOf(url)).install();
+  }
 
   /**
    * A spare process gets ready: start the project's bundler, import the packages that the code used last time.
    * @param {string[]} modules the `modules` of an earlier READY
    */
-  async preload(modules) {
-    void modules;
+  async preload([index]) {
+    const known = index === undefined ? null : readIndex(index);
+    if (known === null) return;
+    this.prepare();
+    this.#preloading = this.#preload(known).catch(() => {
+      // Whatever is wrong, `load` meets it too, and tells.
+    });
+    await this.#preloading;
+    flushCompileCache();
+  }
+
+  async #preload({ plan, esbuild: { path, version } }) {
+    this.#readyFor(plan, reloadEsbuild(path, version) ?? loadEsbuild(plan.root));
+    await Promise.all([this.#ready.bundler.warm(), this.#importPackages()]);
   }
 
   /**
    * Bundle and import `main`. `env` of `cloudflare:workers` must be filled before: user code may read it at module level.
    * @param {object} project LOAD's project (wire/README.md)
    * @returns {Promise<UserCode>}
-   * @throws {import("./errors.mjs").UserCodeError} E421 (no such main), E423 (a bound class is not exported), E424 (does not build or
-   *   import), E425 (the project has no esbuild), with the user's `file:line`
+   * @throws {UserCodeError} E421 (no such main), E423 (a bound class is not exported), E424 (does not build or import), E425 (the project
+   *   has no esbuild), with the user's `file:line`
    */
   async load(project) {
-    void project;
-    throw new Error("not loaded");
+    await this.#preloading;
+    const plan = planOf(project, process.env);
+    if (!existsSync(plan.main)) throw noMain(project, plan);
+    const warm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
+    if (!warm) this.#readyFor(plan, this.#ready?.esbuild ?? loadEsbuild(plan.root));
+    const { bundler, esbuild, cache } = this.#ready;
+    try {
+      const building = bundler.build();
+      building.catch(() => {}); // heard below, after the packages
+      if (!warm) await this.#importPackages();
+      const { namespace, built } = await this.#run(await building);
+      const sorted = sortExports(namespace, project.main);
+      const warnings = [...built.warnings, ...checkExports(sorted, project)];
+      const exports = describe(sorted, project.classes);
+      return { ...sorted, namespace, exports, warnings, modules: [cache.index], inputs: inputsOf(built.metafile, plan) };
+    } catch (error) {
+      throw isBuildFailure(error) ? await buildError(error, plan, esbuild.api) : error;
+    } finally {
+      esbuild.api.stop();
+    }
+  }
+
+  /** The user's place of a place in loaded code. @param {string} url @param {number} line @param {number} column both from 1 */
+  original(url, line, column) {
+    return this.#maps.original(url, line, column);
+  }
+
+  #readyFor(plan, esbuild) {
+    const cache = new PackageCache(plan, esbuild);
+    enableCompileCache(join(cacheFolder(plan.root), "compiled"));
+    this.#hooks.serve(cacheFolder(plan.root), plan.nodeCompat);
+    this.#ready = { esbuild, plan, cache, bundler: new Bundler(esbuild, plan, cache) };
+  }
+
+  /** One that fails will fail again, and be reported, when the user's code imports it. */
+  async #importPackages() {
+    for (const url of this.#ready.bundler.lastUsed) await import(url).catch(() => {});
+  }
+
+  /** Evaluate built code; where its packages fail apart from it, as one bundle. */
+  async #run(built) {
+    try {
+      return { namespace: await this.#evaluate(built, "code"), built };
+    } catch (error) {
+      if (built.isWhole || !failedInPackages(error)) throw this.#failure(error, built);
+      const whole = await this.#ready.bundler.buildWhole(`packages do not load apart: ${error}`);
+      return {
+        built: whole,
+        namespace: await this.#evaluate(whole, "whole").catch((again) => {
+          throw this.#failure(again, whole);
+        }),
+      };
+    }
+  }
+
+  #failure(error, built) {
+    return error instanceof EmuError ? error : evaluationError(error, built.metafile, this.#ready.plan);
+  }
+
+  #evaluate({ files, main, outdir }, name) {
+    const folder = join(dirname(outdir), name);
+    this.#hooks.provide(folder, new Map([...files].map(([file, { code }]) => [file, code])));
+    for (const [file, { map }] of files) this.#maps.add(urlIn(folder, file), map, outdir);
+    return import(urlIn(folder, main));
   }
 }
 
-/** READY's `exports` (wire/README.md). @param {UserCode} code @returns {{name: string, kind: "durable_object"|"worker"|"workflow", alarm: boolean}[]} */
+/** READY's `exports` (wire/README.md). @param {UserCode} code */
 export function describeExports(code) {
-  const found = [...code.objects].map(([name, cls]) => ({ name, kind: "durable_object", alarm: "alarm" in cls.prototype }));
-  if (code.default !== undefined) found.push({ name: "default", kind: "worker", alarm: false });
-  for (const name of code.entrypoints.keys()) found.push({ name, kind: "worker", alarm: false });
-  for (const name of code.workflows.keys()) found.push({ name, kind: "workflow", alarm: false });
-  return found;
+  return code.exports;
+}
+
+function noMain({ main }, plan) {
+  const folder = dirname(plan.main);
+  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /\.[cm]?[jt]sx?$/.test(name)) : [];
+  const close = nearest(basename(plan.main), names);
+  return new UserCodeError("E421", `main is "${main}", and there is no such file`, {
+    where: main,
+    hint: close === null ? 'set "main" in the wrangler file to the Worker\'s main module' : `did you mean "${join(dirname(main), close)}"?`,
+  });
+}
+
+/** The files that went in, and those that steered how; the latter may be missing today. */
+function inputsOf({ inputs }, { root }) {
+  const sources = Object.keys(inputs)
+    .filter((key) => !/^[\w-]{2,}:|^\(disabled\):/.test(key))
+    .map((key) => resolve(root, key))
+    .filter((path) => !isInstalled(path, root));
+  const folders = new Set(sources.map((path) => dirname(path)));
+  const steering = [...folders, root]
+    .flatMap((folder) => ancestors(folder, root))
+    .flatMap((folder) => [join(folder, "tsconfig.json"), join(folder, "package.json")]);
+  const locks = lockFiles(root).filter((path) => existsSync(path) && !isInstalled(path, root));
+  return [...new Set([...sources, ...steering.filter((path) => existsSync(path)), ...locks])];
+}
+
+/** A folder and those above it up to the project's, or up to the file system's root for one outside. */
+function ancestors(folder, root) {
+  const inside = relative(root, folder);
+  const last = inside.startsWith("..") || isAbsolute(inside) ? null : root;
+  const found = [];
+  for (let one = folder; ; one = dirname(one)) {
+    found.push(one);
+    if (one === last || dirname(one) === one) return found;
+  }
 }

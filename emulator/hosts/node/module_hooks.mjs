@@ -6,6 +6,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const SURFACE = new URL("surface/", import.meta.url);
 const OURS = new URL(".", import.meta.url).href;
+/** What modules of bytes and of WebAssembly are made with (bundle_plugins.mjs). */
+const BINARY_MODULES = "agents-emu:binary_modules";
 
 /** Modules that the platform has and we do not: said so, instead of denying them. */
 const NOT_EMULATED = new Set(["ai", "br", "durable-objects", "internal-class", "node", "pipelines", "vectorize"]);
@@ -31,6 +33,13 @@ export class ModuleHooks {
   #folder = null;
   /** Source by URL. @type {Map<string, string>} */
   #chunks = new Map();
+
+  #surface;
+
+  /** @param {URL} [surface] the folder with `cloudflare_<name>.mjs` for each `cloudflare:<name>` */
+  constructor(surface = SURFACE) {
+    this.#surface = surface;
+  }
 
   /** Register with Node, synchronously and in this thread. */
   install() {
@@ -61,21 +70,26 @@ export class ModuleHooks {
   }
 
   #isProjects(url) {
-    return this.#folder !== null && url !== undefined && url.startsWith(this.#folder);
+    return this.#folder !== null && (url ?? "").startsWith(this.#folder);
   }
 
   #resolve(specifier, context, next) {
-    if (specifier.startsWith("cloudflare:")) return { url: surfaceModule(specifier), format: "module", shortCircuit: true };
-    if (specifier.startsWith("agents-emu:")) return { url: `${OURS}${specifier.slice(11)}.mjs`, format: "module", shortCircuit: true };
+    if (specifier.startsWith("cloudflare:")) return { url: this.#surfaceModule(specifier), format: "module", shortCircuit: true };
+    if (specifier === BINARY_MODULES) return { url: `${OURS}binary_modules.mjs`, format: "module", shortCircuit: true };
+    const chunk = specifier.startsWith("./") ? new URL(specifier, context.parentURL).href : specifier;
+    if (this.#chunks.has(chunk)) return { url: chunk, format: "module", shortCircuit: true };
     if (!this.#isProjects(context.parentURL)) return next(specifier, context);
-    if (specifier.startsWith("./")) {
-      const url = new URL(specifier, context.parentURL).href;
-      if (this.#chunks.has(url)) return { url, format: "module", shortCircuit: true };
-    }
     if (!this.#nodeCompat && isBuiltin(specifier)) {
       throw new NoSuchModule(specifier, 'add "nodejs_compat" to "compatibility_flags" in the wrangler file: it is a module of Node');
     }
     return next(specifier, context);
+  }
+
+  #surfaceModule(specifier) {
+    const name = specifier.slice("cloudflare:".length);
+    const url = new URL(`cloudflare_${name.replaceAll("-", "_")}.mjs`, this.#surface);
+    if (/^[a-z-]+$/.test(name) && existsSync(url)) return url.href;
+    throw new NoSuchModule(specifier, whyMissing(name));
   }
 
   #load(url, context, next) {
@@ -87,13 +101,6 @@ export class ModuleHooks {
 /** URL of a chunk. @param {string} folder absolute @param {string} name */
 export function urlIn(folder, name) {
   return `${pathToFileURL(folder).href}/${name}`;
-}
-
-function surfaceModule(specifier) {
-  const name = specifier.slice("cloudflare:".length);
-  const url = new URL(`cloudflare_${name.replaceAll("-", "_")}.mjs`, SURFACE);
-  if (/^[a-z-]+$/.test(name) && existsSync(url)) return url.href;
-  throw new NoSuchModule(specifier, whyMissing(name));
 }
 
 function whyMissing(name) {

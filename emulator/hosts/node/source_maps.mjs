@@ -15,7 +15,9 @@ import { parseJson } from "./originals.mjs";
  * @property {number} column from 1
  */
 
-const DIGITS = new Map([..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].map((digit, value) => [digit.charCodeAt(0), value]));
+const DIGITS = new Map(
+  [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].map((digit, value) => [digit.charCodeAt(0), value]),
+);
 
 /** The source maps of the loaded modules. */
 export class SourceMaps {

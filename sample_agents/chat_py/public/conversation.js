@@ -90,6 +90,7 @@ export class Conversation {
           this.#begin(frame.id);
           await this.#load();
         }
+        this.#expecting = false;
         this.#send({ type: "cf_agent_stream_resume_ack", id: frame.id });
         break;
       case "cf_agent_stream_pending":
@@ -113,6 +114,7 @@ export class Conversation {
   }
 
   async #hear({ id, body, seq, done, error }) {
+    this.#expecting = false;
     if (this.#turn?.id !== id) this.#begin(id);
     const turn = this.#turn;
     if (error) {
@@ -149,7 +151,6 @@ export class Conversation {
   #begin(id, said = null) {
     const message = { id: `answer-${id}`, role: "assistant", parts: [] };
     this.#turn = { id, said, message, next: 0, finished: false };
-    this.#expecting = false;
     this.#replace(this.messages);
   }
 

@@ -107,6 +107,7 @@ export class Conversation {
           await this.#load();
           this.#begin(new Answer(frame.id));
         }
+        this.#expecting = false;
         this.#send({ type: "cf_agent_stream_resume_ack", id: frame.id });
         break;
       case "cf_agent_stream_pending":
@@ -132,6 +133,7 @@ export class Conversation {
   }
 
   async #hear({ id, body, seq, continuation, done, error }) {
+    this.#expecting = false;
     if (this.#answer?.id !== id) this.#begin(new Answer(id));
     const answer = this.#answer;
     if (error) {
@@ -169,7 +171,6 @@ export class Conversation {
 
   #begin(answer) {
     this.#answer = answer;
-    this.#expecting = false;
     this.#replace(this.messages);
   }
 

@@ -8,7 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from emulator.config.bundling import Bundling
 from emulator.config.compatibility import implied_python, is_on
+from emulator.config.front_end import FrontEnd
 from emulator.config.secrets import Secrets
 
 
@@ -104,7 +106,9 @@ class Project:
     vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)
     assets: Assets | None = None
+    front_end: FrontEnd | None = None
     crons: tuple[str, ...] = ()
+    bundling: Bundling = field(default_factory=Bundling)
     unsupported: tuple[OtherBinding, ...] = ()
     notices: tuple[Notice, ...] = ()
 

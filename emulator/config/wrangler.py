@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emulator.config.bundling import bundling
 from emulator.config.compatibility import NEWEST_DATE
 from emulator.config.document import Document, read_document, shown
 from emulator.config.env_files import read_secrets
 from emulator.config.environments import effective
+from emulator.config.front_end import FrontEnd, find_front_end, vite_config, wrangler_file_of
 from emulator.config.migrations import storage_by_class
 from emulator.config.project import (
     Assets,
@@ -65,6 +67,8 @@ def load_project(
     )
     storage = storage_by_class(document, keys)
     notices += _without_migration(document, durable_objects, storage)
+    notices += _not_run(document, keys)
+    front_end = find_front_end(root, main)
     plain, secrets, missing = _values(keys, root, environment, env_files, variables or {}, environ)
     notices += missing
     project = Project(
@@ -81,8 +85,10 @@ def load_project(
         ai_binding=keys.get("ai", {}).get("binding"),
         vars=plain,
         secrets=Secrets(secrets),
-        assets=_assets(document, keys, root, notices),
+        assets=_assets(document, keys, root, front_end, notices),
+        front_end=front_end,
         crons=tuple(keys.get("triggers", {}).get("crons", ())),
+        bundling=bundling(document.data, keys),
         unsupported=tuple(_other_bindings(keys)),
         notices=tuple(notices),
     )
@@ -99,6 +105,9 @@ def find_config(directory: Path, config: Path | None = None) -> Path:
         if not config.is_file():
             raise ConfigError("E101", f"the wrangler file {shown(config)} does not exist", where="--config")
         return config.resolve()
+    named = _named_by_vite(directory)
+    if named is not None:
+        return named
     for name in FILE_NAMES:
         for folder in (directory, *directory.parents):
             if (folder / name).is_file():
@@ -109,6 +118,12 @@ def find_config(directory: Path, config: Path | None = None) -> Path:
         where=str(directory),
         hint="name the project's folder (agents-emu dev DIR) or its file (--config PATH)",
     )
+
+
+def _named_by_vite(directory: Path) -> Path | None:
+    """The wrangler file that a Vite configuration names, in a folder that has none itself."""
+    vite = None if any((directory / name).is_file() for name in FILE_NAMES) else vite_config(directory)
+    return wrangler_file_of(vite) if vite else None
 
 
 def _check_shape(document: Document) -> None:
@@ -170,6 +185,11 @@ def _date(document: Document, keys: Mapping[str, Any], notices: list[Notice]) ->
     return str(keys.get("compatibility_date", NEWEST_DATE))
 
 
+def _not_run(document: Document, keys: Mapping[str, Any]) -> Iterator[Notice]:
+    if keys.get("build", {}).get("command"):
+        yield Notice('"build.command" is not run here', document.place(("build",)), f"run it yourself: {keys['build']['command']}")
+
+
 def _foreign(binding: Mapping[str, str], worker: str) -> str | None:
     script = binding.get("script_name")
     return None if script == worker else script
@@ -209,19 +229,21 @@ def _values(
     return plain, {name: value for name, value in secrets.items() if name not in variables}, notices
 
 
-def _assets(document: Document, keys: Mapping[str, Any], root: Path, notices: list[Notice]) -> Assets | None:
+def _assets(document: Document, keys: Mapping[str, Any], root: Path, front_end: FrontEnd | None, notices: list[Notice]) -> Assets | None:
     if "assets" not in keys:
         return None
     assets = keys["assets"]
     directory = (root / assets["directory"]).resolve() if "directory" in assets else None
-    if directory is None:
+    if directory is None and front_end is None:
         what = '"assets.directory" is missing (a bundler such as Vite fills it in), so no files are served'
         notices.append(Notice(what, document.place(("assets",))))
-    elif not directory.is_dir():
-        close = nearest(assets["directory"].strip("./"), [path.name for path in root.iterdir() if path.is_dir()])
-        what = f'"assets.directory" is "{assets["directory"]}", and there is no such folder'
-        where = document.place(("assets", "directory"))
-        raise ConfigError("E113", what, where=where, hint=f'did you mean "{close}"?' if close else None)
+    elif directory is not None and not directory.is_dir():
+        if front_end is None:
+            close = nearest(assets["directory"].strip("./"), [path.name for path in root.iterdir() if path.is_dir()])
+            what = f'"assets.directory" is "{assets["directory"]}", and there is no such folder'
+            where = document.place(("assets", "directory"))
+            raise ConfigError("E113", what, where=where, hint=f'did you mean "{close}"?' if close else None)
+        directory = None  # a build will make it
     worker_first = assets.get("run_worker_first", False)
     return Assets(
         directory=directory,

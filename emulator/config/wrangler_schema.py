@@ -7,6 +7,8 @@ from typing import Any
 
 STRING: dict[str, Any] = {"type": "string"}
 STRINGS: dict[str, Any] = {"type": "array", "items": STRING}
+STRING_BY_NAME: dict[str, Any] = {"type": "object", "additionalProperties": STRING}
+BOOLEAN: dict[str, Any] = {"type": "boolean"}
 ANYTHING: dict[str, Any] = {}
 IDENTIFIER: dict[str, Any] = {
     "type": "string",
@@ -71,6 +73,17 @@ INHERITED: dict[str, dict[str, Any]] = {
         },
     },
     "triggers": table(crons=STRINGS),
+    "rules": tables(
+        ("type", "globs"),
+        type={"type": "string", "enum": ["ESModule", "CommonJS", "CompiledWasm", "Text", "Data", "PythonModule", "PythonRequirement"]},
+        globs=STRINGS,
+        fallthrough=BOOLEAN,
+    ),
+    "tsconfig": STRING,
+    "jsx_factory": STRING,
+    "jsx_fragment": STRING,
+    "keep_names": BOOLEAN,
+    "build": {"type": "object", "properties": {"command": STRING}, "additionalProperties": ANYTHING},
     "assets": table(
         directory=STRING,
         binding=IDENTIFIER,
@@ -92,9 +105,9 @@ INHERITED: dict[str, dict[str, Any]] = {
 """Keys that `env.<name>` takes from the top level unless it has its own (10.4)."""
 
 INHERITED_UNREAD = (
-    *("limits", "rules", "routes", "route", "workers_dev", "preview_urls", "minify", "no_bundle", "base_dir"),
-    *("find_additional_modules", "preserve_file_names", "placement", "observability", "logpush", "tsconfig", "keep_names", "cache"),
-    *("python_modules", "account_id", "build", "jsx_factory", "jsx_fragment", "upload_source_maps", "first_party_worker"),
+    *("limits", "routes", "route", "workers_dev", "preview_urls", "minify", "no_bundle", "base_dir"),
+    *("find_additional_modules", "preserve_file_names", "placement", "observability", "logpush", "cache"),
+    *("python_modules", "account_id", "upload_source_maps", "first_party_worker"),
     *("define_types", "compliance_region", "streaming_tail_consumers", "previews"),
 )
 
@@ -103,6 +116,7 @@ OWN: dict[str, dict[str, Any]] = {
         bindings=tables(("name", "class_name"), name=IDENTIFIER, class_name=CLASS, script_name=STRING, environment=STRING)
     ),
     "vars": {"type": "object"},
+    "define": STRING_BY_NAME,
     "secrets": {"type": "object", "properties": {"required": STRINGS}},
     "ai": {**NAMED_BINDING},
     "kv_namespaces": LIST_OF_BINDINGS,
@@ -134,12 +148,12 @@ OWN: dict[str, dict[str, Any]] = {
 """Keys that `env.<name>` must repeat (10.4)."""
 
 OWN_UNREAD = (
-    *("define", "tail_consumers", "containers", "unsafe", "cloudchamber", "logfwdr", "text_blobs", "data_blobs"),
+    *("tail_consumers", "containers", "unsafe", "cloudchamber", "logfwdr", "text_blobs", "data_blobs"),
     *("wasm_modules", "mtls", "unsafe_hello_world", "ai_search", "ai_search_namespaces", "stream", "flagship", "artifacts"),
 )
 
 TOP_ONLY = (
-    *("$schema", "env", "dev", "site", "legacy_env", "send_metrics", "keep_vars", "alias", "pages_build_output_dir"),
+    *("$schema", "env", "dev", "site", "legacy_env", "send_metrics", "keep_vars", "pages_build_output_dir"),
     "dependencies_instrumentation",
 )
 
@@ -158,6 +172,7 @@ WRANGLER: dict[str, Any] = {
     "properties": {
         **ENVIRONMENT["properties"],
         **dict.fromkeys(TOP_ONLY, ANYTHING),
+        "alias": STRING_BY_NAME,
         "env": {"type": "object", "additionalProperties": ENVIRONMENT},
     },
 }

@@ -34,6 +34,8 @@ def load_message(project: Project, options: Options) -> dict[str, Any]:
     }
     if project.host is HostKind.PYTHON:
         message["python"] = ".".join(map(str, project.python_version))
+    else:
+        message["bundle"] = dict(project.bundling.keys)
     return message
 
 

@@ -70,8 +70,8 @@ export class Invocation extends Owner {
     return exported ?? {};
   }
 
-  /** What a handler gets after its event: classes have `env` and `ctx` as properties, objects of handlers are told. */
-  get #context() {
+  /** What a handler gets besides its event: classes have `env` and `ctx` as properties, objects of handlers are told. @returns {unknown[]} */
+  get context() {
     return typeof this.#exported === "function" ? [] : [this.#world.env, this.ctx];
   }
 
@@ -81,7 +81,7 @@ export class Invocation extends Owner {
    * @returns {Promise<import("./surface/response.mjs").Response>}
    */
   fetch(request) {
-    return callFetch(this.receiver, request, ...this.#context);
+    return callFetch(this.receiver, request, ...this.context);
   }
 
   /**
@@ -94,7 +94,7 @@ export class Invocation extends Owner {
     return this.run(() => {
       const receiver = this.receiver;
       if (typeof receiver[name] !== "function") throw new Error(`Handler does not export a ${name}() function.`);
-      return receiver[name](event, ...this.#context);
+      return receiver[name](event, ...this.context);
     }, name);
   }
 

@@ -41,12 +41,14 @@ export function currentExports() {
 }
 
 /**
- * Run `callback` with another env, another exports, or both, for itself and what it starts.
+ * Run `callback` with another env, another exports, or both, for itself and what it starts; null stands for the Worker's.
  * @template T
- * @param {{env?: object, exports?: object}} replacement
+ * @param {{env?: object | null, exports?: object | null}} replacement
  * @param {() => T} callback
  * @returns {T}
  */
 export function withReplaced(replacement, callback) {
-  return replaced.run({ ...replaced.getStore(), ...replacement }, callback);
+  const next = { ...replaced.getStore() };
+  for (const [what, value] of Object.entries(replacement)) next[what] = value === null || value === undefined ? undefined : Object(value);
+  return replaced.run(next, callback);
 }

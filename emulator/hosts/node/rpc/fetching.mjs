@@ -1,0 +1,166 @@
+/** A request from one owner's code to another's `fetch` handler, without a network between. */
+
+import { URL } from "../originals.mjs";
+import { currentOwner, emit, wayBack } from "../owner.mjs";
+import { wrongParameter } from "../surface/arguments.mjs";
+import { contentOf, knownSize } from "../surface/body.mjs";
+import { pairsOf } from "../surface/headers.mjs";
+import { givenSignal, receivedRequest, Request } from "../surface/request.mjs";
+import { receivedResponse } from "../surface/response.mjs";
+import { markOrigin } from "../faults.mjs";
+import { copyData } from "./copy.mjs";
+import { thrownAcross } from "./errors.mjs";
+import { contentAcross } from "./streams.mjs";
+
+const MAX_REDIRECTS = 20;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const ONE_TIME_BODY =
+  "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect requiring the body to be " +
+  "retransmitted. To avoid this error in the future, construct this request from a buffer-like body initializer.";
+const NO_UPGRADE = 'Worker tried to return a WebSocket in a response to a request which did not contain the header "Upgrade: websocket".';
+
+/**
+ * One request as it goes over.
+ *
+ * @typedef {object} Hop
+ * @property {string} method
+ * @property {string} url absolute, without fragment and credentials
+ * @property {[string, string][]} headers
+ * @property {import("../surface/body.mjs").Content} content
+ * @property {object | undefined} cf
+ * @property {AbortSignal | null} signal
+ */
+
+/** Sends a hop and gets its response. @typedef {(hop: Hop) => Promise<import("../surface/response.mjs").Response>} Send */
+
+/**
+ * `binding.fetch(resource, init)`. The first hop leaves before this returns.
+ *
+ * @param {Send} send
+ * @param {unknown} resource
+ * @param {unknown} init
+ * @returns {Promise<import("../surface/response.mjs").Response>}
+ */
+export async function fetchFrom(send, resource, init) {
+  if (resource === undefined) throw wrongParameter("fetch", "Fetcher", 1, "Request or string");
+  if (init !== undefined && init !== null && typeof init !== "object") {
+    throw wrongParameter("fetch", "Fetcher", 2, "RequestInitializerDict or Request");
+  }
+  const request =
+    resource instanceof Request && (init === undefined || init === null) ? resource : new Request(resource, init ?? undefined);
+  const follows = request.redirect === "follow";
+  let hop = firstHop(request);
+  const visited = [hop.url];
+  for (;;) {
+    hop.signal?.throwIfAborted();
+    const response = await send(hop);
+    const location = follows && REDIRECTS.has(response.status) ? response.headers.get("location") : null;
+    if (location === null) return arrived(response, hop, visited.length > 1);
+    response.body?.cancel();
+    hop = nextHop(hop, location, response.status);
+    if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
+    visited.push(hop.url);
+  }
+}
+
+function firstHop(request) {
+  const url = checkedUrl(request.url);
+  const headers = pairsOf(request.headers);
+  const size = knownSize(request);
+  const announced = size === null || request.headers.has("content-length") ? headers : [...headers, ["Content-Length", String(size)]];
+  return { method: request.method, url, headers: announced, content: contentOf(request), cf: request.cf, signal: givenSignal(request) };
+}
+
+function checkedUrl(text) {
+  if (!text.startsWith("http:") && !text.startsWith("https:")) throw new TypeError(`Fetch API cannot load: ${text}`);
+  if (!text.includes("#") && !text.includes("@")) return text;
+  const url = new URL(text);
+  url.hash = url.username = url.password = "";
+  return url.href;
+}
+
+function nextHop(hop, location, status) {
+  const url = URL.parse(location, hop.url);
+  if (url === null) throw new TypeError("Invalid Location header; unable to follow redirect.");
+  const next = { ...hop, url: checkedUrl(url.href) };
+  const { method, content } = hop;
+  if ((status === 303 && method !== "HEAD") || ((status === 301 || status === 302) && method === "POST")) {
+    return { ...next, method: "GET", content: null, headers: hop.headers.filter(([name]) => name.toLowerCase() !== "content-length") };
+  }
+  if (content !== null && typeof content !== "string" && !(content instanceof Uint8Array)) throw new TypeError(ONE_TIME_BODY);
+  return next;
+}
+
+function arrived(response, { url }, redirected) {
+  const { status, statusText, headers, webSocket } = response;
+  return receivedResponse(status, statusText, pairsOf(headers), contentOf(response), { url, redirected, webSocket });
+}
+
+/**
+ * Send a hop to code of this Worker.
+ *
+ * @param {import("./visit.mjs").Reach} reach
+ * @param {Hop} hop
+ * @param {(place: import("./visit.mjs").Place, request: Request) => unknown} handle calls the handler as code of the place's owner; a
+ *   promise of the response as it leaves that owner
+ * @returns {Promise<import("../surface/response.mjs").Response>}
+ */
+export function sendTo(reach, hop, handle) {
+  const fetch = new Fetch(hop, handle);
+  emit(() => reach.take(fetch));
+  return fetch.response;
+}
+
+/** A request on its way, a visit. */
+class Fetch {
+  label = "fetch";
+  #hop;
+  #handle;
+  #caller = currentOwner();
+  #back = wayBack("fetch");
+  #settled = Promise.withResolvers();
+  #over = false;
+  #abort = () => this.#end(this.#settled.reject, this.#hop.signal.reason);
+
+  constructor(hop, handle) {
+    this.#hop = hop;
+    this.#handle = handle;
+    hop.signal?.addEventListener("abort", this.#abort);
+  }
+
+  get response() {
+    return this.#settled.promise;
+  }
+
+  work(place) {
+    const { method, url, headers, content, cf, signal } = this.#hop;
+    return this.#handle(place, receivedRequest(method, url, headers, contentAcross(content, this.#caller), { cf, signal }));
+  }
+
+  done(response) {
+    if (response.webSocket !== null && !this.#hop.headers.some(isUpgrade)) {
+      this.#end(this.#settled.reject, Object.assign(new TypeError(NO_UPGRADE), { remote: true }));
+      return;
+    }
+    const { status, statusText, headers, webSocket } = response;
+    const content = contentAcross(contentOf(response), null);
+    this.#end(this.#settled.resolve, receivedResponse(status, statusText, pairsOf(headers), content, { webSocket }));
+  }
+
+  failed(error, { stage, source }) {
+    const copy = thrownAcross(error, copyData, stage === "refused" ? {} : { remote: true }, {});
+    if (stage !== "refused") markOrigin(copy, error, source.whose, false);
+    this.#end(this.#settled.reject, copy);
+  }
+
+  #end(settle, value) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#hop.signal?.removeEventListener("abort", this.#abort);
+    this.#back(settle, value);
+  }
+}
+
+function isUpgrade([name, value]) {
+  return name.toLowerCase() === "upgrade" && value.toLowerCase() === "websocket";
+}

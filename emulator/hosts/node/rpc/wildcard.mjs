@@ -1,0 +1,73 @@
+/**
+ * Objects that have every name: what is not there is a property of the other side. Stubs, promised results and service bindings are such
+ * proxies. `then` is an exception, so that a stub is not taken for a promise; so are numbers, which no method is called.
+ */
+
+/** @type {WeakMap<object, Wildcard>} */
+const wildcards = new WeakMap();
+
+const INDEX = /^(?:0|[1-9][0-9]*)$/;
+
+/** The handler of such a proxy, and what the host knows about it. */
+export class Wildcard {
+  /** What the proxy points at. @type {import("./visit.mjs").Reach} */
+  reach;
+
+  /** @param {import("./visit.mjs").Reach} reach */
+  constructor(reach) {
+    this.reach = reach;
+  }
+
+  /**
+   * What a property is that the object itself does not have.
+   * @param {string} _name
+   * @returns {unknown}
+   */
+  property(_name) {
+    return undefined;
+  }
+
+  /** A call that was meant for a result, and this is the result. @param {import("./call.mjs").Call} call */
+  take(call) {
+    this.reach.take(call);
+  }
+
+  get(target, key, receiver) {
+    if (typeof key === "symbol" || key in target) return Reflect.get(target, key, receiver);
+    return key === "then" || INDEX.test(key) ? undefined : this.property(key);
+  }
+
+  has(target, key) {
+    return key in target || (typeof key === "string" && key !== "then");
+  }
+}
+
+/**
+ * @template {object} T
+ * @param {T} target has what the object has itself; a function where it can be called
+ * @param {Wildcard} wildcard
+ * @returns {T}
+ */
+export function wildcardProxy(target, wildcard) {
+  const proxy = new Proxy(target, wildcard);
+  wildcards.set(proxy, wildcard);
+  return proxy;
+}
+
+/** The wildcard behind a value, undefined when it is none of ours. @param {unknown} value @returns {Wildcard | undefined} */
+export function wildcardOf(value) {
+  return wildcards.get(value);
+}
+
+/**
+ * A function that shows nothing of a function's own: its prototype chain is the one given.
+ * @param {object} prototype
+ * @param {(...args: unknown[]) => unknown} [body] runs when it is called, with `new` or without
+ * @returns {Function}
+ */
+export function bareFunction(prototype, body = () => undefined) {
+  const target = ((...args) => body(...args)).bind(undefined);
+  delete target.name;
+  delete target.length;
+  return Object.setPrototypeOf(target, prototype);
+}

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from emulator.config import HostKind
 from emulator.errors import StartError, WireError
 from emulator.gateway import child_process
+from emulator.gateway.crash import begins_dump
 from emulator.wire import frames
 from emulator.wire.exchange import Incoming, LinkLost
 from emulator.wire.frames import Frame, Kind
@@ -130,7 +131,9 @@ class HostProcess:
         self.runtime = ""
         self.ready: Ready | None = None
         self.started = False
-        self._killed = False
+        self.killed = False
+        """Whether we ended it by force."""
+        self._dumping = False
         self.ended: asyncio.Future[int] | None = None
         self.last_lines: list[str] = []
         self._hearer: HostListener | None = None
@@ -260,9 +263,9 @@ class HostProcess:
     def kill(self) -> None:
         """End it now, and whatever it left running in its process group."""
         self._close_listener()
-        if self._killed and self._process.returncode is not None:
+        if self.killed and self._process.returncode is not None:
             return  # the group is gone, and its number may be somebody else's by now
-        self._killed = True
+        self.killed = True
         child_process.kill_group(self._process)
 
     # -- frames (wire.link.Receiver)
@@ -320,9 +323,11 @@ class HostProcess:
     # -- the rest
 
     def heard(self, stream: str, line: str) -> None:
-        """One line of output."""
+        """One line of output. The dump of a dying process is kept for the one who asks why it died, and told to nobody."""
         self.last_lines = [*self.last_lines[-49:], line]
-        self._listening().on_output(self, stream, line)
+        self._dumping = self._dumping or begins_dump(line)
+        if not self._dumping:
+            self._listening().on_output(self, stream, line)
 
     def _close_listener(self) -> None:
         self._listener.close()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.errors import EmuError, StartError
+from emulator.gateway import crash
 from emulator.gateway.clocks import Clock
 from emulator.gateway.dispatcher import CODE_UPDATED, PROCESS_ENDED, Dispatcher
 from emulator.gateway.host_process import HostCommand, HostListener, HostProcess, LoadFailed, Ready, RuntimeDir
@@ -27,6 +28,8 @@ PING_WITHIN_S = 60.0
 """Longer than the platform's 30 s of CPU time for one event: a host that is silent for so long is stuck."""
 STABLE_S = 10.0
 MAX_BACKOFF_S = 5.0
+LAST_WORDS = 20
+"""Lines of its output that a crash is told with."""
 BURY_WITHIN_S = 5.0
 """For the kernel to end a killed process: one that waits for a dead disk may take for ever."""
 
@@ -288,7 +291,7 @@ class Hosts:
         self._dying.add(host)
         self._dispatcher.pause()
         kept = self._ended(keep_sockets=True)
-        self._spawn(self._recover(host, kept))
+        self._spawn(self._recover(host, kept, killed=host.killed))
 
     async def _bury(self, dead: HostProcess) -> int:
         """Make sure that a host that is lost has ended before another starts; gives its exit status."""
@@ -302,11 +305,13 @@ class Hosts:
                 self._journal.add("internal", text=f"the host process {dead.pid} does not end, though it was killed")
         return dead.ended.result() if done else -signal.SIGKILL
 
-    async def _recover(self, dead: HostProcess, kept: int) -> None:
+    async def _recover(self, dead: HostProcess, kept: int, *, killed: bool) -> None:
         status = await self._bury(dead)
         lived_s = asyncio.get_running_loop().time() - self._served_since
         self._quick_deaths = self._quick_deaths + 1 if lived_s < STABLE_S else 0
-        self._journal.add("host.crashed", host=dead.kind, pid=dead.pid, status=status, sockets=kept, lines=dead.last_lines[-20:])
+        cause = crash.cause_of(status, dead.last_lines, killed=killed)
+        lines = crash.last_words(dead.last_lines, LAST_WORDS)
+        self._journal.add("host.crashed", host=dead.kind, pid=dead.pid, status=status, cause=cause, sockets=kept, lines=lines)
         if self._quick_deaths > 1:
             await asyncio.sleep(min(0.1 * 2**self._quick_deaths, MAX_BACKOFF_S))
         async with self._lock:

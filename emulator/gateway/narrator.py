@@ -8,6 +8,7 @@ from typing import Any
 from emulator.config import LogLevel, Notice
 from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
 from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
+from emulator.gateway.crash import Cause
 from emulator.gateway.journal import Entry
 
 _LEVELS = {
@@ -39,6 +40,7 @@ class Narrator:
             "internal": self._internal,
             "ai": self._ai,
             "egress": self._egress,
+            "front": self._front,
         }
 
     def __call__(self, entry: Entry) -> None:
@@ -67,11 +69,7 @@ class Narrator:
         self._console.show(Trouble(error, fields.get("stack"), subject(entry)))
 
     def _crashed(self, entry: Entry) -> None:
-        status = entry["status"]
-        how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        kept = f"; {entry['sockets']} sockets stay open" if entry["sockets"] else ""
-        error = UserCodeError("E402", f"the {entry['host']} host ended with {how}; it is started again{kept}")
-        self._console.show(Trouble(error, "\n".join(entry["lines"]) or None))
+        self._console.show(Trouble(crash_error(entry), "\n".join(entry["lines"]) or None))
 
     def _recovered(self, entry: Entry) -> None:
         self._console.show(Note("host.recovered", f"the agents' process is back after {entry['ms']} ms"))
@@ -107,6 +105,11 @@ class Narrator:
         elif entry.get("notice"):
             self._console.show(Caution(Notice(str(entry["notice"]))))
 
+    def _front(self, entry: Entry) -> None:
+        failed = f", {entry['failed']} of them failed" if entry["failed"] else ""
+        text = f"vite answered {entry['requests']} requests in {entry['ms']} ms{failed}"
+        self._console.show(Note("front", text, level=LogLevel.DEBUG))
+
     def _egress(self, entry: Entry) -> None:
         if entry.get("problem"):
             text = f"{entry.get('method')} {entry.get('url')}: {entry['problem']}"
@@ -125,6 +128,18 @@ def user_error(code: str, what: str, *, where: str | None, hint: str | None) -> 
     """One of our own errors that user code or a call of it ran into, of the culprit that its code says."""
     kinds: dict[str, type[EmuError]] = {"E3": StartError, "E4": UserCodeError, "E5": RecordingError, "E6": BackendError}
     return kinds.get(code[:2], InternalError)(code, what, where=where, hint=hint)
+
+
+def crash_error(entry: Entry) -> UserCodeError:
+    """Why the host is started again."""
+    host, status = entry["host"], entry["status"]
+    again = "it is started again" + (f"; {entry['sockets']} sockets stay open" if entry["sockets"] else "")
+    if entry["cause"] == Cause.HEAP:
+        hint = "look for what keeps growing; NODE_OPTIONS=--max-old-space-size=8192 allows 8 GB"
+        return UserCodeError("E404", f"the {host} host ran out of memory: JavaScript's heap was full; {again}", hint=hint)
+    how = f"signal {-status}" if status < 0 else f"exit status {status}"
+    hint = "something else killed it: the system does that when memory is short" if entry["cause"] == Cause.OUTSIDE else None
+    return UserCodeError("E402", f"the {host} host ended with {how}; {again}", hint=hint)
 
 
 def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:

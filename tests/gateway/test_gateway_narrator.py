@@ -8,7 +8,15 @@ import pytest
 
 from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
 from emulator.gateway.console import Console, Event, Trouble
+from emulator.gateway.crash import cause_of, last_words
 from emulator.gateway.narrator import Narrator, load_error
+
+DUMP = [
+    "<--- Last few GCs --->",
+    "[1:0x3] 144 ms: Mark-Compact 66.9 (102.5) -> 64.1 (198.2) MB",
+    "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+    " 1: 0x74f963 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]",
+]
 
 
 class Shown:
@@ -47,3 +55,24 @@ def test_a_load_that_failed_names_its_culprit(code: str | None, kind: type[EmuEr
     error = load_error({"name": "Error", "message": "no", "code": code}, kept=True)
     assert type(error) is kind
     assert error.code == (code or "E411")
+
+
+@pytest.mark.parametrize(
+    ("status", "killed", "lines", "code", "text", "told"),
+    [
+        (1, False, ["a", "b"], "E402", "the node host ended with exit status 1; it is started again; 2 sockets stay open", "a\nb"),
+        (-9, True, [], "E402", "the node host ended with signal 9; it is started again; 2 sockets stay open", None),
+        (-9, False, [], "E402", "the node host ended with signal 9; it is started again; 2 sockets stay open", None),
+        (-6, False, ["mine", *DUMP], "E404", "the node host ran out of memory: JavaScript's heap was full; it is started again", "mine"),
+    ],
+)
+def test_a_crash_says_why(status: int, killed: bool, lines: list[str], code: str, text: str, told: str | None) -> None:
+    shown = Shown()
+    cause, words = cause_of(status, lines, killed=killed), last_words(lines, 20)
+    entry = {"kind": "host.crashed", "host": "node", "status": status, "cause": cause, "sockets": 2, "lines": words}
+    Narrator(cast(Console, shown))(entry)
+    (event,) = shown.events
+    assert isinstance(event, Trouble)
+    assert (event.error.code, event.details) == (code, told)
+    assert event.error.what.startswith(text)
+    assert ("memory is short" in str(event.error.hint)) == (status == -9 and not killed)

@@ -42,7 +42,7 @@ def load_options(root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, 
     options = Options(**chosen)
     if options.ai_mode in NOT_BUILT:
         what = f"--ai {options.ai_mode.value} is not built yet"
-        raise UsageError("E202", what, where="ai.mode", hint="use --ai auto, replay or live")
+        raise UsageError("E202", what, where="ai.mode", hint="use --ai auto, replay, live or stub")
     return options, tuple(notices)
 
 

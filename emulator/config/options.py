@@ -24,6 +24,8 @@ class AiMode(Enum):
     """Recordings only; a miss fails."""
     LIVE = "live"
     """Never a recording."""
+    STUB = "stub"
+    """The stub alone, also for requests to the public addresses of OpenAI, Anthropic and Gemini; other requests go out."""
     RECORD = "record"
     NEW = "new"
     ONCE = "once"

@@ -1,14 +1,15 @@
 """Outbound HTTP(S) of user code: one place where a request is answered from a recording, let out, or denied (design 4.6).
 
 The mode is the AI binding's: `live` lets everything out; `auto` asks the recordings first and lets the rest out, except under CI,
-where only this machine's own addresses may be reached; `replay` opens no socket at all. What is denied is answered with status 599
+where only this machine's own addresses may be reached; `replay` opens no socket at all; `stub` answers requests to the providers of
+models itself (ai/providers.py) and lets the rest out. What is denied is answered with status 599
 and a body that names the request and the next step; `x-should-retry: false` keeps SDKs from asking again.
 
 Bodies stream both ways. As in workerd, user code gets decoded bytes: gzip and deflate are decoded on the way and their header is
 dropped; another encoding passes untouched, header kept. Up to 20 redirects are followed unless `x-emu-redirect: manual` is there.
 
 A request ends with one `report`: `{type: "egress", method, url, source, recording, status, ms, chunks, bytes, problem}`; `source` is
-`recording`, `live` or `none`; secrets in a URL are masked.
+`recording`, `stub`, `live` or `none`; secrets in a URL are masked.
 """
 
 from __future__ import annotations
@@ -26,13 +27,16 @@ from yarl import URL
 from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway import content_coding
-from emulator.gateway.ai.canonical import Kind
+from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.classify import http_request, http_target, shown_url
 from emulator.gateway.ai.envelopes import json_response
 from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.modes import Action
 from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.providers import endpoint_of, provider_request
 from emulator.gateway.ai.replay import play
+from emulator.gateway.ai.stub import Stub
+from emulator.gateway.ai.stub_text import StubError
 from emulator.gateway.content_coding import Broken, Decoder
 from emulator.gateway.exchange import Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
@@ -53,6 +57,7 @@ class EgressService:
     def __init__(self, playback: Playback, report: Report) -> None:
         self._playback = playback
         self._report = report
+        self._stub = Stub()
         self._session: aiohttp.ClientSession | None = None
 
     async def serve(self, request: Request) -> Response:
@@ -104,9 +109,24 @@ class EgressService:
             if verdict.action is Action.REPLAY and verdict.recording is not None:
                 call.source, call.recording = "recording", verdict.recording.name
                 return await play(verdict.recording.answer(), playback.pacer, started_ms=call.started_ms)
+        elif playback.mode is AiMode.STUB and (spoken := endpoint_of(request.method, request.url)) is not None:
+            data = await request.read()
+            body = _once(data) if data else None
+            model_call = provider_request(*spoken, data)
+            if model_call is not None:
+                call.source = "stub"
+                return await self._from_stub(model_call, call)
         call.source = "live"
         follow = request.header(_CONTROL_HEADER) != "manual"
         return await self._live(Hop(call.method, request.url, _sendable(request.headers), body), follow)
+
+    async def _from_stub(self, asked: ModelRequest, call: _Call) -> Response:
+        try:
+            answer = self._stub.answer(asked)
+        except StubError as error:
+            call.problem = str(error)
+            return json_response({"error": {"message": str(error), "type": "invalid_request_error"}}, error.status)
+        return await play(answer, self._playback.pacer, started_ms=call.started_ms)
 
     async def _live(self, hop: Hop, follow: bool) -> Response:
         kept = KeptBody(hop.body) if follow and hop.body is not None else None

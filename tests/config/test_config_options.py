@@ -51,7 +51,7 @@ def test_paths_start_where_they_are_written(tmp_path: Path) -> None:
     [
         ({"port": "http"}, "--port http makes no sense: a whole number from 0 to 65535"),
         ({"port": "70000"}, "from 0 to 65535"),
-        ({"ai_mode": "replai"}, "one of auto, replay, live"),
+        ({"ai_mode": "replai"}, "one of auto, replay, live, stub"),
         ({"ai_speed": "fast"}, '"instant", or a factor'),
         ({"ai_speed": "0x"}, '"instant", or a factor'),
         ({"clock": "sundial"}, '"real"'),

@@ -16,6 +16,7 @@ from aiohttp import web
 from emulator.config import AiMode
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.providers import endpoint_of
 from emulator.gateway.ai.replay import Pacer, Speed
 from emulator.gateway.egress import EgressService, is_loopback
 from emulator.gateway.exchange import Request, Response
@@ -393,6 +394,59 @@ async def test_a_body_read_for_matching_still_goes_out(egress, remote, tmp_path)
     response = await egress().serve(Request("POST", url(remote, "/echo"), headers, pieces(b'{"model', b'":"y"}')))
     assert await read(response) == b'{"model":"y"}'
     assert remote.seen[0].headers["content-length"] == "13"
+
+
+@pytest.mark.parametrize(
+    ("address", "body", "path"),
+    [
+        ("https://api.openai.com/v1/responses", {"input": "hi"}, ["output", 0, "content", 0, "text"]),
+        (
+            "https://api.openai.com/v1/chat/completions",
+            {"messages": [{"role": "user", "content": "hi"}]},
+            ["choices", 0, "message", "content"],
+        ),
+        ("https://api.anthropic.com/v1/messages", {"messages": [{"role": "user", "content": "hi"}]}, ["content", 0, "text"]),
+        (
+            "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
+            {"messages": [{"role": "user", "content": "hi"}]},
+            ["choices", 0, "message", "content"],
+        ),
+    ],
+)
+async def test_the_stub_speaks_for_the_providers(egress, address, body, path):
+    service = egress(AiMode.STUB)
+    response = await service.serve(Request("POST", address, [], pieces(json.dumps({"model": "m", **body}).encode())))
+    found = json.loads(await read(response))
+    for step in path:
+        found = found[step]
+    assert found == "This is the stub speaking for m. You said: hi"
+    assert (response.status, service.events[0]["source"]) == (200, "stub")
+
+
+async def test_the_stub_refuses_what_no_model_would_take(egress):
+    service = egress(AiMode.STUB)
+    response = await service.serve(Request("POST", "https://api.openai.com/v1/responses", [], pieces(b'{"model": "m"}')))
+    assert response.status == 400
+    assert "required properties" in json.loads(await read(response))["error"]["message"]
+
+
+async def test_beside_the_stub_other_requests_go_out(egress, remote):
+    service = egress(AiMode.STUB, ci=True)
+    assert await read(await service.serve(Request("POST", url(remote, "/echo"), [], pieces(b"body")))) == b"body"
+    assert service.events[0]["source"] == "live"
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        ("GET", "https://api.openai.com/v1/responses"),
+        ("POST", "https://api.openai.com/v1/files"),
+        ("POST", "https://api.openai.com.example.com/v1/responses"),
+        ("POST", "http://127.0.0.1:11434/v1/chat/completions"),
+    ],
+)
+def test_no_model_calls_of_a_provider(method, address):
+    assert endpoint_of(method, address) is None
 
 
 async def test_closing_and_going_on(egress, remote):

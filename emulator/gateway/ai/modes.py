@@ -37,6 +37,9 @@ _POLICY: dict[tuple[AiMode, Found], Action] = {
     (AiMode.LIVE, Found.HIT): Action.OUTSIDE,
     (AiMode.LIVE, Found.MISSING): Action.OUTSIDE,
     (AiMode.LIVE, Found.EXHAUSTED): Action.OUTSIDE,
+    (AiMode.STUB, Found.HIT): Action.OUTSIDE,
+    (AiMode.STUB, Found.MISSING): Action.OUTSIDE,
+    (AiMode.STUB, Found.EXHAUSTED): Action.OUTSIDE,
     (AiMode.AUTO, Found.HIT): Action.REPLAY,
     (AiMode.AUTO, Found.MISSING): Action.OUTSIDE,
     (AiMode.AUTO, Found.EXHAUSTED): Action.OUTSIDE,
@@ -61,7 +64,7 @@ def check_supported(mode: AiMode) -> None:
             "E241",
             f"AI mode {mode.value!r} stores or compares answers of a live model, and this version cannot record yet",
             where=f"--ai {mode.value}",
-            hint="use --ai auto (recordings, then the stub), --ai replay (recordings only) or --ai live\n"
+            hint="use --ai auto (recordings, then the stub), --ai replay (recordings only), --ai live or --ai stub\n"
             "recordings can be written by hand: fixtures/README.md",
         )
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown
 from emulator.gateway.ai.answers import Answer
@@ -180,7 +181,8 @@ class AiService:
             answer = verdict.recording.answer()
         else:
             call.source = "stub"
-            call.notice = f"answered by the stub: {verdict.reason}, no backend"
+            if playback.mode is not AiMode.STUB:
+                call.notice = f"answered by the stub: {verdict.reason}, no backend"
             try:
                 answer = self._stub.answer(call.request)
             except StubError as error:

@@ -60,6 +60,13 @@ async def test_live_ignores_recordings_and_says_that_there_is_no_backend(bench, 
     assert b.events[0]["notice"] == "answered by the stub: mode live, no backend"
 
 
+async def test_the_stub_alone_ignores_recordings_and_need_not_say_so(bench, cassettes):
+    cassettes.recorded("00-hi", {"prompt": "hi"}, {"response": "recorded"}, target=LEGACY)
+    b = bench(AiMode.STUB, ci=True)
+    assert "stub" in (await read_json(await b.run({"prompt": "hi"}, model=LEGACY)))["response"]
+    assert (b.events[0]["source"], b.events[0]["notice"]) == ("stub", None)
+
+
 @pytest.mark.parametrize("mode", ["record", "new", "once", "check"])
 def test_modes_that_record_are_refused_with_what_works(mode):
     with pytest.raises(UsageError) as error:
@@ -70,7 +77,7 @@ def test_modes_that_record_are_refused_with_what_works(mode):
 def test_unknown_modes_name_the_known_ones():
     with pytest.raises(UsageError) as error:
         parse_mode("lvie")
-    assert error.value.hint == "use one of: auto, replay, live"
+    assert error.value.hint == "use one of: auto, replay, live, stub"
 
 
 def test_a_refused_session_changes_nothing(bench, cassettes):

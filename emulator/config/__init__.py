@@ -4,10 +4,11 @@
 (`agents-emu.toml`, flags), `choose_python` and `choose_node` pick what the hosts run on.
 """
 
+from emulator.config.front_end import FrontEnd
 from emulator.config.interpreter import Interpreter, choose_python
 from emulator.config.node_runtime import NodeRuntime, choose_node
 from emulator.config.option_sources import load_options
-from emulator.config.options import AiMode, LogFormat, LogLevel, Options, Reload
+from emulator.config.options import AiMode, Front, LogFormat, LogLevel, Options, Reload
 from emulator.config.project import (
     Assets,
     DurableObjectBinding,
@@ -26,6 +27,8 @@ __all__ = [
     "AiMode",
     "Assets",
     "DurableObjectBinding",
+    "Front",
+    "FrontEnd",
     "HostKind",
     "HtmlHandling",
     "Interpreter",

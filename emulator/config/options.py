@@ -41,6 +41,15 @@ class Reload(Enum):
     """Changes are not watched."""
 
 
+class Front(Enum):
+    """Who serves the front end of a project with a Vite configuration."""
+
+    AUTO = "auto"
+    """The project's own Vite."""
+    OFF = "off"
+    """Nobody but the wrangler file's assets."""
+
+
 class LogFormat(Enum):
     """`pretty` for people, `json` for programs: one object on each line."""
 
@@ -182,6 +191,10 @@ class Options:
         Reload,
         Declaration("--reload", "reload", Reload, "What a change of the code does to open sockets."),
     ] = Reload.KEEP
+    front: Annotated[
+        Front,
+        Declaration("--front", "front", Front, "The front end of a project with a Vite configuration: its own Vite, or none."),
+    ] = Front.AUTO
     seed: Annotated[
         int | None,
         Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Seed of the random part of alarm retries.", "N"),

@@ -69,6 +69,9 @@ def load_project(
     notices += _without_migration(document, durable_objects, storage)
     notices += _not_run(document, keys)
     front_end = find_front_end(root, main)
+    if front_end is not None and not front_end.installed:
+        what = "the front end is not served: the project's Vite is not installed"
+        notices.append(Notice(what, shown(front_end.config), f"npm install (in {shown(front_end.folder)})"))
     plain, secrets, missing = _values(keys, root, environment, env_files, variables or {}, environ)
     notices += missing
     project = Project(

@@ -34,6 +34,9 @@ from emulator.gateway.control import Control
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.egress import EgressService
 from emulator.gateway.from_host import FromHost
+from emulator.gateway.front.assets import NO_KEYS, FrontAssets
+from emulator.gateway.front.front import Front
+from emulator.gateway.front.tunnel import Tunnels
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.http import Edge
 from emulator.gateway.journal import Journal
@@ -81,7 +84,11 @@ class Gateway:
         self.playback = Playback(Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci)
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
-        self.assets = _assets(project, console)
+        self.tunnels = Tunnels(self._vite_socket)
+        self.front: Front | None = None
+        if start.front is not None:
+            self.front = Front(start.front.process, start.front.spawn, console, self.journal, on_swap=self.tunnels.close)
+        self.assets = self._assets()
         self.outgoing = OutgoingSockets(self.book, self.journal, self.egress.lets_out)
         served: dict[str, Any] = {"ai": self.ai.serve, "egress": self.egress.serve}
         if self.assets is not None:
@@ -138,6 +145,7 @@ class Gateway:
             attributor=_attributor(project),
             address=f"{_in_url(address[0])}:{address[1]}",
             assets=self.assets,
+            hot=self.tunnels if self.front else None,
         )
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -150,6 +158,8 @@ class Gateway:
         """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""
         loop = asyncio.get_running_loop()
         loading = loop.create_task(self.hosts.begin(self._load_alarms()))
+        if self.front is not None:
+            self.front.start()
         if self.options.reload is not Reload.OFF:
             # From the first moment: a save while the code loads must not be missed. The reload waits its turn behind the load.
             self._watching = loop.create_task(self.reloader.run())
@@ -161,7 +171,7 @@ class Gateway:
         outcome = await loading
         if outcome.error is not None:
             self.journal.add("load.failed", error=outcome.error, kept=False)
-        server = self._announce(_bindings(self.project, self.playback))
+        server = self._announce(self._bindings())
         self.console.show(
             Ready(
                 project=self.project.name,
@@ -203,6 +213,9 @@ class Gateway:
         except TimeoutError:
             self.hosts.kill_all()
         self.book.close_all(1001, STOPPING)
+        if self.front is not None:
+            await self.front.stop()
+        self.tunnels.close()
         if self._watching is not None:
             self._watching.cancel()
         await self.alarms.close()
@@ -210,6 +223,12 @@ class Gateway:
             self._start.lock.doubted()
         await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
         await self.edge.close(0.2)
+
+    def kill_all(self) -> None:
+        """Every process of ours ends now."""
+        self.hosts.kill_all()
+        if self.front is not None:
+            self.front.kill()
 
     def quit(self, code: int) -> None:
         """Ask for the end; the first code stays."""
@@ -221,6 +240,26 @@ class Gateway:
         self._start.lock.settled()
 
     # -- what happens
+
+    def _assets(self) -> AssetService | FrontAssets | None:
+        """What may answer before the Worker: the project's Vite, or the wrangler file's folder."""
+        project = self.project
+        navigation = project.flag("assets_navigation_prefers_asset_serving")
+        if self.front is not None:
+            return FrontAssets(self.front, project.assets or NO_KEYS, self._warn, self.journal, navigation=navigation)
+        if project.assets is None or project.assets.directory is None:
+            if project.assets is not None and project.front_end is not None:
+                self._warn(Notice('no files are served: there is no front end, and no "assets.directory"', shown(project.config_path)))
+            return None
+        files = AssetFolder(project.assets.directory, self._warn, html=project.assets.html is not HtmlHandling.NONE)
+        return AssetService(project.assets, files, navigation=navigation)
+
+    def _warn(self, notice: Notice) -> None:
+        self.console.show(Caution(notice))
+
+    async def _vite_socket(self) -> Path:
+        assert self.front is not None
+        return (await self.front.serving()).process.socket
 
     def _watched(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -240,9 +279,24 @@ class Gateway:
         self.book.max_message = _max_message(project)
         if self._announced:
             try:
-                self._announce(_bindings(project, self.playback))
+                self._announce(self._bindings())
             except OSError as error:
                 self.console.show(Caution(Notice(f"the ready file keeps the bindings of before: {error}")))
+
+    def _bindings(self) -> tuple[Binding, ...]:
+        project, front_end = self.project, self.project.front_end if self.front else None
+        main = _in_project(project.main, project)
+        rows = [Binding(one.name, "durable_object", one.class_name, one.script or main) for one in project.durable_objects]
+        if project.ai_binding:
+            status = self.playback.status()
+            rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))
+        name = (project.assets.binding if project.assets else None) or "assets"
+        if front_end is not None:
+            rows.append(Binding(name, "assets", source=_in_project(front_end.config, project), mode="vite"))
+        elif project.assets:
+            directory = project.assets.directory
+            rows.append(Binding(name, "assets", source=_in_project(directory, project) if directory else "-"))
+        return tuple(rows)
 
     def _announce(self, bindings: tuple[Binding, ...]) -> RunningServer:
         server = RunningServer(self.url, self._inspector, os.getpid(), (self.hosts.command.kind,), bindings)
@@ -285,7 +339,7 @@ async def _serve(project: Project, options: Options, console: Console, start: St
     def on_signal(number: signal.Signals) -> None:
         if gateway.stopped.done():
             start.first.kill()
-            gateway.hosts.kill_all()
+            gateway.kill_all()
             os._exit(128 + number)
         gateway.quit(128 + number)
 
@@ -307,23 +361,11 @@ async def _serve(project: Project, options: Options, console: Console, start: St
                 await gateway.stop()
         except TimeoutError:
             start.lock.doubted()
-            gateway.hosts.kill_all()
+            gateway.kill_all()
 
 
 def _max_message(project: Project) -> int:
     return rules.MAX_MESSAGE_RAISED if project.flag("increase_websocket_message_size") else rules.MAX_MESSAGE
-
-
-def _assets(project: Project, console: Console) -> AssetService | None:
-    """The service over the wrangler file's folder of assets, when there is one."""
-    if project.assets is None or project.assets.directory is None:
-        return None
-
-    def warn(notice: Notice) -> None:
-        console.show(Caution(notice))
-
-    files = AssetFolder(project.assets.directory, warn, html=project.assets.html is not HtmlHandling.NONE)
-    return AssetService(project.assets, files, navigation=project.flag("assets_navigation_prefers_asset_serving"))
 
 
 def _attributor(project: Project) -> Attributor:
@@ -332,18 +374,6 @@ def _attributor(project: Project) -> Attributor:
 
 def _in_url(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
-
-
-def _bindings(project: Project, playback: Playback) -> tuple[Binding, ...]:
-    main = _in_project(project.main, project)
-    rows = [Binding(one.name, "durable_object", one.class_name, one.script or main) for one in project.durable_objects]
-    if project.ai_binding:
-        status = playback.status()
-        rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))
-    if project.assets:
-        directory = project.assets.directory
-        rows.append(Binding(project.assets.binding or "assets", "assets", source=_in_project(directory, project) if directory else "-"))
-    return tuple(rows)
 
 
 def _in_project(path: Path, project: Project) -> str:

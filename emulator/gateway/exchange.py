@@ -35,11 +35,13 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """`body` is bytes when known at once, else chunks as they come; a chunk is passed on as it is, never merged or split."""
+    """`body` is bytes when known at once, else chunks as they come; a chunk is passed on as it is, never merged or split. `noted`: the
+    journal has it already."""
 
     status: int
     headers: Headers = field(default_factory=list)
     body: bytes | AsyncIterator[bytes] = b""
+    noted: bool = False
 
     def header(self, name: str) -> str | None:
         """First value of a header, or None."""

@@ -63,6 +63,16 @@ class EdgeAssets(Protocol):
         """The answer, or None when the Worker shall answer. The request comes without its body."""
 
 
+class HotSockets(Protocol):
+    """Whose WebSockets are carried past the Worker: the project's Vite, for hot module reload."""
+
+    def takes(self, protocol: bytes) -> bool:
+        """Whether a handshake with this `Sec-WebSocket-Protocol` is for it."""
+
+    async def join(self, transport: asyncio.Transport, sent: bytes) -> None:
+        """Take a connection, and what was read from it already."""
+
+
 class Edge:
     """Answers every request on the public port."""
 
@@ -76,6 +86,7 @@ class Edge:
         attributor: Attributor,
         address: str,
         assets: EdgeAssets | None = None,
+        hot: HotSockets | None = None,
     ) -> None:
         """`reserved` answers the emulator's own paths. `address` is the Host for clients that send none."""
         self._dispatcher = dispatcher
@@ -83,6 +94,7 @@ class Edge:
         self._journal = journal
         self.attributor = attributor
         self._assets = assets
+        self._hot = hot
         self._address = address.encode()
         self._connections: set[HttpConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,6 +125,8 @@ class Edge:
         path = request.path
         if path.startswith("/cdn-cgi/") and routing.is_reserved(path.split("?", 1)[0]):
             self._spawn(request, self._hand_over(request))
+        elif self._hot is not None and request.upgrade and self._hot.takes(request.header(b"sec-websocket-protocol")):
+            self._spawn(request, self._pass_on(request, self._hot))
         elif self._dispatcher.link is None or (self._assets is not None and not self._assets.is_workers(path)):
             self._spawn(request, self._serve(request))
         else:
@@ -228,8 +242,17 @@ class Edge:
         handler.connection_made(transport)
         handler.data_received(b"".join([*lines, body]))
 
+    async def _pass_on(self, request: ClientRequest, hot: HotSockets) -> None:
+        """A WebSocket that is not the Worker's."""
+        transport, tail = request.connection.take_over()
+        if transport is not None:
+            lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target), *(b"%b: %b\r\n" % pair for pair in request.headers)]
+            await hot.join(transport, b"".join([*lines, b"\r\n", tail]))
+
     def _log(self, request: ClientRequest, status: int) -> None:
         """`status` 0: the client went away before there was one."""
+        if request.noted:
+            return
         ms = round((time.perf_counter() - request.began) * 1000, 2)
         subject = self._subject(request.path)
         about = {"object": subject} if subject else {}
@@ -390,6 +413,7 @@ class Edge:
         response = await assets.at_edge(ServiceRequest(request.method.decode(), f"http://{host.decode('latin-1')}{request.path}", headers))
         if response is None:
             return None
+        request.noted = response.noted
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         return response.status, HTTPStatus(response.status).phrase, raw, response.body
 

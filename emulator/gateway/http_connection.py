@@ -112,7 +112,7 @@ class RequestBody:
 
 class ClientRequest:
     """One request. `target` is the request line's, `path` its path and query; `headers` are as sent, `body` is None without one;
-    `upgrade` asks for a WebSocket. `work` and `exchange` belong to the handler: what answers it.
+    `upgrade` asks for a WebSocket. `work`, `exchange` and `noted` belong to the handler: what answers it, and whether the journal has it.
     """
 
     __slots__ = (
@@ -123,6 +123,7 @@ class ClientRequest:
         "headers",
         "keep_alive",
         "method",
+        "noted",
         "path",
         "target",
         "upgrade",
@@ -144,6 +145,7 @@ class ClientRequest:
         self.began = time.perf_counter()
         self.work: asyncio.Task[None] | None = None
         self.exchange: Outgoing | None = None
+        self.noted = False
 
     def header(self, name: bytes) -> bytes:
         """The first value of a header (lower case name), empty when there is none."""

@@ -15,11 +15,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.config import HostKind, Options, Project, choose_node, choose_python, load_project
+from emulator.config import Front, HostKind, Notice, Options, Project, choose_node, choose_python, load_project
+from emulator.errors import StartError
 from emulator.gateway import ports
 from emulator.gateway.console import Caution, Console, Note
+from emulator.gateway.front.process import FrontCommand, FrontProcess, SpawnFront
 from emulator.gateway.host_process import HostCommand, HostProcess, RuntimeDir
 from emulator.gateway.state_lock import StateLock
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFront:
+    """The project's Vite, started already, and how another one is."""
+
+    process: FrontProcess
+    spawn: SpawnFront
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Start:
     command: HostCommand
     runtime: RuntimeDir
     first: HostProcess
+    front: FirstFront | None
     lock: StateLock
     began_s: float
     reread: Callable[[], Project]
@@ -55,7 +66,8 @@ def run(
                 console.show(Note("port", f"port {options.port} is taken, using {port}"))
             command = command or host_command(project, options, console)
             first = HostProcess(command, runtime)
-            start = Start(listener, command, runtime, first, lock, began_s, reread or _reread(project))
+            front = _first_front(project, options, console, runtime, port)
+            start = Start(listener, command, runtime, first, front, lock, began_s, reread or _reread(project))
             from emulator.gateway.assembly import serve  # late: its imports overlap with the host's start
 
             return serve(project, options, console, start)
@@ -89,6 +101,23 @@ def _node_command(project: Project, options: Options) -> HostCommand:
     # node:sqlite is an experiment to Node, and no news to anybody here.
     arguments = [str(runtime.path), "--disable-warning=ExperimentalWarning", str(entry)]
     return HostCommand(project.host.value, arguments, project.root, "choose another Node.js with --node")
+
+
+def _first_front(project: Project, options: Options, console: Console, runtime: RuntimeDir, port: int) -> FirstFront | None:
+    """Start the project's Vite, when it has one and it is wanted."""
+    front_end = project.front_end
+    if front_end is None or options.front is Front.OFF or not front_end.installed:
+        return None
+    try:
+        command = FrontCommand(choose_node(options).path, front_end, port, (project.config_path,))
+    except StartError as error:
+        console.show(Caution(Notice(f"the front end is not served: {error.what}", error.where, error.hint)))
+        return None
+
+    def spawn() -> FrontProcess:
+        return FrontProcess(command, runtime.next_socket())
+
+    return FirstFront(spawn(), spawn)
 
 
 def _reread(project: Project) -> Callable[[], Project]:

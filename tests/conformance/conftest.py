@@ -14,6 +14,7 @@ import pytest_asyncio
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "journeys")]
 
+from harness.npm import sample_modules  # noqa: E402
 from harness.server import Server, copy_project, serving  # noqa: E402
 from playbook.peer import peer_server  # noqa: E402
 from playbook.remote import remote  # noqa: E402
@@ -78,7 +79,7 @@ async def server(host: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         return
     files = {".env": "FROM_ENV=env\nFROM_BOTH=env\n", ".env.local": "FROM_BOTH=local\n"}
     folder = tmp_path_factory.mktemp(f"calm-{host}")
-    async with serving(_project_with(host, files, folder), folder, *ARGUMENTS, "--reload", "off") as server:
+    async with serving(_project_with(host, files, folder), folder, *ARGUMENTS, "--reload", "off", modules=_modules(host)) as server:
         yield server
 
 
@@ -91,8 +92,14 @@ async def rough_server(host: str, tmp_path_factory: pytest.TempPathFactory) -> A
         return
     files = {".env": "FROM_ENV=env\n", ".dev.vars": "PLAIN=from .dev.vars\nFROM_DEV_VARS=yes\n"}
     folder = tmp_path_factory.mktemp(f"rough-{host}")
-    async with serving(_project_with(host, files, folder), folder, *ARGUMENTS, "--reload", "close", "--env", "staging") as server:
+    arguments = (*ARGUMENTS, "--reload", "close", "--env", "staging")
+    async with serving(_project_with(host, files, folder), folder, *arguments, modules=_modules(host)) as server:
         yield server
+
+
+def _modules(host: str) -> Path | None:
+    """The packages of a JavaScript project: it needs the esbuild that wrangler brings."""
+    return sample_modules() if host == "node" else None
 
 
 def _project_with(host: str, files: dict[str, str], folder: Path) -> Path:

@@ -29,6 +29,8 @@ export class Section {
   /** @type {(() => void)[]} */
   waiting = [];
   ended = false;
+  /** Of a strand: its code is never let through any more. */
+  cut = false;
 
   /** @param {Section | null} parent */
   constructor(parent) {
@@ -80,6 +82,16 @@ export class InputGate {
     const freed = parent.waiting;
     parent.waiting = [];
     return freed;
+  }
+
+  /**
+   * A strand of ordinary code that can be cut: it passes as the code of the root does, until its `cut` is set.
+   * @returns {Section}
+   */
+  strand() {
+    const strand = new Section(this.root);
+    strand.ended = true;
+    return strand;
   }
 
   /**

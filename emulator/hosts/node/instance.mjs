@@ -108,11 +108,13 @@ export class Instance extends Owner {
    * Call `callback` when order and the input gate let code of `section` run; never once this instance is dead.
    * @param {import("./gates.mjs").Section | null} section
    * @param {() => void} callback
+   * @returns {boolean} false: that code never runs again
    */
   resume(section, callback) {
-    if (this.dead) return;
+    if (this.dead || section?.cut) return false;
     if (this.#entered || this.#entries.length > 0) this.#line(() => this.#admit(section, callback));
     else this.#admit(section, callback);
+    return true;
   }
 
   /** Put an entry at the end of the line; each gets a macrotask, so that what one makes runnable comes before the next. */
@@ -146,7 +148,7 @@ export class Instance extends Owner {
   };
 
   #admit(section, callback) {
-    if (this.dead || !this.gate.passOrWait(section, () => this.#admit(section, callback))) return;
+    if (this.dead || section?.cut || !this.gate.passOrWait(section, () => this.#admit(section, callback))) return;
     if (!this.#entered) {
       this.#entered = true;
       setImmediate(this.#left);

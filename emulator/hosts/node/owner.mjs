@@ -135,9 +135,11 @@ export class Owner {
    * The base has no gate. `callback` runs in whatever context the caller is in: settling a promise needs none.
    * @param {import("./gates.mjs").Section | null} _section the section that began what is answered
    * @param {() => void} callback
+   * @returns {boolean} false: that code never runs again
    */
   resume(_section, callback) {
     if (!this.dead) callback();
+    return !this.dead;
   }
 
   /**

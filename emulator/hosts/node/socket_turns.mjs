@@ -2,6 +2,7 @@
 
 import { callHandler } from "./dispatch.mjs";
 import { clearTimeout, setTimeout } from "./originals.mjs";
+import { inSection } from "./owner.mjs";
 import { echoedCode } from "./socket_rules.mjs";
 import { endOf } from "./surface/websocket.mjs";
 import { closePayload, Kind } from "./wire/frames.mjs";
@@ -26,9 +27,9 @@ export class MessageTurn {
   work(instance) {
     const record = this.#record;
     record.acknowledge(this.#size);
-    const result = callHandler(instance.userObject, "webSocketMessage", record.socketFor(instance), this.#message);
+    const handle = () => callHandler(instance.userObject, "webSocketMessage", record.socketFor(instance), this.#message);
     const limitMs = record.handle.eventTimeoutMs;
-    return limitMs === null ? result : within(limitMs, result);
+    return limitMs === null ? handle() : within(limitMs, instance, handle);
   }
 
   done() {}
@@ -38,11 +39,15 @@ export class MessageTurn {
   }
 }
 
-/** A handler that is cut off silently; object and socket live on (S-93). JavaScript cannot stop it: nobody waits for it any more. */
-function within(limitMs, result) {
+/** A handler that is cut off silently when it takes too long; object and socket live on (S-93). */
+function within(limitMs, instance, handle) {
+  const strand = instance.gate.strand();
   const { promise, resolve, reject } = Promise.withResolvers();
-  const limit = setTimeout(resolve, limitMs);
-  Promise.resolve(result).then(resolve, reject);
+  const limit = setTimeout(() => {
+    strand.cut = true;
+    resolve();
+  }, limitMs);
+  Promise.resolve(inSection(instance, strand, handle)).then(resolve, reject);
   return promise.finally(() => clearTimeout(limit));
 }
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { DurableObjectState } from "../../../emulator/hosts/node/context.mjs";
 import { Turn } from "../../../emulator/hosts/node/instance.mjs";
 import { ObjectTable } from "../../../emulator/hosts/node/objects.mjs";
+import { wayBack } from "../../../emulator/hosts/node/owner.mjs";
 import { SocketHub } from "../../../emulator/hosts/node/sockets.mjs";
 import { usePort } from "../../../emulator/hosts/node/surface/port.mjs";
 import { WebSocketPair } from "../../../emulator/hosts/node/surface/websocket_pair.mjs";
@@ -264,14 +265,28 @@ test("a socket accepted by accept() keeps its object awake until it is gone", as
   assert.equal(world.sockets.standard.size, 0);
 });
 
-test("a handler that runs too long is no longer waited for", async () => {
-  const { world, connect, handle, inObject } = rig({ webSocketMessage: () => new Promise(() => {}) });
+test("a handler that runs too long is cut off", async () => {
+  const noted = [];
+  let answer;
+  const { world, connect, handle, inObject } = rig({
+    async webSocketMessage() {
+      const back = wayBack("fetch");
+      await new Promise((resolve) => {
+        answer = () => back(resolve);
+      });
+      noted.push("never");
+    },
+  });
   await connect(3);
   await inObject(({ ctx }) => ctx.setHibernatableWebSocketEventTimeout(5));
   world.sockets.take(frame(Kind.TEXT, 3, "x"));
   await settled();
-  assert.deepEqual(handle.awakeBecause(), ["event webSocketMessage"]);
-  while (handle.awakeBecause().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(handle.awakeBecause(), ["1 fetch", "event webSocketMessage"]);
+  while (handle.awakeBecause().length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  answer();
+  await settled();
+  assert.deepEqual(noted, []);
+  assert.deepEqual(handle.awakeBecause(), []);
   assert.equal(handle.sockets.size, 1);
 });
 

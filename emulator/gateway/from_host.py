@@ -55,7 +55,8 @@ class FromHost:
 
     def on_output(self, host: HostProcess, stream: str, line: str) -> None:
         """A line that did not come through the console of user code: print in a thread, a C library, the interpreter itself."""
-        self._journal.add("log", level="info" if stream == "stdout" else "warn", text=line, stream=stream)
+        if line.strip():
+            self._journal.add("log", level="info" if stream == "stdout" else "warn", text=line, stream=stream)
 
     def on_note(self, host: HostProcess, note: dict[str, Any], now_ms: int) -> None:
         """Unknown notes are kept: a newer host may know more than we do."""

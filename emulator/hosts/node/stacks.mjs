@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 
 const OURS_URL = new URL(".", import.meta.url).href;
 const OURS_PATH = fileURLToPath(OURS_URL);
+/** What the line of a frame has in it that is not the user's. */
+const MACHINERY = [OURS_URL, OURS_PATH, "node:internal/", "node:async_hooks:"];
 
 const FRAME = /^\s+at /;
 /** The place at the end of a frame's line, with or without a function's name: `(file:///a/b.ts:1:2)`, `/a/b.ts:1:2`. */
@@ -16,13 +18,12 @@ export function withoutPlatform(stack) {
   return stack.replace(/^\s+at .*\bnode:.*\n?/gm, "").trimEnd();
 }
 
-/** Whether a text may hold frames of ours: a cheap look before a dear one. */
 function mayHoldMachinery(text) {
-  return text.includes(OURS_URL) || text.includes(OURS_PATH) || text.includes("node:internal/");
+  return MACHINERY.some((part) => text.includes(part));
 }
 
 function isMachinery(line) {
-  return FRAME.test(line) && (line.includes(OURS_URL) || line.includes(OURS_PATH) || line.includes("node:internal/"));
+  return FRAME.test(line) && mayHoldMachinery(line);
 }
 
 /** A stack, or any text with stacks in it, without the lines of the emulator's and the platform's own frames. @param {string} text */

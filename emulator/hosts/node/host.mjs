@@ -269,9 +269,9 @@ export class Host {
   async drain(graceMs, message) {
     const giveUp = monotonicMs() + graceMs;
     while (monotonicMs() < giveUp && this.#answering()) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    this.#files.abandon();
     const reset = this.objects?.resetAll(message) ?? 0;
     this.link.flush();
-    this.#files.closeAll();
     return reset;
   }
 

@@ -4,7 +4,7 @@
  * The file is the one `wrangler dev` uses (design 4.2): WAL, `synchronous=NORMAL`, foreign keys on. Statements of our own and of user
  * code are compiled apart: only the latter are judged by the authorizer, and a compiled statement is not judged again.
  */
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Authorizer, LIMITS } from "./sql_rules.mjs";
@@ -18,13 +18,12 @@ const OPTIONS = {
   enableDoubleQuotedStringLiterals: true,
   allowBareNamedParameters: false,
 };
-// Not synchronous while a new, empty file becomes a WAL one.
 const SETUP = `
   PRAGMA synchronous = OFF;
   PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
   PRAGMA recursive_triggers = OFF;
 `;
+const SYNCHRONOUS = "PRAGMA synchronous = NORMAL";
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 const CACHED_STATEMENTS = 256;
@@ -52,6 +51,8 @@ export class Connection {
   /** Asked about statements of user code while `judge` is on. */
   authorizer = new Authorizer();
   #file;
+  /** There was no log when the file was opened. Starting one costs a sync that only protects the log before it. */
+  #startsLog = false;
   #own = new Map();
   #prepared = new Map();
 
@@ -63,8 +64,10 @@ export class Connection {
     let file = null;
     try {
       mkdirSync(dirname(path), { recursive: true });
+      this.#startsLog = !existsSync(`${path}-wal`);
       file = new DatabaseSync(path, OPTIONS);
       file.exec(SETUP);
+      if (!this.#startsLog) file.exec(SYNCHRONOUS);
     } catch (error) {
       file?.close();
       throw unusable(path, error);
@@ -77,6 +80,15 @@ export class Connection {
   /** A transaction is open, whoever began it. */
   get inTransaction() {
     return this.#file.isTransaction;
+  }
+
+  /** End the open transaction. Throws SQLite's error. */
+  commit() {
+    this.run("COMMIT");
+    if (this.#startsLog) {
+      this.#startsLog = false;
+      this.#file.exec(SYNCHRONOUS);
+    }
   }
 
   /**

@@ -17,7 +17,6 @@ const READ_NAME = "SELECT name FROM main.__miniflare_do_name WHERE id = 1";
 const WRITE_NAME = "INSERT OR REPLACE INTO main.__miniflare_do_name (id, name) VALUES (1, ?)";
 const HAS_TABLE = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?";
 const BEGIN = "BEGIN IMMEDIATE";
-const COMMIT = "COMMIT";
 const ROLLBACK = "ROLLBACK";
 
 /** One level of `storage.transaction(...)`. Nested levels are savepoints of the outermost one. */
@@ -124,7 +123,7 @@ export class Database {
     const connection = this.#connection;
     this.#connection = null;
     this.#knownTables.clear();
-    connection?.close();
+    if (!this.#files.abandoned) connection?.close();
   }
 
   /**
@@ -251,7 +250,7 @@ export class Database {
 
   #commitConnection(connection) {
     try {
-      connection.run(COMMIT);
+      connection.commit();
     } catch (error) {
       this.memo = this.#turnMemo;
       this.#rollbackConnection();
@@ -364,7 +363,7 @@ export class Database {
       connection.run(BEGIN);
       try {
         dropEverything(connection, keep);
-        connection.run(COMMIT);
+        connection.commit();
       } catch (error) {
         this.#rollbackConnection();
         throw error;

@@ -12,6 +12,8 @@
 export class OpenFiles {
   /** The database touched last, null when it was closed since. */
   newest = null;
+  /** The process is about to end: files that are given back are left as they are. */
+  abandoned = false;
   #open = new Set();
 
   /** @param {number} [limit] at most so many idle databases stay open; those inside a transaction never count as victims */
@@ -44,9 +46,17 @@ export class OpenFiles {
     if (this.newest === database) this.newest = null;
   }
 
-  /** Give every file back (the host ends). */
+  /** Give every file back. */
   closeAll() {
     for (const database of [...this.#open]) database.release();
+  }
+
+  /**
+   * The process ends now, with everything committed or rolled back: no file is closed any more. Closing folds the log into the file and
+   * waits for the disk, a millisecond or more each; left as it is, the log is read by whoever opens the file next.
+   */
+  abandon() {
+    this.abandoned = true;
   }
 
   #makeRoom() {

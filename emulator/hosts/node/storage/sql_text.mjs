@@ -46,6 +46,9 @@ const READING = new Set(["select", "values", "explain", "pragma", "attach", "det
 const CONTROL = new Set(["begin", "commit", "end", "rollback", "savepoint", "release"]);
 const ROW_VERBS = new Set(["insert", "replace", "update", "delete"]);
 const MAIN_VERBS = new Set(["select", "values", ...ROW_VERBS]);
+const MOST_REMEMBERED = 1024;
+/** Characters. */
+const LONGEST_REMEMBERED = 20_000;
 const AFTER_SET = new Set(["from", "where", "returning", "order", "limit"]);
 const ONLY_SPACE = /^[ \t\n\f\r]*$/;
 const LEADING_SPACE = /^[ \t\n\f\r]+/;
@@ -68,6 +71,9 @@ export function tokenize(text) {
   return tokens;
 }
 
+/** Answers of `split`: programs run the same few texts over and over. */
+const remembered = new Map();
+
 /**
  * Split `text` into statements. Empty statements in front of one belong to it; space after the last one is nothing, but a
  * comment or another semicolon there makes the query incomplete (durable-objects.md 3.1).
@@ -75,6 +81,18 @@ export function tokenize(text) {
  * @returns {Query}
  */
 export function split(text) {
+  let query = remembered.get(text);
+  if (query === undefined) {
+    query = splitAnew(text);
+    if (text.length <= LONGEST_REMEMBERED) {
+      if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+      remembered.set(text, query);
+    }
+  }
+  return query;
+}
+
+function splitAnew(text) {
   const statements = [];
   let begin = 0;
   let current = [];

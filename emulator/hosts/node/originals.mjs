@@ -20,5 +20,8 @@ export const random = Math.random.bind(Math);
 /** The process's own console, by method. */
 export const console = { ...globalThis.console };
 export const process = nodeProcess;
-export const exit = nodeProcess.exit.bind(nodeProcess);
+// `process.exit` itself asks for this one at the moment it is called, when user code may have got something else in its place.
+const { reallyExit } = nodeProcess;
+/** End the process now. @param {number} code */
+export const exit = (code) => reallyExit.call(nodeProcess, code);
 export const nextTick = nodeProcess.nextTick.bind(nodeProcess);

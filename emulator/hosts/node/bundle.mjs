@@ -10,12 +10,13 @@ import { basename, join, relative, resolve } from "node:path";
 import { commonOptions, isInstalled } from "./bundle_options.mjs";
 import { pluginsOf } from "./bundle_plugins.mjs";
 import { cacheFolder, duplicateWarnings } from "./dependencies.mjs";
-import { warningText } from "./build_errors.mjs";
+import { isBuildFailure, warningText } from "./build_errors.mjs";
 import { globalsBeforePackages } from "./evaluation_order.mjs";
 
 const SCRIPT_IN_PACKAGE = /[\\/]node_modules[\\/].*\.[cm]?[jt]sx?$/;
 /** Stands for a package's file whose exports are not known yet; the build that met it is done again. */
 const UNKNOWN = 'export * from "file:unknown"; export { default } from "file:unknown";';
+const NO_EXPORT = /^No matching export in /;
 /** Entries that stars of other entries lead to come one round later. */
 const ROUNDS = 5;
 
@@ -77,8 +78,12 @@ export class Bundler {
   async build() {
     this.#refresh();
     for (let round = 0; round < ROUNDS && this.#prebuilt.whole === null; round += 1) {
-      const result = await this.#buildApart();
-      if (this.#missing.size === 0) return this.#inOrder(result);
+      const result = await this.#tryApart();
+      if (this.#missing.size === 0) {
+        return result === null
+          ? this.#built(await this.#buildWhole(), "exports of packages that only run time knows")
+          : this.#inOrder(result);
+      }
       this.#prebuilt = await this.#cache.build([...new Set([...Object.keys(this.#prebuilt.entries), ...this.#missing])]);
       this.#cache.write(this.#prebuilt);
     }
@@ -109,6 +114,17 @@ export class Bundler {
     const used = order === null ? this.#packagesOf(result.metafile) : [];
     this.#remember({ order, used });
     return order === null ? this.#built(result, null) : this.#built(await this.#buildWhole(), order);
+  }
+
+  /** Null when it failed for want of an export that may well be there: of a package's file that is not known yet, or not wholly. */
+  async #tryApart() {
+    try {
+      return await this.#buildApart();
+    } catch (failure) {
+      const isGuess = this.#missing.size > 0 || Object.values(this.#prebuilt.entries).some(({ stars }) => stars.length > 0);
+      if (!isGuess || !isBuildFailure(failure) || !failure.errors.every(({ text }) => NO_EXPORT.test(text))) throw failure;
+      return null;
+    }
   }
 
   async #buildApart() {

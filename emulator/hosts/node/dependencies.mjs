@@ -281,7 +281,10 @@ export function duplicateWarnings(files, root) {
   return [...folders]
     .filter(([, copies]) => copies.size > 1)
     .map(([name, copies]) => {
-      const places = [...copies].map((copy) => relative(root, copy)).join(" and ");
+      const places = [...copies]
+        .map((copy) => relative(root, copy))
+        .sort()
+        .join(" and ");
       return `the project has two copies of "${name}", in ${places}: an agent of one is unknown to the other (npm dedupe, or npm ls ${name})`;
     });
 }

@@ -3,11 +3,10 @@
 import { readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { UserCodeError } from "./errors.mjs";
-import { whereOf } from "./faults.mjs";
 import { NoSuchModule } from "./module_hooks.mjs";
 
 /** A frame that a source map has led to a file; those of the emulator and of Node are URLs. */
-const BUNDLED_FRAME = /^\s+at .*?\(?\/[^()]*:\d+:\d+\)?$/;
+const BUNDLED_FRAME = /^\s+at (?:.*[ (])?(\/[^()]*):(\d+):\d+\)?$/;
 /** How V8 says that a module lacks an export. */
 const NO_EXPORT = /requested module '([^']+)' does not provide an export/;
 
@@ -20,18 +19,30 @@ const NO_EXPORT = /requested module '([^']+)' does not provide an export/;
 export function evaluationError(error, metafile, { root, main }) {
   const shown = relative(root, main);
   const specifier = error instanceof NoSuchModule ? error.specifier : NO_EXPORT.exec(error?.message)?.[1];
-  const where = (specifier === undefined ? null : importPlace(specifier, metafile, root)) ?? shorten(whereOf(error), root) ?? shown;
+  const where = (specifier === undefined ? null : importPlace(specifier, metafile, root)) ?? placeOf(error, root) ?? shown;
   const text = error instanceof Error ? String(error) : `it threw ${String(error)}`;
   return new UserCodeError("E424", `${shown} does not load: ${text}`, { where, hint: error?.hint ?? null, cause: error });
 }
 
 /** Whether the innermost frame of code that was bundled is a package's. @param {unknown} error */
 export function failedInPackages(error) {
-  if (!(error instanceof Error)) return false;
-  const frame = String(error.stack)
+  return bundledFrames(error)[0]?.path.includes("/node_modules/") ?? false;
+}
+
+/** The innermost line of the user's own, else of a package, as seen from the project. */
+function placeOf(error, root) {
+  const frames = bundledFrames(error);
+  const frame = frames.find(({ path }) => !path.includes("/node_modules/")) ?? frames[0];
+  if (frame === undefined) return null;
+  return `${frame.path.startsWith(`${root}/`) ? frame.path.slice(root.length + 1) : frame.path}:${frame.line}`;
+}
+
+function bundledFrames(error) {
+  if (!(error instanceof Error)) return [];
+  const found = String(error.stack)
     .split("\n")
-    .find((line) => BUNDLED_FRAME.test(line));
-  return frame?.includes("/node_modules/") ?? false;
+    .map((line) => BUNDLED_FRAME.exec(line));
+  return found.filter((match) => match !== null).map(([, path, line]) => ({ path, line }));
 }
 
 /** Where user code imports a module: the line that names it. */
@@ -43,9 +54,4 @@ function importPlace(specifier, { inputs }, root) {
     return at === -1 ? key : `${key}:${at + 1}`;
   }
   return null;
-}
-
-/** Places are shown as seen from the project. */
-function shorten(where, root) {
-  return where === null || !where.startsWith(`${root}/`) ? where : where.slice(root.length + 1);
 }

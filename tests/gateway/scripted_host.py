@@ -176,6 +176,8 @@ class Host:
                 os.kill(os.getpid(), signal.SIGKILL)
             case ["egress", *rest]:
                 await self._egress(incoming, "http://" + "/".join(rest))
+            case ["assets", *rest]:
+                await self._assets(incoming, "http://any/" + "/".join(rest))
             case ["far", *rest]:
                 await self._far(incoming, "http://" + "/".join(rest))
             case ["ws", *options]:
@@ -220,6 +222,10 @@ class Host:
     async def _egress(self, incoming: Incoming, url: str) -> None:
         answer: Answer = await self.link.request(b"egress", b"GET", url.encode(), [(b"accept", b"*/*")]).answer
         incoming.respond(answer.status, answer.reason.encode(), [], answer.body)
+
+    async def _assets(self, incoming: Incoming, url: str) -> None:
+        answer: Answer = await self.link.request(b"assets", b"GET", url.encode(), []).answer
+        incoming.respond(answer.status, answer.reason.encode(), list(answer.headers), answer.body)
 
     async def _far(self, incoming: Incoming, url: str) -> None:
         """Open a WebSocket, send one message, answer with what comes back."""

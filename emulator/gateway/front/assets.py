@@ -57,7 +57,10 @@ class FrontAssets:
 
     async def serve(self, request: Request) -> Response:
         """The answer as the binding gives it, 404 when there is none."""
-        return await self._answer(request, edge=False) or Response(404)
+        # Vite answers to hosts that it knows; the Worker's URL may name any.
+        headers = [pair for pair in request.headers if pair[0].lower() != "host"]
+        inside = Request(request.method, request.url, [*headers, ("host", "localhost")])
+        return await self._answer(inside, edge=False) or Response(404)
 
     def _warn_of_socket(self, path: str) -> None:
         """Deployed, what stands for missing files answers every path that is not the Worker's by `run_worker_first`."""

@@ -21,6 +21,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "front" / "main.mjs"
 READY_WITHIN_S = 60.0
 """Vite reads the configuration and every plugin in it; large ones take seconds."""
 END_WITHIN_S = 0.3
+LAST_WORDS_S = 0.05
 _KEPT_LINES = 20
 
 
@@ -182,8 +183,12 @@ class FrontProcess:
             self._listener.on_line(level, text)
 
     def _note_end(self, ended: asyncio.Future[int]) -> None:
+        # What it said last is still on its way.
+        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._has_ended, ended.result())
+
+    def _has_ended(self, status: int) -> None:
         if self._facts is not None and not self._facts.done():
-            what = f"the project's Vite ended with {status_words(ended.result())}" + self._last_words()
+            what = f"the project's Vite ended with {status_words(status)}" + self._last_words()
             self._settle(UserCodeError("E431", what, where=shown(self._config)))
         elif self._listener is not None:
             self._listener.on_end(self)

@@ -8,9 +8,10 @@
 import { isDisturbed } from "node:stream";
 import { Blob, Buffer } from "node:buffer";
 import { ReadableStream } from "node:stream/web";
-import { joined, sourceOf, streamOf } from "./body_stream.mjs";
+import { declaredLength, joined, sourceOf, streamOf } from "./body_stream.mjs";
 import { mediaType } from "./media_type.mjs";
 import { parseForm } from "./form_data.mjs";
+import { webInterface } from "./web_interface.mjs";
 
 const { utf8Slice } = Buffer.prototype;
 
@@ -44,7 +45,10 @@ export class Body {
     move = (from, to) => from.#move(to);
     streamed = (body) => body.#known === null && (body.#source !== null || body.#stream !== null);
     present = (body) => body.#known !== null || body.#source !== null || body.#stream !== null;
-    size = (body) => (body.#known === null ? null : byteLength(body.#known));
+    size = (body) => {
+      if (body.#known !== null) return byteLength(body.#known);
+      return body.#stream === null ? null : declaredLength(body.#stream);
+    };
   }
 
   #headers;
@@ -186,6 +190,8 @@ export class Body {
   }
 }
 
+webInterface(Body);
+
 /**
  * Take the body out, which is used from now on.
  *
@@ -217,7 +223,7 @@ export function hasBody(body) {
   return present(body);
 }
 
-/** How many bytes a known body has; null for a stream, and for no body. @param {Body} body @returns {number | null} */
+/** How many bytes a body has; null when it has none, or nobody knows. @param {Body} body @returns {number | null} */
 export function knownSize(body) {
   return size(body);
 }

@@ -8,8 +8,8 @@ import { ReadableStream } from "node:stream/web";
 
 const NOT_BYTES = "This ReadableStream did not return bytes.";
 
-/** What the streams made here read from: one that nobody has touched need not be read through. @type {WeakMap<ReadableStream, BodySource>} */
-const sources = new WeakMap();
+/** What the streams made here read from: one that nobody has touched need not be read through. @type {WeakMap<ReadableStream, Pull>} */
+const pulls = new WeakMap();
 
 /**
  * A byte stream, as all bodies of the platform are.
@@ -19,8 +19,9 @@ const sources = new WeakMap();
  */
 export function streamOf(content) {
   const source = typeof content === "string" || content instanceof Uint8Array ? new WholeSource(content) : content;
-  const stream = new ReadableStream(new Pull(source), { highWaterMark: 0 });
-  sources.set(stream, source);
+  const pull = new Pull(source);
+  const stream = new ReadableStream(pull, { highWaterMark: 0 });
+  pulls.set(stream, pull);
   return stream;
 }
 
@@ -32,10 +33,27 @@ export function streamOf(content) {
  * @returns {BodySource}
  */
 export function sourceOf(stream, { text }) {
-  const source = sources.get(stream);
-  const untouched = source !== undefined && !isDisturbed(stream);
+  const pull = pulls.get(stream);
+  const untouched = pull !== undefined && !isDisturbed(stream);
   const reader = stream.getReader();
-  return untouched ? source : new ReaderSource(reader, text);
+  if (!untouched) return new ReaderSource(reader, text);
+  const source = pull.detach();
+  // For whoever looks at the stream it was read to its end.
+  reader.cancel();
+  return source;
+}
+
+/** The bytes that streams have promised to carry (FixedLengthStream). @type {WeakMap<ReadableStream, number>} */
+const lengths = new WeakMap();
+
+/** @param {ReadableStream} stream @param {number} bytes it will carry exactly so many */
+export function declareLength(stream, bytes) {
+  lengths.set(stream, bytes);
+}
+
+/** @param {ReadableStream} stream @returns {number | null} null when it promised nothing */
+export function declaredLength(stream) {
+  return lengths.get(stream) ?? null;
 }
 
 /** Chunks in one piece. @param {Uint8Array[]} chunks @returns {Uint8Array} in an ArrayBuffer of its own */
@@ -74,7 +92,17 @@ class Pull {
   cancel(reason) {
     return this.#source.cancel(reason);
   }
+
+  /** Gives its source away. */
+  detach() {
+    const source = this.#source;
+    this.#source = NOTHING;
+    return source;
+  }
 }
+
+/** A source that has ended. @type {BodySource} */
+const NOTHING = Object.freeze({ read: async () => ({ done: true, value: undefined }), cancel() {} });
 
 /** A byte stream takes no empty chunks. */
 async function nextBytes(source) {

@@ -4,7 +4,7 @@
 export class MessageEvent extends Event {
   #init;
 
-  /** @param {string} type @param {{data?: unknown, origin?: string, lastEventId?: string, source?: object, ports?: object[]}} [init] */
+  /** @param {string} type @param {{data?: unknown, origin?: string | null, lastEventId?: string, source?: object, ports?: object[]}} [init] */
   constructor(type, init = {}) {
     super(type, init);
     this.#init = init;
@@ -15,7 +15,7 @@ export class MessageEvent extends Event {
   }
 
   get origin() {
-    return this.#init.origin ?? "";
+    return this.#init.origin === undefined ? "" : this.#init.origin;
   }
 
   get lastEventId() {
@@ -109,3 +109,15 @@ export class PromiseRejectionEvent extends Event {
     return this.#init.reason;
   }
 }
+
+/** Events that only the platform makes; user code of the module kind never sees one. */
+export class ExtendableEvent extends Event {
+  constructor() {
+    throw new TypeError("Illegal constructor");
+  }
+}
+
+export class FetchEvent extends ExtendableEvent {}
+export class ScheduledEvent extends ExtendableEvent {}
+export class TailEvent extends ExtendableEvent {}
+export class TraceEvent extends ExtendableEvent {}

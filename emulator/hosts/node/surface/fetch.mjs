@@ -17,9 +17,16 @@ export async function fetch(input = undefined, init = undefined) {
   const request = new Request(input, init);
   if (request.fetcher !== null) return request.fetcher.fetch(request);
   const { url } = request;
+  if (request.cache !== undefined) askAnew(request.headers);
   if (url.startsWith("http://") || url.startsWith("https://")) return port().fetch(request);
   if (url.startsWith("data:")) return dataResponse(url);
   throw new TypeError(`Fetch API cannot load: ${url}`);
+}
+
+/** `cache: "no-store"` and "no-cache", as servers hear them. */
+function askAnew(headers) {
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-cache");
+  if (!headers.has("pragma")) headers.set("pragma", "no-cache");
 }
 
 /** `data:` URLs (RFC 2397). */

@@ -114,7 +114,7 @@ export function encodeForm(form) {
 }
 
 function quoted(name) {
-  return name.replaceAll("\r", "%0D").replaceAll("\n", "%0A").replaceAll('"', "%22");
+  return name.replaceAll("\n", "%0A").replaceAll('"', "%22");
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { Buffer } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
+import { webInterface } from "./web_interface.mjs";
 
 /** @typedef {[string, string][]} Lines Names and values in order; values as in ISO-8859-1, one character per byte of the wire. */
 
@@ -13,7 +14,6 @@ let receive;
 let adopt;
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a header value must not have
 const BAD_VALUE = /[\0\r\n]/;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 const AROUND = /^[\t\r\n ]+|[\t\r\n ]+$/g;
@@ -47,7 +47,7 @@ export class Headers {
   #immutable = false;
 
   /** @param {Headers | Iterable<[string, string]> | Record<string, string>} [init] */
-  constructor(init) {
+  constructor(init = undefined) {
     if (init === undefined) return;
     if (init instanceof Headers) adopt(this, init);
     else this.#fill(init);
@@ -171,6 +171,8 @@ export class Headers {
     return lines;
   }
 }
+
+webInterface(Headers, (headers) => Object.fromEntries(headers));
 
 /** The lines to send. Names are as written; text beyond ASCII goes as UTF-8, as the platform sends it. @param {Headers} headers @returns {Lines} */
 export function pairsOf(headers) {

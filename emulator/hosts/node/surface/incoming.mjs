@@ -2,7 +2,7 @@
 
 import { NetworkBody } from "../network_body.mjs";
 import { OwnedBody } from "../owned_body.mjs";
-import { contentOf } from "./body.mjs";
+import { contentOf, knownSize } from "./body.mjs";
 import { pairsOf } from "./headers.mjs";
 import { receivedRequest } from "./request.mjs";
 
@@ -32,8 +32,20 @@ export function fromIncoming(incoming, owner, more = undefined) {
  * @throws {TypeError} when the body was used, or is being read
  */
 export function intoResponse(response, incoming, owner) {
+  const { status, statusText } = response;
   const content = contentOf(response);
-  const streamed = content === null || typeof content === "string" || content instanceof Uint8Array ? null : new OwnedBody(content, owner);
-  incoming.respond(response.status, response.statusText, pairsOf(response.headers), streamed ?? content);
-  return streamed;
+  if (content === null || typeof content === "string" || content instanceof Uint8Array) {
+    incoming.respond(status, statusText, pairsOf(response.headers), content);
+    return null;
+  }
+  const body = new OwnedBody(content, owner);
+  incoming.respond(status, statusText, linesOfStreamed(response), body);
+  return body;
+}
+
+/** A stream of a promised length (FixedLengthStream) says so. */
+function linesOfStreamed(response) {
+  const size = knownSize(response);
+  const lines = pairsOf(response.headers);
+  return size === null || response.headers.has("content-length") ? lines : [...lines, ["content-length", String(size)]];
 }

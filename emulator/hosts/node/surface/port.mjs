@@ -12,8 +12,11 @@
  * @property {object} env The project's env.
  * @property {Record<string, boolean>} flags Compatibility flags that are on.
  * @property {Record<string, string>} vars Plain variables and secrets, for `process.env`.
+ * @property {import("./clock.mjs").Clock} [clock] The machine's without one.
  * @property {(promise: Promise<unknown>) => void} waitUntil Keeps the running event alive until the promise settles.
  */
+
+import { realClock } from "./clock.mjs";
 
 /** @type {Runtime | null} */
 let installed = null;
@@ -21,6 +24,7 @@ let installed = null;
 /** Called by `install`; a process has one host, so one port. @param {Runtime} runtime */
 export function usePort(runtime) {
   installed = runtime;
+  installed.clock ??= realClock;
 }
 
 /** The installed port. Throws before `install`. @returns {Runtime} */

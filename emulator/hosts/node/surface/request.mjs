@@ -5,6 +5,7 @@ import { Body, hasBody, moveBody, OURS, shareBody } from "./body.mjs";
 import { extract } from "./body_init.mjs";
 import { ClientSignal } from "./client_signal.mjs";
 import { Headers, receivedHeaders } from "./headers.mjs";
+import { webInterface } from "./web_interface.mjs";
 
 const METHODS = new Set([
   ...["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY", "SEARCH", "PURGE", "BAN", "REPORT", "ACL"],
@@ -43,12 +44,14 @@ export class Request extends Body {
 
   /** @type {Parts} */
   #parts;
+  /** Stands in for a signal that nobody gave. @type {ClientSignal | null} */
+  #idle = null;
 
   /**
    * @param {string | URL | Request} input
    * @param {RequestInit | Request} [init] What it does not say comes from a request given as input, which gives its body away.
    */
-  constructor(input, init = undefined) {
+  constructor(input = undefined, init = undefined) {
     if (input === OURS) {
       super(OURS, init.headers, init.content);
       this.#parts = init;
@@ -85,8 +88,9 @@ export class Request extends Body {
 
   /** Aborted when nobody wants the answer any more. */
   get signal() {
-    this.#parts.signal ??= new ClientSignal();
-    return this.#parts.signal instanceof ClientSignal ? this.#parts.signal.signal : this.#parts.signal;
+    if (this.#parts.signal instanceof AbortSignal) return this.#parts.signal;
+    this.#idle ??= this.#parts.signal ?? new ClientSignal();
+    return this.#idle.signal;
   }
 
   get cf() {
@@ -116,6 +120,8 @@ export class Request extends Body {
     return copy;
   }
 }
+
+webInterface(Request);
 
 /**
  * What a request is besides its body.
@@ -153,7 +159,8 @@ function applied(parts, init) {
     parts.headers = new Headers(parts.headers ?? undefined);
     return parts;
   }
-  if (typeof init !== "object") throw wrongConstructorParameter("Request", 2, "RequestInitializerDict or Request");
+  if (typeof init !== "object" && typeof init !== "function")
+    throw wrongConstructorParameter("Request", 2, "RequestInitializerDict or Request");
   const { method, headers, redirect, fetcher, signal, cf, cache, integrity } = init;
   if (headers === null) throw wrongField("headers", DICTIONARY, "Headers or Sequence or object");
   parts.headers = new Headers(headers ?? parts.headers ?? undefined);

@@ -4,6 +4,7 @@ import { wrongConstructorParameter, wrongField } from "./arguments.mjs";
 import { Body, OURS, shareBody } from "./body.mjs";
 import { extract } from "./body_init.mjs";
 import { Headers, receivedHeaders } from "./headers.mjs";
+import { webInterface } from "./web_interface.mjs";
 import { WebSocket } from "./websocket.mjs";
 
 const NULL_BODY = new Set([101, 204, 205, 304]);
@@ -121,6 +122,8 @@ export class Response extends Body {
   }
 }
 
+webInterface(Response);
+
 /**
  * What a response is besides its body.
  *
@@ -147,10 +150,12 @@ const PLAIN = Object.freeze({
 
 function partsOf(init) {
   if (init === undefined || init === null) return { ...PLAIN, headers: new Headers() };
-  if (typeof init !== "object") throw wrongConstructorParameter("Response", 2, "InitializerDict or Response");
+  if (typeof init !== "object" && typeof init !== "function") throw wrongConstructorParameter("Response", 2, "InitializerDict or Response");
   const { status: given = 200, statusText: text = "", headers, webSocket = null, cf, encodeBody = "automatic" } = init;
   const status = Math.trunc(Number(given));
   const statusText = String(text);
+  if (headers === null) throw wrongField("headers", "InitializerDict", "Headers or Sequence or object");
+  if (cf === null) throw wrongField("cf", "InitializerDict", "Object");
   if (webSocket !== null && !(webSocket instanceof WebSocket)) throw wrongField("webSocket", "InitializerDict", "WebSocket");
   checkStatus(status, webSocket);
   if (BAD_TEXT.test(statusText)) throw new TypeError("Invalid statusText");

@@ -5,6 +5,7 @@ import { deserialize, serialize } from "node:v8";
 import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
 import { CloseEvent, errorEvent, MessageEvent } from "./events.mjs";
 import { port } from "./port.mjs";
+import { webInterface } from "./web_interface.mjs";
 import { CLOSED, CLOSING, CONNECTING, MAX_ATTACHMENT, OPEN, SocketEnd } from "./websocket_end.mjs";
 
 /** Marks a constructor call of ours: `new WebSocket(url)` of user code opens a client socket instead. */
@@ -24,7 +25,7 @@ export class WebSocket extends EventTarget {
 
   #end = new SocketEnd(this, {
     opened: (protocol, extensions) => this.#opened(protocol, extensions),
-    message: (data) => this.#hear(new MessageEvent("message", { data: this.#payload(data) })),
+    message: (data) => this.#hear(new MessageEvent("message", { data: this.#payload(data), origin: null })),
     closed: (code, reason, wasClean) => this.#hear(new CloseEvent("close", { code, reason, wasClean })),
     failed: (error) => this.#hear(errorEvent(error)),
   });
@@ -108,7 +109,7 @@ export class WebSocket extends EventTarget {
   /** Keeps a structured clone with the socket, at most 16,384 bytes; allowed before accept. @param {[value: unknown]} given */
   serializeAttachment(...given) {
     if (given.length === 0) throw wrongParameter("serializeAttachment", "WebSocket", 1, "Value");
-    const data = serialize(given[0]);
+    const data = serialized(given[0]);
     if (data.length > MAX_ATTACHMENT) {
       const text = `A WebSocket 'attachment' cannot be larger than ${MAX_ATTACHMENT} bytes.`;
       throw new Error(`${text}'attachment' was ${data.length} bytes.`);
@@ -172,6 +173,7 @@ export class WebSocket extends EventTarget {
   }
 }
 
+webInterface(WebSocket);
 for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
   for (const holder of [WebSocket, WebSocket.prototype]) {
     Object.defineProperty(holder, name, { value, enumerable: true });
@@ -213,10 +215,19 @@ export function restoredSocket(events, { attachment, url, closeSent }) {
 }
 
 function sendable(message) {
-  if (typeof message === "string") return message;
+  if (typeof message === "string") return message.toWellFormed();
   if (message instanceof ArrayBuffer) return new Uint8Array(message.slice());
   if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength).slice();
   return String(message);
+}
+
+function serialized(value) {
+  try {
+    return serialize(value);
+  } catch (error) {
+    // Node's own error has no name to match on.
+    throw new DOMException(error.message, "DataCloneError");
+  }
 }
 
 function checkedUrl(given) {

@@ -1,0 +1,42 @@
+/** The time that user code sees: one object, so that another one can take its place. */
+
+import { clearImmediate, clearTimeout, nowMs, setImmediate, setTimeout } from "../originals.mjs";
+
+/** What Node's timers take; a longer delay is waited for in pieces. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Where timers and `scheduler.wait` get their time from.
+ *
+ * @typedef {object} Clock
+ * @property {() => number} nowMs milliseconds since 1970
+ * @property {(delayMs: number, callback: () => void) => object} after Calls back once; the caller's async context is the callback's.
+ * @property {(timer: object) => void} cancel Takes what `after` gave.
+ */
+
+/** The machine's. @type {Clock} */
+export const realClock = Object.freeze({
+  nowMs,
+
+  after(delayMs, callback) {
+    const timer = { cancel: clearTimeout, handle: null };
+    arm(timer, delayMs, callback);
+    return timer;
+  },
+
+  cancel(timer) {
+    timer.cancel(timer.handle);
+  },
+});
+
+function arm(timer, leftMs, callback) {
+  if (leftMs < 1) {
+    // Node would wait a millisecond; the platform does not.
+    timer.cancel = clearImmediate;
+    timer.handle = setImmediate(callback);
+  } else if (leftMs <= LONGEST_MS) {
+    timer.handle = setTimeout(callback, leftMs);
+  } else {
+    timer.handle = setTimeout(() => arm(timer, leftMs - LONGEST_MS, callback), LONGEST_MS);
+  }
+}

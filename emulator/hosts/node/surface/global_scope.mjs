@@ -1,0 +1,91 @@
+/** The global object as an event target, and what is said about it. */
+
+import { wrongParameter } from "./arguments.mjs";
+import { errorEvent, PromiseRejectionEvent } from "./events.mjs";
+import { fetch } from "./fetch.mjs";
+import { port } from "./port.mjs";
+
+const target = new EventTarget();
+
+export const addEventListener = (...given) => target.addEventListener(...given);
+export const removeEventListener = (...given) => target.removeEventListener(...given);
+export const dispatchEvent = (event) => target.dispatchEvent(event);
+
+/** Tells listeners of "error" and, when none prevents it, the terminal. @param {[error: unknown]} given */
+export function reportError(...given) {
+  if (given.length === 0) throw wrongParameter("reportError", "ServiceWorkerGlobalScope", 1, "Value");
+  if (target.dispatchEvent(errorEvent(given[0]))) port().unhandled(given[0]);
+}
+
+/**
+ * A promise was rejected and nobody handled it: tells listeners of "unhandledrejection".
+ *
+ * @param {unknown} reason
+ * @param {Promise<unknown>} promise
+ * @returns {boolean} whether a listener took care of it
+ */
+export function tellRejection(reason, promise) {
+  return !target.dispatchEvent(new PromiseRejectionEvent("unhandledrejection", { promise, reason, cancelable: true }));
+}
+
+/** What the global object is an instance of. */
+export class WorkerGlobalScope {
+  constructor() {
+    throw new TypeError("Illegal constructor");
+  }
+
+  static [Symbol.hasInstance](value) {
+    return value === globalThis;
+  }
+}
+
+export class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
+
+/** The class of `navigator`. */
+export class Navigator {
+  get userAgent() {
+    return "Cloudflare-Workers";
+  }
+
+  get hardwareConcurrency() {
+    return 1;
+  }
+
+  get language() {
+    return "en";
+  }
+
+  get languages() {
+    return Object.freeze(["en"]);
+  }
+
+  get platform() {
+    return "";
+  }
+
+  /** A POST that nobody waits for. @param {string} url @param {unknown} [body] @returns {boolean} */
+  sendBeacon(url, body = null) {
+    port().waitUntil(fetch(url, { method: "POST", body }));
+    return true;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "Navigator";
+  }
+}
+
+/** `Cloudflare`. */
+export const Cloudflare = Object.freeze({
+  /** The flags of the project, frozen when they are first looked at. */
+  get compatibilityFlags() {
+    return flagsOf(port());
+  },
+});
+
+/** @type {WeakMap<object, Readonly<Record<string, boolean>>>} */
+const frozen = new WeakMap();
+
+function flagsOf(runtime) {
+  if (!frozen.has(runtime)) frozen.set(runtime, Object.freeze({ ...runtime.flags }));
+  return frozen.get(runtime);
+}

@@ -11,7 +11,7 @@ import { EmuError, UserCodeError } from "./errors.mjs";
 import { loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
-import { process, writeJson } from "./originals.mjs";
+import { environment, process, writeJson } from "./originals.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { nearest } from "./nearest.mjs";
@@ -85,7 +85,7 @@ export class Loader {
    */
   async load(project) {
     await this.#preloading;
-    const plan = planOf(project, process.env);
+    const plan = planOf(project, environment);
     if (!existsSync(plan.main)) throw noMain(project, plan);
     const warm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
     if (!warm) this.#readyFor(plan, this.#ready?.esbuild ?? loadEsbuild(plan.root));

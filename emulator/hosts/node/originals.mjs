@@ -20,6 +20,8 @@ export const random = Math.random.bind(Math);
 /** The process's own console, by method. */
 export const console = { ...globalThis.console };
 export const process = nodeProcess;
+/** The variables this process was started with; user code's `process.env` has the project's. */
+export const environment = { ...nodeProcess.env };
 // `process.exit` itself asks for this one at the moment it is called, when user code may have got something else in its place.
 const { reallyExit } = nodeProcess;
 /** End the process now. @param {number} code */

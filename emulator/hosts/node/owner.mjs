@@ -166,9 +166,11 @@ export class Owner {
 
   /** Nothing of it is resumed, emitted or delivered from now on. */
   kill() {
+    if (this.dead) return;
     this.dead = true;
-    for (const mourner of this.#mourners ?? []) mourner();
+    const mourners = this.#mourners;
     this.#mourners = null;
+    for (const mourner of mourners ?? []) mourner();
   }
 }
 

@@ -3,7 +3,7 @@
 import { ExecutionContext } from "./context.mjs";
 import { callFetch } from "./dispatch.mjs";
 import { errorObject } from "./faults.mjs";
-import { clearTimeout, DOMException, setTimeout } from "./originals.mjs";
+import { clearTimeout, DOMException, setImmediate, setTimeout } from "./originals.mjs";
 import { Owner, rootContext } from "./owner.mjs";
 import { ClientSignal } from "./surface/client_signal.mjs";
 import { pairsOf } from "./surface/headers.mjs";
@@ -32,6 +32,7 @@ const NOT_ASKED_FOR = 'Worker tried to return WebSocket in a response to a reque
 export class Invocation extends Owner {
   #world;
   #entrypoint;
+  #answered = false;
   #left = false;
   #cutOff = null;
   #receiver = null;
@@ -98,37 +99,45 @@ export class Invocation extends Owner {
     }, name);
   }
 
-  /** The response is out: what still runs has half a minute. */
+  /** Its event is over. What it still sends is sent, `waitUntil`s get half a minute; everything else ends now, as on the platform. */
   answered() {
-    if (this.held === 0) return;
-    this.#cutOff = rootContext(() => setTimeout(() => this.#stopLateWork(), AFTER_RESPONSE_MS));
-  }
-
-  onQuiet() {
-    if (this.#cutOff === null) return;
-    // Else the timer would keep every invocation in memory for half a minute.
-    clearTimeout(this.#cutOff);
-    this.#cutOff = null;
+    this.#answered = true;
+    this.#endUnlessNeeded();
+    if (!this.dead && this.holds.has("waitUntil")) {
+      this.#cutOff = rootContext(() => setTimeout(() => this.#stopLateWork(), AFTER_RESPONSE_MS));
+    }
   }
 
   /** Nobody waits for the response any more: this code stops as soon as no `waitUntil` is pending (durable-objects.md 7). */
   clientLeft() {
     this.#left = true;
-    this.#stopUnlessHeld();
+    // Code that reacts to the abort of its signal comes first.
+    rootContext(() => setTimeout(this.#ends, AFTER_LEAVING_MS));
   }
 
   release(what) {
     super.release(what);
-    if (this.#left && what === "waitUntil") this.#stopUnlessHeld();
+    // What the end of a body or of a `waitUntil` makes runnable comes first.
+    if (this.#answered || this.#left) setImmediate(this.#ends);
   }
 
-  #stopUnlessHeld() {
-    if (!this.holds.has("waitUntil")) rootContext(() => setTimeout(() => this.kill(), AFTER_LEAVING_MS));
+  #ends = () => this.#endUnlessNeeded();
+
+  #endUnlessNeeded() {
+    if (this.holds.has("waitUntil")) return;
+    // A body on its way, a socket, a function somebody else may call.
+    if (!this.#left && (this.holds.has("body") || this.holds.has("socket") || this.holds.has("stub"))) return;
+    this.kill();
+  }
+
+  kill() {
+    // Else the timer would keep every invocation in memory for half a minute.
+    clearTimeout(this.#cutOff);
+    super.kill();
   }
 
   #stopLateWork() {
-    this.#cutOff = null;
-    if (this.dead || this.quiet || this.holds.has("body") || this.holds.has("socket")) return;
+    if (!this.holds.has("waitUntil")) return;
     this.#world.writeLog("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.");
     this.kill();
   }

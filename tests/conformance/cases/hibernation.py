@@ -2,7 +2,7 @@
 
 from playbook.matching import Like
 from playbook.programs import LIFE, call, do, fn, fn_now, get, lives, note, notes, on, put, sleep
-from playbook.steps import Case, Close, Drop, Ended, Frame, Noted, Open, Run, Send, Slept, StayedAwake, Together, Until, Verb, Wait
+from playbook.steps import Case, Close, Drop, Ended, Frame, InOrder, Noted, Open, Run, Send, Slept, StayedAwake, Together, Until, Verb, Wait
 
 from cases.sockets import accept, listed
 
@@ -162,8 +162,11 @@ CASES = (
         "S-103b",
         "an evict waits for what is in flight",
         (
-            Together((Run(call(sleep(200), note("ended"))), Verb("objects/Probe/{me}/evict")), emulator_only=True),
-            Run(do(notes(), ["list", call(LIFE)]), [2]),
+            Together(
+                (Run(call(note("begun"), sleep(300), note("ended"))), InOrder((Noted(["begun"]), Verb("objects/Probe/{me}/evict")))),
+                emulator_only=True,
+            ),
+            Run(["list", notes(), call(LIFE)], [["begun", "ended"], 2]),
         ),
     ),
 )

@@ -338,6 +338,17 @@ class Together:
 
 
 @dataclass(frozen=True)
+class InOrder:
+    """Play steps one after the other; for `Together`."""
+
+    steps: tuple[Step, ...]
+
+    async def play(self, stage: Stage) -> None:
+        for step in self.steps:
+            await step.play(stage)
+
+
+@dataclass(frozen=True)
 class Restart:
     """Stop the whole server and start it again; with `down_ms` it stays away for that long. `kill` = as by `kill -9`."""
 

@@ -6,7 +6,8 @@ models itself (ai/providers.py) and lets the rest out. What is denied is answere
 and a body that names the request and the next step; `x-should-retry: false` keeps SDKs from asking again.
 
 Bodies stream both ways. As in workerd, user code gets decoded bytes: gzip and deflate are decoded on the way and their header is
-dropped; another encoding passes untouched, header kept. Up to 20 redirects are followed unless `x-emu-redirect: manual` is there.
+dropped; another encoding passes untouched, header kept. Up to 20 redirects are followed unless `x-emu-redirect: manual` is there; an
+answer that came by one has the address it came from in `x-emu-url`.
 
 A request ends with one `report`: `{type: "egress", method, url, source, recording, status, ms, chunks, bytes, problem}`; `source` is
 `recording`, `stub`, `live` or `none`; secrets in a URL are masked.
@@ -43,8 +44,9 @@ from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
 _CONTROL_HEADER = "x-emu-redirect"
+_URL_HEADER = "x-emu-url"
 _HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
-_OURS = frozenset({_CONTROL_HEADER, "x-emulator-scope"})
+_OURS = frozenset({_CONTROL_HEADER, _URL_HEADER, "x-emulator-scope"})
 _MOST_REDIRECTS = 20
 _CONNECT_TIMEOUT_S = 30
 
@@ -132,11 +134,11 @@ class EgressService:
         kept = KeptBody(hop.body) if follow and hop.body is not None else None
         if kept is not None:
             hop = hop.with_body(aiter(kept))
-        for _ in range(_MOST_REDIRECTS + 1):
+        for redirects in range(_MOST_REDIRECTS + 1):
             answer = await self._send(hop)
             following = next_hop(hop, answer.status, answer.headers.get("location"), kept) if follow else None
             if following is None:
-                return _response(answer)
+                return _response(answer, arrived=hop.url if redirects else None)
             answer.close()
             hop = following
         raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
@@ -215,9 +217,11 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def _response(answer: aiohttp.ClientResponse) -> Response:
+def _response(answer: aiohttp.ClientResponse, *, arrived: str | None) -> Response:
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers]
-    headers = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+    headers = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP and name.lower() != _URL_HEADER]
+    if arrived is not None:
+        headers.append((_URL_HEADER, arrived))
     encoding = (header(headers, "content-encoding") or "").strip().lower()
     decoder = None if answer.method == "HEAD" else content_coding.decoder(encoding)
     if decoder is not None:

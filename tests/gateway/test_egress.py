@@ -313,13 +313,14 @@ async def test_redirects_are_followed_as_fetch_does(egress, remote, status, meth
     body = pieces(b"da", b"ta") if method != "GET" else None
     response = await egress().serve(Request(method, url(remote, f"/go/{status}"), [("content-type", "text/plain")], body))
     assert (response.status, response.header("x-method")) == (200, arrives[0])
+    assert response.header("x-emu-url") == url(remote, "/echo")
     assert await read(response) == arrives[1]
     assert ("content-type" in remote.seen[0].headers) is (arrives[1] == b"data" or method == "GET")
 
 
 async def test_a_redirect_is_handed_out_when_asked_for(egress, remote):
     response = await egress().serve(Request("GET", url(remote, "/go/302"), [("x-emu-redirect", "manual")]))
-    assert (response.status, response.header("location")) == (302, "/echo")
+    assert (response.status, response.header("location"), response.header("x-emu-url")) == (302, "/echo", None)
     assert remote.seen == []
     await read(response)
 

@@ -15,6 +15,8 @@ from emulator.wire.exchange import Answer, BodyReader, LinkLost, Outgoing, Remot
 from emulator.wire.link import Link
 
 NETWORK_LOST = "Network connection lost."
+URL_HEADER = "x-emu-url"
+"""Where a response came from that took a redirect (gateway/egress.py)."""
 
 
 def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
@@ -63,8 +65,14 @@ def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Ow
         return
     got: Answer = future.result()
     body = NetworkBody(got.body, owner) if isinstance(got.body, BodyReader) else got.body
+    headers = pairs_of(got.headers)
+    arrived = next((value for name, value in headers if name == URL_HEADER), None)
+    if arrived is not None:
+        headers = [pair for pair in headers if pair[0] != URL_HEADER]
     # An empty body of a status that may have one is still a body.
-    answer.settle(JsResponse.received(got.status, pairs_of(got.headers), body, url=request.url, status_text=got.reason))
+    answer.settle(
+        JsResponse.received(got.status, headers, body, url=arrived or request.url, status_text=got.reason, redirected=arrived is not None)
+    )
 
 
 def _failure(error: BaseException) -> JsException:

@@ -11,7 +11,7 @@ import { EmuError, UserCodeError } from "./errors.mjs";
 import { loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
-import { environment, process, writeJson } from "./originals.mjs";
+import { environment, writeJson } from "./originals.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { nearest } from "./nearest.mjs";

@@ -164,7 +164,11 @@ export class Link {
       return;
     }
     this.#queuedMs = monotonicMs();
-    if (this.#scheduled || this.#reading) return;
+    if (!this.#reading) this.#flushSoon();
+  }
+
+  #flushSoon() {
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flush);
   }
@@ -205,8 +209,9 @@ export class Link {
       this.#end(error);
     } finally {
       this.#reading = false;
-      // What these frames were answered with at once leaves at once.
+      // What these frames were answered with at once leaves at once, and what the turns they have begun say leaves right behind them.
       this.flush();
+      this.#flushSoon();
     }
     return true;
   }

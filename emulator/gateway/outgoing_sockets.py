@@ -6,6 +6,7 @@ The roles are turned: what the far server sends goes to the host, what the host 
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +77,7 @@ class _Outgoing:
         self._credit = frames.SOCKET_WINDOW
         self._may_read = asyncio.Event()
         self._may_read.set()
+        self._overdue: asyncio.TimerHandle | None = None  # runs once we have said Close and the far side has not
 
     async def run(self, session: aiohttp.ClientSession, journal: Journal) -> None:
         head = self._incoming.head
@@ -113,6 +115,8 @@ class _Outgoing:
             pass  # the host never answered the far side's Close; the connection ends anyway
         finally:
             sender.cancel()
+            if self._overdue is not None:
+                self._overdue.cancel()
             self._book.outgoing.pop(self.id, None)
             await far.close()
             self._link.send(_GONE, self.id)
@@ -141,8 +145,10 @@ class _Outgoing:
             elif frame.kind == _BINARY:
                 await far.send_frame(frame.payload, WSMsgType.BINARY)
             elif frame.kind == _CLOSE and not frame.flags & frames.CUT:
+                # Not by aiohttp's `close`: it would swallow the far side's own Close, which user code is to hear.
                 code, reason = frames.read_close(frame.payload)
-                await far.close(code=code or 1000, message=reason.encode())
+                await far.send_frame(b"" if code is None else struct.pack("!H", code) + reason.encode(), WSMsgType.CLOSE)
+                self._overdue = asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, lambda: self._link.spawn(far.close()))
                 return
             else:
                 await far.close()

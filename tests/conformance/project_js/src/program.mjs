@@ -75,7 +75,7 @@ function* member(scope, name, values) {
 
 const child = (scope, parameters, args) => {
   const inner = Object.create(scope);
-  parameters.forEach((parameter, index) => (inner[parameter] = args[index]));
+  for (const [index, parameter] of parameters.entries()) inner[parameter] = args[index];
   return inner;
 };
 
@@ -86,9 +86,11 @@ const special = {
     return value;
   },
   *let(scope, name, program) {
-    return (scope[name] = yield* evaluate(program, scope));
+    scope[name] = yield* evaluate(program, scope);
+    return scope[name];
   },
-  *code(scope, ...programs) {
+  // biome-ignore lint/correctness/useYield: every form is a generator
+  *code(_scope, ...programs) {
     return JSON.stringify(["do", ...programs]);
   },
   *call(scope, target, ...programs) {
@@ -130,6 +132,7 @@ const special = {
   *"fn!"(scope, parameters, ...programs) {
     return (...args) => runNow(["do", ...programs], child(scope, parameters, args));
   },
+  // biome-ignore lint/correctness/useYield: every form is a generator
   *spawn(scope, ...programs) {
     return new Begun(run(["do", ...programs], scope));
   },
@@ -143,7 +146,7 @@ const special = {
     const outcomes = yield Promise.allSettled(promises.map((promised) => (promised instanceof Begun ? promised.promise : promised)));
     return sent(outcomes.map((o) => (o.status === "fulfilled" ? { value: data(parsed(o.value)) } : { error: errorData(o.reason) })));
   },
-  *sleep(scope, ms) {
+  *sleep(_scope, ms) {
     yield new Promise((resolve) => setTimeout(resolve, ms));
   },
 };
@@ -159,38 +162,42 @@ const placeOf = (scope, className, name) => `${className}:${scope.env[className]
 const unsent = (value) => (value instanceof Sent ? value.value : value);
 
 const plain = {
-  list: (scope, ...items) => items,
-  "=": (scope, left, right) => JSON.stringify(data(left)) === JSON.stringify(data(right)),
-  "+": (scope, left, right) => (left ?? 0) + right,
-  "-": (scope, left, right) => left - right,
-  "<": (scope, left, right) => left < right,
-  str: (scope, value) => String(value),
-  sorted: (scope, items) => [...items].sort(),
-  upper: (scope, text) => text.toUpperCase(),
-  len: (scope, value) => unsent(value).length ?? value.byteLength,
-  index: (scope, value, index) => unsent(value).at(index),
-  text: (scope, size) => "x".repeat(size),
-  bytes: (scope, size) => new Uint8Array(size),
+  list: (_scope, ...items) => items,
+  "=": (_scope, left, right) => JSON.stringify(data(left)) === JSON.stringify(data(right)),
+  "+": (_scope, left, right) => (left ?? 0) + right,
+  "-": (_scope, left, right) => left - right,
+  "<": (_scope, left, right) => left < right,
+  str: (_scope, value) => String(value),
+  sorted: (_scope, items) => [...items].sort(),
+  upper: (_scope, text) => text.toUpperCase(),
+  len: (_scope, value) => unsent(value).length ?? value.byteLength,
+  index: (_scope, value, index) => unsent(value).at(index),
+  text: (_scope, size) => "x".repeat(size),
+  bytes: (_scope, size) => new Uint8Array(size),
   now: () => Date.now(),
-  dispose: (scope, stub) => stub[Symbol.dispose](),
-  each: (scope, items, method) => items.map((item) => item[method]()),
-  alternate: (scope, items, first, second) =>
+  dispose: (_scope, stub) => stub[Symbol.dispose](),
+  each: (_scope, items, method) => items.map((item) => item[method]()),
+  alternate: (_scope, items, first, second) =>
     unsent(items)
       .filter((item) => item === first || item === second)
       .every((item, index) => item === [first, second][index % 2]),
-  throw(scope, message, name = "Error", props = {}) {
+  throw(_scope, message, name = "Error", props = {}) {
     throw Object.assign(new (globalThis[name] ?? Error)(message), name in globalThis ? {} : { name }, props);
   },
   note: (scope, value) => note(scope.place, data(value)),
   notes: (scope, className, name) => sent(notes.get(placeOf(scope, className, name)) ?? []),
-  noted: (scope, place) => sent(notes.get(place) ?? []),
+  noted: (_scope, place) => sent(notes.get(place) ?? []),
   lives: (scope, className, name) => lives.get(placeOf(scope, className, name)) ?? 0,
   on: (scope, className, name, event, text) => void handlers.set(`${placeOf(scope, className, name)} ${event}`, JSON.parse(text)),
-  memory: (scope, name, ...value) => (value.length ? (scope.memory[name] = value[0]) : (scope.memory[name] ?? 0)),
-  new: (scope, name, ...args) => new globalThis[name](...args),
-  type: (scope, value) => kind(value),
-  response: (scope, body, status = 200, headers = {}, webSocket = undefined) => new Response(body, { status, headers, webSocket }),
-  stream(scope, place, chunks, size, delayMs) {
+  memory: (scope, name, ...value) => {
+    if (value.length === 0) return scope.memory[name] ?? 0;
+    scope.memory[name] = value[0];
+    return value[0];
+  },
+  new: (_scope, name, ...args) => new globalThis[name](...args),
+  type: (_scope, value) => kind(value),
+  response: (_scope, body, status = 200, headers = {}, webSocket = undefined) => new Response(body, { status, headers, webSocket }),
+  stream(_scope, place, chunks, size, delayMs) {
     let made = 0;
     return new ReadableStream({
       async pull(controller) {

@@ -2,6 +2,7 @@
 
 import { DurableObjectNamespace, namespaceOf } from "./namespace.mjs";
 import { ownedResponse } from "./owned_body.mjs";
+import { copyProps } from "./rpc/copy.mjs";
 import { Fetcher, FetcherWildcard } from "./rpc/fetcher.mjs";
 import { sendTo } from "./rpc/fetching.mjs";
 import { enterInvocation } from "./rpc/reference.mjs";
@@ -40,7 +41,7 @@ export class LoopbackServiceStub extends Fetcher {
  * @returns {LoopbackServiceStub}
  */
 export function loopbackService(entrypoint, world) {
-  const withProps = (options) => serviceBinding(entrypoint, world, propsOf("LoopbackServiceStub", options) ?? {});
+  const withProps = (options) => serviceBinding(entrypoint, world, propsOf("LoopbackServiceStub", options));
   const wildcard = fetcherTo(entrypoint, world, {}, unserializable("LoopbackServiceStub"));
   return wildcardProxy(bareFunction(LoopbackServiceStub.prototype, withProps), wildcard);
 }
@@ -54,7 +55,7 @@ export function loopbackService(entrypoint, world) {
  * @returns {Fetcher}
  */
 export function serviceBinding(entrypoint, world, props = {}) {
-  return wildcardProxy(Object.create(Fetcher.prototype), fetcherTo(entrypoint, world, props, null));
+  return wildcardProxy(Object.create(Fetcher.prototype), fetcherTo(entrypoint, world, copyProps(props), null));
 }
 
 function fetcherTo(entrypoint, world, props, refusal) {
@@ -80,7 +81,7 @@ class EntrypointReach {
 
   /** @param {import("./rpc/visit.mjs").Visit} visit */
   take(visit) {
-    const entry = this.#world.begin(this.#entrypoint, this.#props);
+    const entry = this.#world.begin(this.#entrypoint, copyProps(this.#props));
     enterInvocation(visit, new Entrance(entry), { byReference: false });
   }
 }
@@ -141,7 +142,10 @@ const tokens = new WeakMap();
 export function loopbackClass(className, namespace) {
   const Kind = namespace === null ? LoopbackDurableObjectClass : LoopbackDurableObjectNamespace;
   const withProps = (options) =>
-    token(Object.create(DurableObjectClass.prototype), { className, props: propsOf(Kind.prototype[Symbol.toStringTag], options) });
+    token(Object.create(DurableObjectClass.prototype), {
+      className,
+      props: copyProps(propsOf(Kind.prototype[Symbol.toStringTag], options)),
+    });
   const exported = token(bareFunction(Kind.prototype, withProps), { className, props: undefined });
   return namespace === null ? exported : namespaceOf(namespace, exported);
 }
@@ -164,7 +168,8 @@ export function classToken(value) {
 function propsOf(owner, options) {
   if (typeof options !== "object" || options === null) throw wrongParameter("(called as function)", owner, 1, "Options");
   const { props } = options;
-  if (props !== undefined && (typeof props !== "object" || props === null)) throw wrongField("props", "Options", "Object");
+  if (props === undefined) return {};
+  if (typeof props !== "object" || props === null) throw wrongField("props", "Options", "Object");
   return props;
 }
 

@@ -3,7 +3,7 @@
 import { Ai } from "./ai.mjs";
 import { captureConsole, consoleText } from "./console.mjs";
 import { DurableObjectState, keepAlive } from "./context.mjs";
-import { loopbackClass, loopbackService } from "./exports.mjs";
+import { loopbackClass, loopbackService, serviceBinding } from "./exports.mjs";
 import { errorObject, originOf } from "./faults.mjs";
 import { currentInstance, Instance } from "./instance.mjs";
 import { State } from "./lifecycle.mjs";
@@ -11,7 +11,7 @@ import { describeExports, Loader } from "./loader.mjs";
 import { namespaceOf } from "./namespace.mjs";
 import { ObjectTable } from "./objects.mjs";
 import { Operations } from "./operations.mjs";
-import { monotonicMs, nowMs, process, setTimeout } from "./originals.mjs";
+import { exit, monotonicMs, nowMs, setTimeout } from "./originals.mjs";
 import { send } from "./outbound.mjs";
 import { currentOwner } from "./owner.mjs";
 import { requestBinding } from "./rpc/fetcher.mjs";
@@ -46,13 +46,18 @@ export class Host {
   requests = null;
   operations = new Operations(this);
   #vars = {};
-  #loader = new Loader();
+  #loader;
   #files = new OpenFiles(MAX_OPEN_FILES);
   #prepared = false;
 
-  /** Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`. @param {import("./wire/link.mjs").Link} link */
-  constructor(link) {
+  /**
+   * Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`.
+   * @param {import("./wire/link.mjs").Link} link
+   * @param {Pick<Loader, "prepare" | "preload" | "load">} [loader]
+   */
+  constructor(link, loader = new Loader()) {
     this.link = link;
+    this.#loader = loader;
     this.sockets = new SocketHub(this, link);
   }
 
@@ -80,7 +85,7 @@ export class Host {
       abortIsolate: (reason) => {
         this.writeLog("error", `abortIsolate: ${String(reason)}`);
         this.link.flush();
-        process.exit(1);
+        exit(1);
       },
     });
     captureConsole((level, text) => this.writeLog(level, text));
@@ -117,13 +122,16 @@ export class Host {
     this.requests = new RequestHandler(this, { abortSignal: this.flags.enable_request_signal === true });
   }
 
-  #bind({ kind, name, class: className }) {
+  #bind({ kind, name, class: className, entrypoint, props }) {
     switch (kind) {
       case "durable_object":
         this.env[name] = namespaceOf(this.#namespace(className));
         break;
       case "ai":
         this.env[name] = new Ai((request) => send(this, "ai", request));
+        break;
+      case "service":
+        this.env[name] = serviceBinding(entrypoint ?? "default", this, props);
         break;
       case "assets":
         this.env[name] = requestBinding((request) => send(this, "assets", request));

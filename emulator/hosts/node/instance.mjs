@@ -266,7 +266,7 @@ export class Instance extends Owner {
   }
 
   #commitFailed(failure) {
-    const error = new Error(failure.message, { cause: failure.cause });
+    const error = new Error(failure.message);
     this.handle.world.userError("commit", error, this.handle);
     this.reset(error);
   }

@@ -156,16 +156,12 @@ export function ownId(handle) {
   return new DurableObjectId(handle.id, handle.name, handle.className);
 }
 
-/** A way to one object: `fetch`, and its methods by name. The class is named as its instances show themselves. */
-export class DurableObjectStub extends Fetcher {
-  static {
-    Object.defineProperty(DurableObjectStub, "name", { value: "DurableObject" });
-  }
-
+/** A way to one object: `fetch`, and its methods by name. The platform calls the class as its base for user code. */
+export const DurableObjectStub = class DurableObject extends Fetcher {
   get [Symbol.toStringTag]() {
     return "DurableObject";
   }
-}
+};
 
 /** @typedef {import("./objects.mjs").ObjectHandle} ObjectHandle */
 

@@ -6,7 +6,7 @@ import { copyAcross, copyData } from "./copy.mjs";
 import { PROMISE_DISPOSED, thrownAcross } from "./errors.mjs";
 import { packArguments, packResult } from "./parcel.mjs";
 import { rpcPromise } from "./stub.mjs";
-import { checkCall, invoke, isPlain, locate } from "./targets.mjs";
+import { checkCall, invoke, isPlain, isReserved, locate } from "./targets.mjs";
 import { NO_OBJECT, REFUSED } from "./visit.mjs";
 import { wildcardOf } from "./wildcard.mjs";
 
@@ -119,7 +119,7 @@ class Call {
    */
   enterResult(result, source) {
     let value = result;
-    for (let depth = 0; depth <= this.#path.length; depth += 1) {
+    for (let depth = 0; depth <= this.#path.length && !isReserved(this.#path[depth]); depth += 1) {
       const wildcard = wildcardOf(value);
       if (wildcard !== undefined) {
         this.#path = this.#path.slice(depth);
@@ -154,7 +154,6 @@ export class Answer {
   #settled = Promise.withResolvers();
   /** @type {import("./parcel.mjs").Parcel | null} */
   #parcel = null;
-  #source = NO_OBJECT;
   #isLost = false;
   #error = null;
   #disposed = false;
@@ -169,7 +168,6 @@ export class Answer {
   /** The result is there; the caller hears of it by `settle`. */
   arrive(parcel, source) {
     this.#parcel = parcel;
-    this.#source = source;
     for (const call of this.#waiting.splice(0)) call.enterResult(parcel.value, source);
     if (this.#disposed) parcel.dispose();
   }
@@ -191,7 +189,7 @@ export class Answer {
     if (this.#disposed) call.failed(new Error(PROMISE_DISPOSED), REFUSED);
     else if (this.#isLost) call.lost(this.#error);
     else if (this.#parcel === null) this.#waiting.push(call);
-    else call.enterResult(this.#parcel.value, this.#source);
+    else call.enterResult(this.#parcel.value, NO_OBJECT);
   }
 
   /** Nobody asks anything of the result any more: every stub in it ends, at its coming at the latest. */

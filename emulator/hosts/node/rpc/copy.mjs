@@ -39,17 +39,20 @@ export class Copier {
   holdings = [];
   #home;
   #isResult;
+  #lends;
   #size = 2;
   /** @type {Map<object, unknown>} */
   #seen = new Map();
 
   /**
    * @param {import("../owner.mjs").Owner | null} home whose values they are
-   * @param {{isResult: boolean}} options a result gives its stubs away and keeps its home awake; parameters lend theirs
+   * @param {{isResult?: boolean, lends?: boolean}} options a result gives its stubs away and keeps its home awake, parameters lend theirs;
+   *   a message that does not lend takes no functions
    */
-  constructor(home, { isResult }) {
+  constructor(home, { isResult = false, lends = true }) {
     this.#home = home;
     this.#isResult = isResult;
+    this.#lends = lends;
   }
 
   /**
@@ -143,7 +146,7 @@ export class Copier {
   }
 
   #array(value) {
-    this.#size += 2 + 2 * varintSize(value.length);
+    this.#size += 3 + 2 * varintSize(value.length);
     const copy = this.#remember(value, []);
     const keys = Object.keys(value);
     if (keys.length === value.length) {
@@ -193,11 +196,11 @@ export class Copier {
   #bytes(value) {
     if (types.isSharedArrayBuffer(value)) throw cloneError("Unable to deserialize cloned data.");
     if (types.isArrayBuffer(value)) {
-      this.#size += 2 + varintSize(value.byteLength) + value.byteLength;
+      this.#size += 1 + varintSize(value.byteLength) + value.byteLength;
       return this.#remember(value, value.slice(0));
     }
     if (Buffer.isBuffer(value)) {
-      this.#size += 2 + varintSize(value.byteLength) + value.byteLength;
+      this.#size += 1 + varintSize(value.byteLength) + value.byteLength;
       return this.#remember(value, new Uint8Array(value));
     }
     this.#size += 8;
@@ -221,6 +224,7 @@ export class Copier {
 
   /** A stub of a value that stays here. */
   #lend(value, target) {
+    if (!this.#lends) throw typeof value === "function" ? cloneError(`${value} could not be cloned.`) : unsupported(value);
     this.#size += 8;
     const keepsAwake = this.#isResult || this.#home?.holdsForStubs === true;
     return this.#stub(value, new Reference(target, this.#home, { keepsAwake }).hold());
@@ -252,15 +256,29 @@ export class Copier {
  * @throws {DOMException} DataCloneError, with the platform's words
  */
 export function copyAcross(value, home) {
-  return new Copier(home, { isResult: false }).message(value);
+  return new Copier(home, {}).message(value);
 }
 
 /**
- * A copier of data alone, for what errors carry: references are refused, instances of classes lose their class.
+ * A copy of data alone, for what errors carry: references are refused, instances of classes lose their class.
  * @param {unknown} value
+ * @returns {unknown}
+ * @throws {DOMException} DataCloneError
  */
 export function copyData(value) {
+  if (Object(value) !== value && typeof value !== "symbol") return value;
+  if (value instanceof RpcTarget) throw unsupported(value);
   return structuredClone(value);
+}
+
+/**
+ * A copy of the props of an entrypoint or a class, which may have bindings in them but lend nothing.
+ * @param {object} props
+ * @returns {object}
+ * @throws {DOMException} DataCloneError
+ */
+export function copyProps(props) {
+  return new Copier(null, { lends: false }).message(props);
 }
 
 const VIEWS = {
@@ -285,7 +303,7 @@ function crossingOf(value) {
   if (value instanceof Headers) return (headers) => new Headers(headers);
   if (value instanceof ReadableStream) return readableAcross;
   if (value instanceof WritableStream) return writableAcross;
-  if (value instanceof Blob && !(value instanceof File)) return (blob) => blob.slice(0, blob.size, blob.type);
+  if (value instanceof Blob && !(value instanceof File)) return (blob) => new Blob([blob], { type: blob.type });
   if (value instanceof DOMException) return copyError;
   throw refusal(value);
 }

@@ -104,8 +104,8 @@ function errorAcross(error, copyValue, flags, whole) {
 
 function textOf(thrown) {
   if (typeof thrown !== "object" || thrown === null) return String(thrown);
-  const text = Object.prototype.toString.call(thrown);
-  return text === "[object Object]" ? `#<${thrown.constructor?.name ?? "Object"}>` : text;
+  const showsItself = thrown.toString !== Object.prototype.toString;
+  return showsItself ? Object.prototype.toString.call(thrown) : `#<${thrown.constructor?.name ?? "Object"}>`;
 }
 
 function put(target, key, value) {

@@ -5,7 +5,7 @@ import { receivedRequest } from "../surface/request.mjs";
 import { packResult } from "./parcel.mjs";
 import { cloneError, ILLEGAL_INVOCATION, notImplemented } from "./errors.mjs";
 import { fetchFrom } from "./fetching.mjs";
-import { rpcProperty } from "./stub.mjs";
+import { propertyOf } from "./stub.mjs";
 import { NO_OBJECT } from "./visit.mjs";
 import { Wildcard, wildcardOf, wildcardProxy } from "./wildcard.mjs";
 
@@ -54,8 +54,8 @@ export class FetcherWildcard extends Wildcard {
     this.#refusal = refusal;
   }
 
-  property(name) {
-    return rpcProperty(this.reach, [name]);
+  property(name, target) {
+    return propertyOf(target, this.reach, name);
   }
 
   /** The same binding for the other side of a call: it knows no name and no id. @throws {DOMException} DataCloneError */

@@ -1,5 +1,6 @@
 /** A request from one owner's code to another's `fetch` handler, without a network between. */
 
+import { STATUS_CODES } from "node:http";
 import { URL } from "../originals.mjs";
 import { currentOwner, emit, wayBack } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
@@ -17,6 +18,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const ONE_TIME_BODY =
   "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect requiring the body to be " +
   "retransmitted. To avoid this error in the future, construct this request from a buffer-like body initializer.";
+const USED_BODY = "Cannot reconstruct a Request with a used body.";
 const NO_UPGRADE = 'Worker tried to return a WebSocket in a response to a request which did not contain the header "Upgrade: websocket".';
 
 /**
@@ -24,7 +26,7 @@ const NO_UPGRADE = 'Worker tried to return a WebSocket in a response to a reques
  *
  * @typedef {object} Hop
  * @property {string} method
- * @property {string} url absolute, without fragment and credentials
+ * @property {string} url absolute
  * @property {[string, string][]} headers
  * @property {import("../surface/body.mjs").Content} content
  * @property {object | undefined} cf
@@ -46,8 +48,9 @@ export async function fetchFrom(send, resource, init) {
   if (init !== undefined && init !== null && typeof init !== "object") {
     throw wrongParameter("fetch", "Fetcher", 2, "RequestInitializerDict or Request");
   }
-  const request =
-    resource instanceof Request && (init === undefined || init === null) ? resource : new Request(resource, init ?? undefined);
+  const asItIs = resource instanceof Request && (init === undefined || init === null);
+  if (asItIs && resource.bodyUsed) throw new TypeError(USED_BODY);
+  const request = asItIs ? resource : new Request(resource, init ?? undefined);
   const follows = request.redirect === "follow";
   let hop = firstHop(request);
   const visited = [hop.url];
@@ -64,25 +67,30 @@ export async function fetchFrom(send, resource, init) {
 }
 
 function firstHop(request) {
-  const url = checkedUrl(request.url);
+  const url = withoutFragment(request.url);
   const headers = pairsOf(request.headers);
   const size = knownSize(request);
   const announced = size === null || request.headers.has("content-length") ? headers : [...headers, ["Content-Length", String(size)]];
   return { method: request.method, url, headers: announced, content: contentOf(request), cf: request.cf, signal: givenSignal(request) };
 }
 
-function checkedUrl(text) {
-  if (!text.startsWith("http:") && !text.startsWith("https:")) throw new TypeError(`Fetch API cannot load: ${text}`);
-  if (!text.includes("#") && !text.includes("@")) return text;
+function withoutFragment(url) {
+  if (!url.startsWith("http:") && !url.startsWith("https:")) throw new TypeError(`Fetch API cannot load: ${url}`);
+  return url.split("#", 1)[0];
+}
+
+/** What the receiver sees: its caller's credentials are none of its business. */
+function withoutCredentials(text) {
+  if (!text.includes("@")) return text;
   const url = new URL(text);
-  url.hash = url.username = url.password = "";
+  url.username = url.password = "";
   return url.href;
 }
 
 function nextHop(hop, location, status) {
   const url = URL.parse(location, hop.url);
   if (url === null) throw new TypeError("Invalid Location header; unable to follow redirect.");
-  const next = { ...hop, url: checkedUrl(url.href) };
+  const next = { ...hop, url: withoutFragment(url.href) };
   const { method, content } = hop;
   if ((status === 303 && method !== "HEAD") || ((status === 301 || status === 302) && method === "POST")) {
     return { ...next, method: "GET", content: null, headers: hop.headers.filter(([name]) => name.toLowerCase() !== "content-length") };
@@ -119,6 +127,7 @@ class Fetch {
   #caller = currentOwner();
   #back = wayBack("fetch");
   #settled = Promise.withResolvers();
+  #home = null;
   #over = false;
   #abort = () => this.#end(this.#settled.reject, this.#hop.signal.reason);
 
@@ -134,7 +143,9 @@ class Fetch {
 
   work(place) {
     const { method, url, headers, content, cf, signal } = this.#hop;
-    return this.#handle(place, receivedRequest(method, url, headers, contentAcross(content, this.#caller), { cf, signal }));
+    this.#home = place.home;
+    const body = contentAcross(content, this.#caller);
+    return this.#handle(place, receivedRequest(method, withoutCredentials(url), headers, body, { cf, signal }));
   }
 
   done(response) {
@@ -143,14 +154,21 @@ class Fetch {
       return;
     }
     const { status, statusText, headers, webSocket } = response;
-    const content = contentAcross(contentOf(response), null);
-    this.#end(this.#settled.resolve, receivedResponse(status, statusText, pairsOf(headers), content, { webSocket }));
+    const content = contentAcross(contentOf(response), null, (error) => this.#lost(error));
+    const text = statusText === "" ? (STATUS_CODES[status] ?? "") : statusText;
+    this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, { webSocket }));
   }
 
   failed(error, { stage, source }) {
     const copy = thrownAcross(error, copyData, stage === "refused" ? {} : { remote: true }, {});
     if (stage !== "refused") markOrigin(copy, error, source.whose, false);
     this.#end(this.#settled.reject, copy);
+  }
+
+  /** What a reader is told when the body's owner was reset, or the body failed. */
+  #lost(error) {
+    const reset = this.#home.dead ? (this.#home.broken ?? null) : null;
+    return reset === null ? error : thrownAcross(reset, copyData, { remote: true }, {});
   }
 
   #end(settle, value) {

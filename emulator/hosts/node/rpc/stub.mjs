@@ -113,8 +113,8 @@ function notAFunction(method, owner, position) {
 }
 
 class StubWildcard extends Wildcard {
-  property(name) {
-    return rpcProperty(this.reach, [name]);
+  property(name, target) {
+    return propertyOf(target, this.reach, name);
   }
 
   apply(_target, _this, args) {
@@ -133,7 +133,7 @@ class PropertyWildcard extends Wildcard {
   }
 
   property(name) {
-    return rpcProperty(this.reach, [...this.#path, name]);
+    return wildcardProxy(propertyTarget, new PropertyWildcard(this.reach, [...this.#path, name]));
   }
 
   apply(_target, _this, args) {
@@ -142,6 +142,22 @@ class PropertyWildcard extends Wildcard {
 
   read() {
     return begin(this.reach, this.#path, null).promise;
+  }
+}
+
+/** `JSON.stringify` calls the `toJSON` of every object, with a name: that must not become a call to the other side. */
+class JsonWildcard extends PropertyWildcard {
+  #asked;
+
+  constructor(reach, asked) {
+    super(reach, ["toJSON"]);
+    this.#asked = asked;
+  }
+
+  apply(target, receiver, args) {
+    const isOfJson = args.length === 1 && typeof args[0] === "string";
+    if (!isOfJson) return super.apply(target, receiver, args);
+    return typeof this.#asked === "function" ? undefined : { ...this.#asked };
   }
 }
 
@@ -167,7 +183,13 @@ export function rpcPromise(answer) {
   return wildcardProxy(promiseTarget, new PromiseWildcard(answer));
 }
 
-/** @param {import("./visit.mjs").Reach} reach @param {string[]} path @returns {RpcProperty} */
-export function rpcProperty(reach, path) {
-  return wildcardProxy(propertyTarget, new PropertyWildcard(reach, path));
+/**
+ * A name that an object does not have itself.
+ * @param {object} object
+ * @param {import("./visit.mjs").Reach} reach
+ * @param {string} name
+ * @returns {RpcProperty}
+ */
+export function propertyOf(object, reach, name) {
+  return wildcardProxy(propertyTarget, name === "toJSON" ? new JsonWildcard(reach, object) : new PropertyWildcard(reach, [name]));
 }

@@ -64,7 +64,7 @@ export function invoke({ value, holder }, { kind, context }, path, args) {
  * @throws {TypeError} it cannot be called, or not with so many arguments
  */
 export function checkCall({ value }, { kind }, path, args) {
-  const name = path.at(-1) ?? "(this)";
+  const name = path.length === 0 ? "(this)" : path.join(".");
   if (typeof value !== "function") throw new TypeError(`"${name}" is not a function.`);
   if (kind === "handlers" && path.length === 1 && args.length !== 1) {
     throw new TypeError(
@@ -75,8 +75,13 @@ export function checkCall({ value }, { kind }, path, args) {
   }
 }
 
+/** @param {string} name @returns {boolean} whether it can never be called */
+export function isReserved(name) {
+  return RESERVED.has(name);
+}
+
 function checkReserved(name, isEntrypoint) {
-  if (RESERVED.has(name) || (isEntrypoint && RESERVED_HANDLERS.has(name))) {
+  if (isReserved(name) || (isEntrypoint && RESERVED_HANDLERS.has(name))) {
     throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
   }
 }

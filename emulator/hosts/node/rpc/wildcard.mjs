@@ -21,9 +21,10 @@ export class Wildcard {
   /**
    * What a property is that the object itself does not have.
    * @param {string} _name
+   * @param {object} _target the object
    * @returns {unknown}
    */
-  property(_name) {
+  property(_name, _target) {
     return undefined;
   }
 
@@ -34,7 +35,7 @@ export class Wildcard {
 
   get(target, key, receiver) {
     if (typeof key === "symbol" || key in target) return Reflect.get(target, key, receiver);
-    return key === "then" || INDEX.test(key) ? undefined : this.property(key);
+    return key === "then" || INDEX.test(key) ? undefined : this.property(key, target);
   }
 
   has(target, key) {
@@ -66,7 +67,10 @@ export function wildcardOf(value) {
  * @returns {Function}
  */
 export function bareFunction(prototype, body = () => undefined) {
-  const target = ((...args) => body(...args)).bind(undefined);
+  // biome-ignore lint/complexity/useArrowFunction: it may be called with `new`
+  const target = function (...args) {
+    return body(...args);
+  }.bind(undefined);
   delete target.name;
   delete target.length;
   return Object.setPrototypeOf(target, prototype);

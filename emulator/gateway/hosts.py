@@ -61,10 +61,12 @@ class Hosts:
         clock: Clock,
         on_host_ended: Callable[[], None],
         on_warning: Callable[[str], None],
+        on_loaded: Callable[[list[str] | None, str | None], None],
         first: HostProcess | None = None,
     ) -> None:
         """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left.
-        `on_warning`: a host has loaded the code and has something to say about its environment; each says it again."""
+        `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
+        that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -75,6 +77,7 @@ class Hosts:
         self._clock = clock
         self._on_host_ended = on_host_ended
         self._on_warning = on_warning
+        self._on_loaded = on_loaded
         self._first = first
         self.active: HostProcess | None = None
         self._spare: HostProcess | None = None
@@ -108,10 +111,14 @@ class Hosts:
 
     def crash(self) -> int | None:
         """Kill the serving host as a crash would; gives its pid."""
-        if self.active is None:
+        host = self.active
+        if host is None:
             return None
-        self.active.kill()
-        return self.active.pid
+        host.kill()
+        if host.link is not None:
+            # A process takes its time to end: what clients send from now on must not go to it.
+            host.link.cut()
+        return host.pid
 
     async def stop(self, message: str, grace_s: float) -> None:
         """End all hosts: the serving one may finish its turns within the grace."""
@@ -210,10 +217,12 @@ class Hosts:
             self._watchdog = self._spawn(self._watch())
         for warning in ready.warnings:
             self._on_warning(warning)
+        self._on_loaded(ready.inputs, None)
         self._want_spare()
 
     def _load_failed(self, began: int, error: dict[str, Any]) -> Reloaded:
         kept = self.active is not None
+        self._on_loaded(None, error.get("where"))
         if not kept:
             self._dispatcher.fail(error)
         self._want_spare()

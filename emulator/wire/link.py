@@ -254,6 +254,10 @@ class Link(asyncio.Protocol):
         else:
             self._receiver.on_session(frame)
 
+    def cut(self) -> None:
+        """The other process is as good as gone: nothing more is sent to it, nor heard of it."""
+        self._end(None)
+
     def _end(self, error: Exception | None) -> None:
         if self.lost:
             return

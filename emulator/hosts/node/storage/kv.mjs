@@ -15,6 +15,8 @@ import { Buffer } from "node:buffer";
 import { decode, encode } from "./stored_value.mjs";
 
 const BAD_LIMIT = "List limit must be positive.";
+const SCAN_ENDED =
+  "kv.list() iterator was invalidated because a new call to kv.list() was started. Only one kv.list() iterator can exist at a time.";
 const START_TWICE = "list() cannot be called with both start and startAfter values.";
 
 const TABLE = "_cf_KV";
@@ -28,6 +30,8 @@ const LAST_CODE_POINT = 0x10ffff;
 export class KeyValue {
   /** Counts writes: what was read before is old when it has moved on. */
   writes = 0;
+  /** Counts lists: a scan ends with the next one. */
+  lists = 0;
   #database;
   #flags;
 
@@ -103,9 +107,9 @@ export class KeyValue {
    * @returns {Map<string, any>}
    */
   list(options) {
-    const found = new Map();
-    for (const [key, data] of this.rows(options)) found.set(key, decode(data));
-    return found;
+    const rows = this.rows(options);
+    this.lists += 1;
+    return new Map(rows.map(([key, data]) => [key, decode(data)]));
   }
 
   /**
@@ -145,6 +149,8 @@ export class Scan {
   #rows;
   #position = 0;
   #writes;
+  #list;
+  #over = false;
 
   /**
    * @param {KeyValue} kv
@@ -155,27 +161,32 @@ export class Scan {
     this.#options = options;
     this.#rows = kv.rows(options);
     this.#writes = kv.writes;
+    this.#list = ++kv.lists;
   }
 
-  /** @returns {[string, any] | undefined} undefined after the last */
+  /** @returns {[string, any] | undefined} undefined after the last; Error when another list has begun before the end */
   next() {
-    if (this.#writes !== this.#kv.writes) this.#lookAgain();
-    if (this.#position === this.#rows.length) return undefined;
+    if (this.#over) return undefined;
+    if (this.#list !== this.#kv.lists) throw new Error(SCAN_ENDED);
+    if (this.#writes !== this.#kv.writes && this.#position > 0) this.#lookAgain();
+    if (this.#position === this.#rows.length) {
+      this.#over = true;
+      return undefined;
+    }
     const [key, data] = this.#rows[this.#position++];
     return [key, decode(data)];
   }
 
-  /** Read what is left once more. A scan that has come to its end stays there. */
+  /** Read what is left once more. */
   #lookAgain() {
-    this.#writes = this.#kv.writes;
-    if (this.#position === 0 || this.#position === this.#rows.length) return;
-    const { limit, reverse } = this.#options;
-    const { start: _start, ...options } = this.#options;
+    const { start: _start, limit, ...options } = this.#options;
     const [last] = this.#rows[this.#position - 1];
-    if (limit !== undefined) options.limit = limit - this.#position;
-    this.#options = reverse ? { ...this.#options, ...options, end: last } : { ...options, startAfter: last };
-    this.#rows = this.#kv.rows(this.#options);
+    const left = limit === undefined ? {} : { limit: limit - this.#position };
+    const from = options.reverse ? { start: this.#options.start, end: last } : { startAfter: last };
+    this.#options = { ...options, ...left, ...from };
+    this.#rows = left.limit === 0 ? [] : this.#kv.rows(this.#options);
     this.#position = 0;
+    this.#writes = this.#kv.writes;
   }
 }
 

@@ -142,13 +142,22 @@ export class Sql {
     try {
       return connection.prepare(statement.text);
     } catch (error) {
-      connection.authorizer.end();
-      const replacement = statement.changesRows && isLimitRefused(error) ? withoutLimit(statement, this.#keyOf(statement.table)) : null;
-      if (replacement === null) throw this.#failure(error, statement);
-      connection.authorizer.begin();
-      return connection.prepare(statement.text, replacement);
+      if (statement.changesRows && isLimitRefused(error)) return this.#prepareWithoutLimit(connection, statement, error);
+      throw this.#failure(error, statement);
     } finally {
       connection.authorizer.end();
+    }
+  }
+
+  #prepareWithoutLimit(connection, statement, refusal) {
+    connection.authorizer.end();
+    try {
+      const replacement = withoutLimit(statement, this.#keyOf(statement.table));
+      if (replacement === null) throw refusal;
+      connection.authorizer.begin();
+      return connection.prepare(statement.text, replacement);
+    } catch (error) {
+      throw this.#failure(error, statement);
     }
   }
 

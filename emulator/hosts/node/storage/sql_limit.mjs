@@ -5,7 +5,7 @@
 import { tokenize } from "./sql_text.mjs";
 
 const REFUSED = /^near "(?:order|limit)": syntax error$/i;
-const CLAUSES = ["where", "returning", "order", "limit"];
+const SQLITE_ERROR = 1;
 
 /** SQLite does not know the clause. @param {Error} error */
 export function isLimitRefused(error) {
@@ -13,7 +13,7 @@ export function isLimitRefused(error) {
 }
 
 /**
- * The statement without its LIMIT, null when it is none of those.
+ * The statement without its LIMIT, null when it is none of those. Throws SQLite's error for an ORDER BY alone.
  * @param {import("./sql_text.mjs").Statement} statement
  * @param {string[]} key the columns that tell rows apart
  * @returns {string | null}
@@ -21,23 +21,25 @@ export function isLimitRefused(error) {
 export function withoutLimit(statement, key) {
   const { text, verb } = statement;
   const tokens = outermost(tokenize(text).filter((token) => token.text !== ";"));
-  const at = (name) => tokens.findIndex((token, i) => token.name === name && token.kind === "word" && i > start);
-  const start = tokens.findIndex((token) => token.name === verb && token.kind === "word");
-  const ends = Object.fromEntries(CLAUSES.map((name) => [name, tokens[at(name)]?.start]));
+  const start = tokens.findIndex(isWord(verb));
+  const clause = (name) => tokens.find((token, i) => i > start && isWord(name)(token));
+  const [where, returning, order, limit] = ["where", "returning", "order", "limit"].map((name) => clause(name)?.start);
+  if (order !== undefined && limit === undefined) {
+    throw Object.assign(new Error(`ORDER BY without LIMIT on ${verb.toUpperCase()}`), { errcode: SQLITE_ERROR });
+  }
   // UPDATE ... FROM joins: there is no one table to choose rows from. Parameters of both kinds would change places.
-  if (ends.limit === undefined || (verb === "update" && at("from") > 0) || (statement.named && ends.returning !== undefined)) return null;
-  const numbered = numberParameters(text);
-  const piece = (from, to) => numbered(from, to).trim();
-  const tail = ends.order ?? ends.limit;
-  const rowsEnd = ends.returning ?? tail;
-  const head = piece(0, ends.where ?? rowsEnd);
-  const [from, to] =
-    verb === "delete" ? [tokens[at("from")].end, ends.where ?? rowsEnd] : [targetStart(tokens, start), tokens[at("set")].start];
-  const where = ends.where === undefined ? "" : piece(ends.where, rowsEnd);
-  const returning = ends.returning === undefined ? "" : piece(ends.returning, tail);
+  const joins = verb === "update" && clause("from") !== undefined;
+  if (limit === undefined || joins || (statement.named && returning !== undefined)) return null;
+  const chosenEnd = order ?? limit;
+  const conditionEnd = returning ?? chosenEnd;
+  const headEnd = where ?? conditionEnd;
+  // Between these stands the table, with its alias.
+  const [before, after] = verb === "delete" ? [clause("from")?.end, headEnd] : [behindUpdate(tokens, start), clause("set")?.start];
+  if (before === undefined || after === undefined) return null;
+  const piece = numbered(text);
   const columns = key.map((name) => `"${name.replaceAll('"', '""')}"`).join(", ");
-  const chosen = `SELECT ${columns} FROM ${piece(from, to)} ${where} ${piece(tail, text.length).replace(/;$/, "")}`;
-  return `${head} WHERE (${columns}) IN (${chosen}) ${returning}`;
+  const chosen = [piece(before, after), piece(headEnd, conditionEnd), piece(chosenEnd, text.length).replace(/;$/, "")].join(" ");
+  return `${piece(0, headEnd)} WHERE (${columns}) IN (SELECT ${columns} FROM ${chosen}) ${piece(conditionEnd, chosenEnd)}`;
 }
 
 /** The tokens outside of parentheses. */
@@ -50,18 +52,22 @@ function outermost(tokens) {
   });
 }
 
-/** Behind UPDATE [OR x]. */
-function targetStart(tokens, start) {
-  return tokens[tokens[start + 1]?.name === "or" ? start + 2 : start].end;
+function isWord(name) {
+  return (token) => token.kind === "word" && token.name === name;
 }
 
-/** Pieces of `text` in which each `?` has its number: the pieces change places. */
-function numberParameters(text) {
-  const marks = tokenize(text).filter((token) => token.kind === "variable");
+/** Behind UPDATE [OR x]. */
+function behindUpdate(tokens, start) {
+  return tokens[tokens[start + 1]?.name === "or" ? start + 2 : start]?.end;
+}
+
+/** Gives out pieces of `text` in which each `?` has its number: the pieces change places. */
+function numbered(text) {
   const numbers = new Map();
-  let count = 0;
   const names = new Set();
-  for (const { text: mark, start } of marks) {
+  let count = 0;
+  for (const { kind, text: mark, start } of tokenize(text)) {
+    if (kind !== "variable") continue;
     if (mark === "?") numbers.set(start, ++count);
     else if (mark[0] === "?") count = Math.max(count, Number(mark.slice(1)));
     else if (!names.has(mark)) {
@@ -77,6 +83,6 @@ function numberParameters(text) {
       piece += `${text.slice(position, start)}?${number}`;
       position = start + 1;
     }
-    return piece + text.slice(position, to);
+    return (piece + text.slice(position, to)).trim();
   };
 }

@@ -32,7 +32,7 @@
 const TOKEN = new RegExp(
   [
     String.raw`(?<space>[ \t\n\f\r]+|--[^\n]*|/\*(?:[\s\S]*?\*/|[\s\S]*$))`,
-    String.raw`(?<string>'(?:[^']|'')*'|[xX]'[0-9a-fA-F]*')`,
+    "(?<string>'(?:[^']|'')*'|[xX]'[0-9a-fA-F]*')",
     String.raw`(?<quoted>"(?:[^"]|"")*"|${"`(?:[^`]|``)*`"}|\[[^\]]*\])`,
     String.raw`(?<variable>\?[0-9]*|[:@$#][A-Za-z0-9_$\u0080-\uffff]+)`,
     String.raw`(?<number>0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)`,
@@ -50,7 +50,8 @@ const MOST_REMEMBERED = 1024;
 /** Characters. */
 const LONGEST_REMEMBERED = 20_000;
 const AFTER_SET = new Set(["from", "where", "returning", "order", "limit"]);
-const ONLY_SPACE = /^[ \t\n\f\r]*$/;
+/** What the platform skips behind the last statement, which is more than SQLite takes for space. */
+const ONLY_SPACE = /^[ \t\n\v\f\r]*$/;
 const LEADING_SPACE = /^[ \t\n\f\r]+/;
 
 /**
@@ -93,6 +94,8 @@ export function split(text) {
 }
 
 function splitAnew(text) {
+  const nul = text.indexOf("\0");
+  if (nul >= 0) return { ...splitAnew(text.slice(0, nul)), complete: false }; // SQLite reads no further
   const statements = [];
   let begin = 0;
   let current = [];
@@ -111,7 +114,7 @@ function splitAnew(text) {
       trigger = false;
     }
   }
-  if (!empty) {
+  if (!empty && !ONLY_SPACE.test(text.slice(begin))) {
     statements.push(statementOf(text.slice(begin), current));
     return { statements, complete: true };
   }

@@ -167,8 +167,17 @@ class Substitution {
       for (const item of value) copy.add(this.of(item));
       return copy;
     }
-    const copy = this.#keep(value, Array.isArray(value) ? new Array(value.length) : {});
+    if (Array.isArray(value)) return this.#array(value);
+    const copy = this.#keep(value, {});
     for (const key of Object.keys(value)) define(copy, key, this.of(value[key]), true);
+    return copy;
+  }
+
+  /** Filled from the front: V8 writes arrays without holes in another way. */
+  #array(array) {
+    const copy = this.#keep(array, []);
+    for (const key of Object.keys(array)) copy[key] = this.of(array[key]);
+    if (copy.length !== array.length) copy.length = array.length;
     return copy;
   }
 

@@ -122,6 +122,204 @@ export default {
       },
     ],
     [
+      "list sees the next one deleted",
+      (s) => {
+        s.kv.put("a", 1);
+        s.kv.put("b", 2);
+        s.kv.put("c", 3);
+        const l = s.kv.list({ start: "a" });
+        const found = [l.next().value];
+        s.kv.delete("b");
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list ends the one before",
+      (s) => {
+        const l = s.kv.list();
+        l.next();
+        const m = s.kv.list();
+        try {
+          l.next();
+        } catch (e) {
+          return [e.message, [...m]];
+        }
+      },
+    ],
+    [
+      "list ends the one before, which had not begun",
+      (s) => {
+        const l = s.kv.list();
+        s.kv.list();
+        return l.next();
+      },
+    ],
+    [
+      "list ends the one before, which was over",
+      (s) => {
+        const l = s.kv.list();
+        for (const _ of l);
+        s.kv.list();
+        return l.next();
+      },
+    ],
+    [
+      "list ends the one before, which gave its last",
+      (s) => {
+        const l = s.kv.list({ limit: 1 });
+        l.next();
+        s.kv.list();
+        return l.next();
+      },
+    ],
+    [
+      "list ends the one before, which was empty",
+      (s) => {
+        const l = s.kv.list({ start: "zzz" });
+        s.kv.list();
+        return l.next();
+      },
+    ],
+    [
+      "list ends the one before that was broken off",
+      (s) => {
+        const l = s.kv.list();
+        for (const _ of l) break;
+        s.kv.list();
+        return l.next();
+      },
+    ],
+    [
+      "list with bad options ends nothing",
+      (s) => {
+        const l = s.kv.list();
+        l.next();
+        try {
+          s.kv.list({ limit: 0 });
+        } catch {}
+        return l.next();
+      },
+    ],
+    [
+      "list of other options ends it",
+      (s) => {
+        const l = s.kv.list({ limit: 2 });
+        l.next();
+        s.kv.list({ reverse: true });
+        return l.next();
+      },
+    ],
+    [
+      "list ends in an async list",
+      async (s) => {
+        const l = s.kv.list();
+        l.next();
+        await s.list();
+        return l.next();
+      },
+    ],
+    [
+      "list ends in its own loop",
+      (s) => {
+        for (const [key] of s.kv.list()) s.kv.list({ prefix: key });
+      },
+    ],
+    [
+      "list goes on after get, put and delete",
+      (s) => {
+        const l = s.kv.list();
+        const found = [l.next().value];
+        s.kv.get("b");
+        s.kv.put("b", 2);
+        s.kv.delete("nope");
+        s.sql.exec("SELECT 1");
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list in a savepoint that is rolled back",
+      (s) => {
+        const l = s.kv.list();
+        const found = [l.next().value];
+        try {
+          s.transactionSync(() => {
+            s.kv.put("aaaa", 1);
+            throw new Error("back");
+          });
+        } catch {}
+        try {
+          return [...found, ...l];
+        } catch (e) {
+          return e.message;
+        }
+      },
+    ],
+    [
+      "list over the end of a turn",
+      async (s) => {
+        s.kv.put("last", 1);
+        const l = s.kv.list();
+        const found = [l.next().value];
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list sees the next one changed",
+      (s) => {
+        s.kv.put("a", 1);
+        s.kv.put("b", 2);
+        s.kv.put("c", 3);
+        const l = s.kv.list({ start: "a" });
+        const found = [l.next().value];
+        s.kv.put("b", "changed");
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list sees one before the next one",
+      (s) => {
+        const l = s.kv.list({ start: "a" });
+        const found = [l.next().value];
+        s.kv.put("aa", 1);
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list sees one behind the last one",
+      (s) => {
+        const l = s.kv.list({ start: "a", end: "ab" });
+        const found = [l.next().value, l.next().value];
+        s.kv.put("aaa", 1);
+        return [...found, ...l];
+      },
+    ],
+    [
+      "list sees the first one",
+      (s) => {
+        const l = s.kv.list({ start: "x" });
+        s.kv.put("x", 1);
+        return [...l];
+      },
+    ],
+    [
+      "list sees the first one changed",
+      (s) => {
+        const l = s.kv.list({ start: "x" });
+        s.kv.put("x", 2);
+        return [...l];
+      },
+    ],
+    [
+      "list at its end stays there",
+      (s) => {
+        const l = s.kv.list({ start: "x" });
+        const found = [...l];
+        s.kv.put("y", 2);
+        return [found, [...l]];
+      },
+    ],
+    [
       "list destructured",
       (s) => {
         const [[k, v]] = s.kv.list();

@@ -14,6 +14,8 @@ const LEVELS = ["debug", "info", "log", "warn", "error"];
 /** Methods whose work Node does well; they end in `log` and `warn` of the console they belong to. */
 const BORROWED = ["table", "count", "countReset", "time", "timeLog", "timeEnd", "assert"];
 const MAX_LINE = 64 * 1024;
+/** UTF-16 units of one call that are shown. */
+const MAX_TEXT = 1024 * 1024;
 
 /**
  * Take over the global console, `process.stdout` and `process.stderr`.
@@ -38,7 +40,7 @@ export function consoleText(args) {
 /** The methods of a console that prints through `emit`. @param {Emit} emit @returns {Record<string, Function>} */
 export function consoleMethods(emit) {
   let indent = "";
-  const write = (level, text) => emit(level, indent === "" ? text : text.replace(/^/gm, indent));
+  const write = (level, text) => emit(level, limited(indent === "" ? text : text.replace(/^/gm, indent)));
   const methods = {};
   for (const level of LEVELS) methods[level] = (...args) => write(level, consoleText(args));
   methods.dirxml = methods.log;
@@ -58,6 +60,10 @@ export function consoleMethods(emit) {
   const borrowed = Object.assign(new Console(new Writable()), methods);
   for (const name of BORROWED) methods[name] = borrowed[name].bind(borrowed);
   return methods;
+}
+
+function limited(text) {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}... (${text.length - MAX_TEXT} more characters)`;
 }
 
 /** Stands in for `process.stdout` or `process.stderr`: what is written leaves line by line. */

@@ -52,6 +52,12 @@ test("the other methods end in those", () => {
   assert.match(lines[2][1], /^t: /);
 });
 
+test("a text that is too long to look at is cut", () => {
+  const { lines, methods } = recorded();
+  methods.log("x".repeat(2 ** 20 + 5));
+  assert.equal(lines[0][1], `${"x".repeat(2 ** 20)}... (5 more characters)`);
+});
+
 test("stacks in a printed value are without our frames", () => {
   assert.ok(!consoleText(["failed:", new Error("x")]).includes("node:internal"));
 });

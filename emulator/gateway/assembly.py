@@ -107,6 +107,7 @@ class Gateway:
             clock=self.clock,
             on_host_ended=self.objects.host_ended,
             on_warning=lambda text: console.show(Caution(Notice(text))),
+            on_loaded=self._loaded,
             first=start.first,
         )
         self.reloader = Reloader(
@@ -264,6 +265,9 @@ class Gateway:
     def _watched(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.journal.add("internal", text=f"saves are not watched any more: {type(error).__name__}: {error}")
+
+    def _loaded(self, inputs: list[str] | None, where: str | None) -> None:
+        self.reloader.loaded(inputs, where)
 
     def _adopt(self, project: Project) -> None:
         """Take what is looked up anew at each use. Raises ConfigError E116 for what this process is built around."""

@@ -97,12 +97,14 @@ class HostCommand:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What READY said: the exported classes and handlers, and every module that is loaded now."""
+    """What READY said: the exported classes and handlers, what a spare should preload, and the files that the code was built from (None:
+    the host does not say)."""
 
     exports: list[dict[str, Any]]
     handlers: list[str]
     modules: list[str]
     warnings: list[str]
+    inputs: list[str] | None
 
 
 class HostProcess:
@@ -276,8 +278,8 @@ class HostProcess:
             self._take_hello(frame.json())
         elif kind == Kind.READY and self._loaded is not None:
             fields = frame.json()
-            ready = Ready(fields["exports"], fields["handlers"], fields["modules"], fields.get("warnings") or [])
-            _settle(self._loaded, ready)
+            warnings, inputs = fields.get("warnings") or [], fields.get("inputs")
+            _settle(self._loaded, Ready(fields["exports"], fields["handlers"], fields["modules"], warnings, inputs))
         elif kind == Kind.FAILED and self._loaded is not None:
             _settle(self._loaded, LoadFailed(frame.json()))
         elif kind == Kind.DRAINED and self._drained is not None:

@@ -9,30 +9,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watchfiles import Change, awatch
-
 from emulator.config import Project, Reload
 from emulator.errors import EmuError
 from emulator.gateway import hosts
 from emulator.gateway.console import Console, Reloaded, Trouble
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.journal import Journal
-
-QUIET_MS = 10
-"""A save is over when nothing has happened for so long; editors write, rename and touch within it."""
-BURST_MS = 100
-STOP_WITHIN_MS = 200
-
-IGNORED_FOLDERS = frozenset(
-    (".wrangler", ".agents-emu", "node_modules", ".git", "__pycache__", "fixtures", ".mypy_cache", ".ruff_cache", ".pytest_cache")
-)
-IGNORED_SUFFIXES = (".log", ".pyc", ".pyo", ".swp", ".swx", "~", ".tmp", ".sqlite", ".sqlite-wal", ".sqlite-shm")
-_CONFIG_NAMES = frozenset(("wrangler.jsonc", "wrangler.json", "wrangler.toml"))
-
-
-def is_config(name: str) -> bool:
-    """Whether a file (by its name) is configuration: wrangler file or env file."""
-    return name in _CONFIG_NAMES or name.startswith((".dev.vars", ".env"))
+from emulator.gateway.watching import Scope, Watch, is_config
 
 
 class Reloader:
@@ -53,31 +36,42 @@ class Reloader:
         """`ignored` are further folders, absolute, that are no code: state, fixtures."""
         self._root = project.root
         self._config_path = project.config_path
+        assets = project.assets.directory if project.assets else None
+        self._scope = Scope(project.root, project.config_path, [*ignored, *([assets] if assets else [])])
+        self._watch = Watch(self._scope)
+        self._changed: set[Path] = set()
+        self._wake = asyncio.Event()
         self._mode = mode
         self._hosts = hosts
         self._console = console
         self._journal = journal
         self._reread = reread
         self._adopt = adopt
-        self._ignored = tuple(ignored)
-        self._assets = project.assets.directory if project.assets else None
         self._count = 0
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Watch until `stop`."""
-        changes = awatch(
-            self._root,
-            watch_filter=self._matters,
-            debounce=BURST_MS,
-            step=QUIET_MS,
-            stop_event=self._stop,
-            rust_timeout=STOP_WITHIN_MS,
-            yield_on_timeout=False,
-        )
-        async for batch in changes:
+        """Watch until `stop`. What is saved while the code loads is the next change."""
+        tasks = [asyncio.create_task(self._gather()), asyncio.create_task(self._work())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _gather(self) -> None:
+        async for files in self._watch.batches():
+            self._changed |= files
+            self._wake.set()
+
+    async def _work(self) -> None:
+        while not self._stop.is_set():
+            await self._wake.wait()
+            self._wake.clear()
+            paths, self._changed = self._changed, set()
             try:
-                await self.changed({Path(path) for _, path in batch})
+                if paths:
+                    await self.changed(paths)
             except EmuError as error:
                 self._journal.add("reload.failed", code=error.code, text=error.what)
                 self._console.show(Trouble(error, "the next save tries again"))
@@ -85,6 +79,13 @@ class Reloader:
     def stop(self) -> None:
         """End `run`."""
         self._stop.set()
+        self._wake.set()
+        self._watch.stop()
+
+    def loaded(self, inputs: Iterable[str] | None, where: str | None) -> None:
+        """What the serving code was built from; None when that is not known, or the code as it is now does not load because of `where`."""
+        self._scope.learn(inputs, where)
+        self._watch.refresh()
 
     async def changed(self, paths: set[Path]) -> None:
         """These files changed: read the configuration again if it is among them, then the code."""
@@ -110,18 +111,6 @@ class Reloader:
         self._journal.add("reload", paths=list(paths), ms=outcome.ms, sockets=outcome.sockets, reset=outcome.reset)
         self._console.show(Reloaded(self._count, paths, outcome.ms, outcome.sockets, keep))
         return outcome
-
-    def _matters(self, change: Change, path: str) -> bool:
-        file = Path(path)
-        if file.name.endswith(IGNORED_SUFFIXES) or file.name.startswith((".#", "#", "4913")):
-            return False
-        if (self._assets is not None and file.is_relative_to(self._assets)) or any(file.is_relative_to(one) for one in self._ignored):
-            return False
-        try:
-            folders = file.relative_to(self._root).parts[:-1]
-        except ValueError:
-            return False
-        return not any(folder in IGNORED_FOLDERS or folder.startswith(".venv") for folder in folders)
 
     def _shown(self, paths: set[Path]) -> tuple[str, ...]:
         return tuple(sorted(str(path.relative_to(self._root)) for path in paths if path.is_relative_to(self._root)))

@@ -81,7 +81,7 @@ def test_an_error_in_the_sdk_names_its_file_and_the_users_line(real_project: Nod
     real_project.write({"src/index.ts": 'import OpenAI from "openai";\n\nexport const client = new OpenAI({});\n'})
     error = real_project.error()
     assert error["where"] == "src/index.ts:3", error
-    assert error["message"].startswith("src/index.ts does not load: OpenAIError")
+    assert error["message"].startswith("src/index.ts does not load: Error: Missing credentials")
     assert "/node_modules/openai/client.mjs:" in error["stack"]
 
 

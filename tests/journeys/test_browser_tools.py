@@ -87,7 +87,10 @@ async def test_consent_outlives_the_agent_that_asked_for_it(page, server: Server
     tab = await page("a")
     await tab.say("Send a postcard to Ada")
     await tab.until(f"{tool('sendPostcard', 'approval-requested')} && {IDLE}")
-    await server.control("POST", "hosts/node/crash" if blow == "crash" else f"objects/Chat/{name}/hibernate")
+    if blow == "crash":
+        await server.crash_host("node")
+    else:
+        await server.control("POST", f"objects/Chat/{name}/hibernate")
     await tab.click(".tool .yes")
     await says(tab, ON_THE_WAY)
 

@@ -15,7 +15,6 @@ from harness.server import SAMPLES, Server, serving
 from harness.waiting import eventually
 from harness.wire import wire_to
 
-HOST = "node"
 ANSWER = spoken_by_recording("chat_ts", "00-binding.run-glm-4.7-flash-any")
 
 
@@ -246,14 +245,16 @@ async def test_a_conversation_over_many_sleeps(tab, put_to_sleep):
 
 @pytest.mark.parametrize("blow", ["abort", "crash"])
 async def test_an_answer_that_is_cut_is_taken_up_by_the_agent_itself(server: Server, raw, name, blow):
-    """The SDK recovers an interrupted turn: it goes on from what was stored, under another request, and the socket is the same."""
+    """The SDK recovers an interrupted turn: it goes on from what was stored, under another request. A crash keeps the socket."""
     a = await raw(_pk="A")
     await a.send(submit("req1", [user("Tell me about yourself", "u1")]))
-    await a.until(lambda frame: len((chunk(frame) or {}).get("delta", "")) > 0 and frame["seq"] > 30)
-    if blow == "abort":
-        await server.control("POST", f"objects/Chat/{name}/abort")
+    await a.until(lambda frame: (chunk(frame) or {}).get("type") == "text-delta" and frame["seq"] > 30)
+    if blow == "crash":
+        await server.crash_host("node")
     else:
-        await server.control("POST", f"hosts/{HOST}/crash")
+        await server.control("POST", f"objects/Chat/{name}/abort")
+        await a.closing()
+        a = await raw(_pk="A")
 
     async def recovered() -> list[dict]:
         _, messages = await server.get(f"/agents/chat/{name}/get-messages")
@@ -262,9 +263,8 @@ async def test_an_answer_that_is_cut_is_taken_up_by_the_agent_itself(server: Ser
     question, answer = await eventually(recovered)
     before = text_of(answer).removesuffix(ANSWER)
     assert ANSWER.startswith(before) and question["id"] == "u1"
-    back = await raw(_pk="B")
-    assert (await resume(back))[0] is None
-    await a.send(submit("req2", [question, answer, user("Hello")]))
+    assert (await resume(await raw(_pk="B")))[0] is None
+    await a.send(submit("req2", [question, answer, user("Hello", "u2")]))
     assert Listener("req2").hear(await a.until(done("req2"))).text.startswith("Hello! Ask me")
 
 

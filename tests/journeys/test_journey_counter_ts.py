@@ -64,7 +64,10 @@ async def test_the_state_outlives_the_instance_and_the_sockets_do_too(server: Se
         await one.ready(), await two.ready()
         await one.call("add", 7)
         await two.seen("state", 2)
-        await server.control("POST", "hosts/node/crash" if blow == "crash" else f"objects/Counter/{name}/{blow}")
+        if blow == "crash":
+            await server.crash_host("node")
+        else:
+            await server.control("POST", f"objects/Counter/{name}/{blow}")
         if blow == "abort":  # an aborted object drops its clients, and they come back
             await one.seen("open", 2), await two.seen("open", 2)
             await one.ready(), await two.ready()

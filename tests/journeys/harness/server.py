@@ -17,6 +17,8 @@ from typing import Any
 
 import aiohttp
 
+from harness.waiting import eventually
+
 CHECKOUT = Path(__file__).parents[3]
 PROJECTS = Path(__file__).parents[1] / "projects"
 SAMPLES = CHECKOUT / "sample_agents"
@@ -155,6 +157,15 @@ class Server:
         status, body = await self.request(method, f"/cdn-cgi/emu/api/{path}", **options)
         assert status < 300, f"{method} {path}: {status} {body}"
         return body
+
+    async def crash_host(self, kind: str) -> None:
+        """`kill -9` of the host; returns when another one serves. What is sent to a host that dies just then is lost with it."""
+        await self.control("POST", f"hosts/{kind}/crash")
+
+        async def another_serves() -> bool:
+            return (await self.get("/agents"))[0] == 404  # user code has no such route, and said so
+
+        await eventually(another_serves)
 
 
 def _marked(token: str) -> list[int]:

@@ -1,0 +1,173 @@
+"""The official starter, unmodified: its page from its own Vite, its agent on our host, in a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from harness import starter
+from harness.node import NpmClient
+from harness.page import grows
+from harness.server import Server, serving
+from harness.starter import StarterPage, after_tool, calls, says, when_asked
+from harness.waiting import eventually
+from harness.wire import wire_to
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+LONG = " ".join(f"This is sentence {number} of a long answer that takes a while." for number in range(1, 16))
+REMINDER = {"description": "drink some tea", "when": {"type": "delayed", "delayInSeconds": 2}}
+RECORDINGS = {
+    "long": (when_asked("(?i)long story"), says(LONG)),
+    "hello": (when_asked("(?i)^.{0,40}hello"), says("Hello to you too.")),
+    "weather": (when_asked("(?i)weather"), calls("getWeather", {"city": "Paris"})),
+    "weather-result": (after_tool("getWeather"), says("So much for the weather.")),
+    "timezone": (when_asked("(?i)timezone"), calls("getUserTimezone", {})),
+    "timezone-result": (after_tool("getUserTimezone"), says("That is where you are.")),
+    "calculate": (when_asked("(?i)calculate"), calls("calculate", {"a": 5000, "b": 3, "operator": "*"})),
+    "calculate-result": (after_tool("calculate"), says("The sum is done.")),
+    "reminder": (when_asked("(?i)remind"), calls("scheduleTask", REMINDER)),
+    "reminder-result": (after_tool("scheduleTask"), says("I shall remind you.")),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    source = starter.folder()
+    folder = tmp_path_factory.mktemp("starter")
+    starter.write_recordings(folder / "fixtures", RECORDINGS)
+    arguments = ("--ai-speed", "1x", "--fixtures", str(folder / "fixtures"))
+    async with serving(source, folder, *arguments, modules=source / "node_modules") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: NpmClient, server: Server) -> AsyncIterator[StarterPage]:
+    async with starter.open_page(browser, server.origin) as page:
+        yield page
+    assert await browser.use("failures") == []
+
+
+async def test_an_answer_streams_into_the_page(page):
+    await page.say("Tell me a long story")
+    await page.answering(10)
+    assert await page.answers() == [LONG]
+    seen = await page.evaluate("window.seen")
+    assert len(seen) > 5 and grows(seen, LONG)
+    # Its plugins are at work: Tailwind's classes have an effect.
+    assert await page.evaluate("getComputedStyle(document.querySelector('header')).paddingLeft") == "20px"
+
+
+async def test_tools(page):
+    await page.click("text=What's the weather in Paris?")
+    await page.shows("getWeather")
+    assert await page.answers() == ["So much for the weather."]
+    assert '"city": "Paris"' in await page.evaluate("document.body.innerText")
+    # One that the browser runs.
+    await page.say("What timezone am I in?")
+    await page.until(f"{starter.ANSWERS}.length === 2")
+    assert (await page.answers())[-1] == "That is where you are."
+    await page.shows('"timezone"')
+
+
+async def test_approval(page):
+    await page.say("Calculate 5000 * 3")
+    await page.shows("Approval needed: calculate")
+    await page.click("text=Approve")
+    await page.shows('"result": 15000')
+    await page.until(f"{starter.ANSWERS}.length === 1")
+    assert await page.answers() == ["The sum is done."]
+    await page.say("Calculate it again")
+    await page.shows("Approval needed: calculate")
+    await page.click("text=Reject")
+    await page.shows("Rejected")
+
+
+async def test_a_schedule_rings(page):
+    await page.say("Remind me in 2 seconds to drink some tea")
+    await page.until(f"{starter.ANSWERS}.length === 1")
+    assert await page.answers() == ["I shall remind you."]
+    await page.shows("Scheduled task completed")
+    await page.shows("drink some tea")
+
+
+async def test_a_lost_network_in_mid_answer(browser, server):
+    async with wire_to(server.host) as wire, starter.open_page(browser, wire.origin) as page:
+        await page.say("Tell me a long story")
+        await page.answering(60)
+        assert wire.cut() > 0
+        await page.until("window.statuses.includes('Disconnected')")
+        await page.until(f"{starter.ANSWERS}.at(-1) === {LONG!r}")
+        assert await page.answers() == [LONG]
+        assert grows(await page.evaluate("window.seen"), LONG)
+
+
+async def test_a_page_reloaded_in_mid_answer_gets_the_rest(page):
+    await page.say("Tell me a long story")
+    await page.answering(60)
+    await page.reload()
+    await page.until(f"{starter.ANSWERS}.at(-1) === {LONG!r}")
+    assert await page.answers() == [LONG]
+
+
+async def test_a_hibernated_agent_goes_on(page, server):
+    await page.say("Hello")
+    assert await page.answers() == ["Hello to you too."]
+    before = await _generation(server)
+    await server.control("POST", "objects/ChatAgent/default/hibernate")
+    await page.say("Hello again")
+    await page.until(f"{starter.ANSWERS}.length === 2")
+    assert await _generation(server) == before + 1
+    assert "Disconnected" not in await page.evaluate("window.statuses")
+
+
+async def test_an_agent_evicted_in_mid_answer(page, server):
+    await page.say("Tell me a long story")
+    await page.answering(60)
+    await server.control("POST", "objects/ChatAgent/default/evict")
+    answers = await page.answers()
+    assert len(answers) >= 1 and answers[0].startswith(LONG[:60])
+    await page.say("Hello")
+    await page.until(f"{starter.ANSWERS}.at(-1) === 'Hello to you too.'")
+
+
+async def test_hot_module_reload_of_the_page(page, server):
+    before = await _generation(server)
+    app = server.folder / "src/app.tsx"
+    original = app.read_text()
+    app.write_text(original.replace("Agent Starter", "Agent Finisher"))
+    try:
+        await page.shows("Agent Finisher")
+        assert await page.evaluate("Array.isArray(window.seen)"), "the page was not loaded anew"
+    finally:
+        app.write_text(original)
+    await page.shows("Agent Starter")
+    style = server.folder / "src/styles.css"
+    style.write_text(style.read_text() + "\nheader { outline: 3px solid rgb(1, 2, 3) }\n")
+    await page.until("getComputedStyle(document.querySelector('header')).outlineColor === 'rgb(1, 2, 3)'")
+    # What only the page is made of is no new code for the agents.
+    assert await _generation(server) == before
+
+
+async def test_new_code_of_the_agent_keeps_the_socket(page, server):
+    code = server.folder / "src/server.ts"
+    original = code.read_text()
+    assert await server.get("/oauth/nothing") == (404, "Not found")
+    code.write_text(original.replace('"Not found"', '"Nothing here"'))
+    try:
+        await eventually(lambda: _answers(server, "Nothing here"))
+        await page.say("Hello")
+        assert await page.answers() == ["Hello to you too."]
+        assert await page.evaluate("window.statuses.includes('Disconnected')") is False
+    finally:
+        code.write_text(original)
+
+
+async def _answers(server: Server, text: str) -> bool:
+    return await server.get("/oauth/nothing") == (404, text)
+
+
+async def _generation(server: Server) -> int:
+    rows = (await server.control("GET", "objects"))["objects"]
+    return next(row["generation"] for row in rows if row["class"] == "ChatAgent" and row["name"] == "default")

@@ -138,8 +138,8 @@ def crash_error(entry: Entry) -> UserCodeError:
         hint = "look for what keeps growing; NODE_OPTIONS=--max-old-space-size=8192 allows 8 GB"
         return UserCodeError("E404", f"the {host} host ran out of memory: JavaScript's heap was full; {again}", hint=hint)
     how = f"signal {-status}" if status < 0 else f"exit status {status}"
-    hint = "something else killed it: the system does that when memory is short" if entry["cause"] == Cause.OUTSIDE else None
-    return UserCodeError("E402", f"the {host} host ended with {how}; {again}", hint=hint)
+    killer = "something else killed it: the system does that when memory is short" if entry["cause"] == Cause.OUTSIDE else None
+    return UserCodeError("E402", f"the {host} host ended with {how}; {again}", hint=killer)
 
 
 def load_error(error: dict[str, Any], *, kept: bool) -> EmuError:

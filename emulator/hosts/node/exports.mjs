@@ -19,6 +19,7 @@ import { wrongField, wrongParameter } from "./surface/arguments.mjs";
  *   object of handlers
  * @property {unknown[]} context what functions of an object of handlers get besides their argument, env and ctx; empty for a class
  * @property {(request: import("./surface/request.mjs").Request) => Promise<import("./surface/response.mjs").Response>} fetch
+ * @property {() => void} answered its answer is out
  */
 
 /**
@@ -82,7 +83,36 @@ class EntrypointReach {
   /** @param {import("./rpc/visit.mjs").Visit} visit */
   take(visit) {
     const entry = this.#world.begin(this.#entrypoint, copyProps(this.#props));
-    enterInvocation(visit, new Entrance(entry), { byReference: false });
+    enterInvocation(new Event(visit, entry), new Entrance(entry), { byReference: false });
+  }
+}
+
+/** A visit that is all its invocation is there for. */
+class Event {
+  #visit;
+  #entry;
+
+  constructor(visit, entry) {
+    this.#visit = visit;
+    this.#entry = entry;
+  }
+
+  get label() {
+    return this.#visit.label;
+  }
+
+  work(place) {
+    return this.#visit.work(place);
+  }
+
+  done(result) {
+    this.#visit.done(result);
+    this.#entry.answered();
+  }
+
+  failed(error, failure) {
+    this.#visit.failed(error, failure);
+    this.#entry.answered();
   }
 }
 

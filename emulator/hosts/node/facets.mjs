@@ -1,8 +1,11 @@
 /** `ctx.facets`: children with storage and an instance of their own, living with their parent (durable-objects.md 8). */
 
 import { classToken } from "./exports.mjs";
-import { DurableObjectId, facetStub, ownId } from "./namespace.mjs";
+import { DurableObjectId, facetStub } from "./namespace.mjs";
+import { wrongField } from "./surface/arguments.mjs";
 
+/** What a facet may be of: classes of `ctx.exports`. */
+const CLASSES = "DurableObjectClass or LoopbackDurableObjectNamespace or LoopbackColoLocalActorNamespace";
 /** Characters. */
 const NAME_LIMIT = 256;
 
@@ -36,8 +39,7 @@ export class Facets {
     if (typeof getter !== "function") {
       throw new TypeError("Failed to execute 'get' on 'DurableObjectFacets': parameter 2 is not of type 'Function'.");
     }
-    const parent = this.#instance.handle;
-    return facetStub(ownId(parent.facets.get(name) ?? parent), () => this.#find(name, getter));
+    return facetStub(() => this.#find(name, getter));
   }
 
   #find(name, getter) {
@@ -55,7 +57,7 @@ export class Facets {
 
   #start(name, start) {
     const token = classToken(start?.class);
-    if (token === null) throw new TypeError("The facet's getter must return an object whose `class` is a class from ctx.exports.");
+    if (token === null) throw wrongField("class", "StartupOptions", CLASSES);
     const parent = this.#instance.handle;
     const { className, props } = token;
     const given = start.id;

@@ -166,22 +166,21 @@ export const DurableObjectStub = class DurableObject extends Fetcher {
 /** @typedef {import("./objects.mjs").ObjectHandle} ObjectHandle */
 
 /**
- * A stub to a facet, which only its parent may hold.
+ * A stub to a facet, which only its parent may hold; it shows no id and no name.
  *
- * @param {DurableObjectId} id
  * @param {() => ObjectHandle | Promise<ObjectHandle>} find a promise while user code decides which object it is
- * @returns {DurableObjectStub}
+ * @returns {Fetcher}
  */
-export function facetStub(id, find) {
-  return objectStub(id, find, FACET_STAYS);
+export function facetStub(find) {
+  return wildcardProxy(Object.create(Fetcher.prototype), new ObjectWildcard(find, FACET_STAYS));
 }
 
-function objectStub(id, find, refusal = null) {
+function objectStub(id, find) {
   const stub = Object.create(DurableObjectStub.prototype, {
     name: { value: id.name, enumerable: true },
     id: { value: id, enumerable: true },
   });
-  return wildcardProxy(stub, new ObjectWildcard(find, refusal));
+  return wildcardProxy(stub, new ObjectWildcard(find, null));
 }
 
 class ObjectWildcard extends FetcherWildcard {

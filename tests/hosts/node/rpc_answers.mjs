@@ -11,7 +11,7 @@ const rig = await RpcRig.start(new URL("rpc_peer/worker.mjs", import.meta.url), 
     { kind: "durable_object", name: "Peer", class: "Peer" },
     { kind: "service", name: "SELF" },
   ],
-  classes: { Peer: "sqlite", Fragile: "sqlite", Web: "sqlite" },
+  classes: { Peer: "sqlite", Fragile: "sqlite", Gated: "sqlite", Web: "sqlite" },
 });
 const saved = await rig.ask("http://probe/save");
 const checks = await rig.ask("http://probe/");

@@ -9,11 +9,12 @@ import { types } from "node:util";
 import { Blob, File } from "node:buffer";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { AbortSignal, Buffer, DOMException, structuredClone } from "../originals.mjs";
+import { Instance } from "../instance.mjs";
 import { Headers } from "../surface/headers.mjs";
 import { Request } from "../surface/request.mjs";
 import { Response } from "../surface/response.mjs";
 import { RpcTarget } from "./bases.mjs";
-import { cloneError, copyError } from "./errors.mjs";
+import { className, cloneError, copyError, unsupported } from "./errors.mjs";
 import { Fetcher } from "./fetcher.mjs";
 import { Reference } from "./reference.mjs";
 import { readableAcross, writableAcross } from "./streams.mjs";
@@ -226,7 +227,7 @@ export class Copier {
   #lend(value, target) {
     if (!this.#lends) throw typeof value === "function" ? cloneError(`${value} could not be cloned.`) : unsupported(value);
     this.#size += 8;
-    const keepsAwake = this.#isResult || this.#home?.holdsForStubs === true;
+    const keepsAwake = this.#isResult || this.#home instanceof Instance;
     return this.#stub(value, new Reference(target, this.#home, { keepsAwake }).hold());
   }
 
@@ -319,14 +320,6 @@ function refusal(value) {
     value instanceof FinalizationRegistry ||
     Object.prototype.toString.call(value).startsWith("[object Intl.");
   return ofTheLanguage ? cloneError(`#<${className(value)}> could not be cloned.`) : unsupported(value);
-}
-
-function unsupported(value) {
-  return cloneError(`Could not serialize object of type "${className(value)}". This type does not support serialization.`);
-}
-
-function className(value) {
-  return Object.getPrototypeOf(value)?.constructor?.name || "Object";
 }
 
 function textSize(text) {

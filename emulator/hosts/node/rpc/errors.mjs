@@ -22,6 +22,16 @@ export function cloneError(message) {
   return new DOMException(message, "DataCloneError");
 }
 
+/** An object that does not go over RPC. @param {object} value @returns {DOMException} */
+export function unsupported(value) {
+  return cloneError(`Could not serialize object of type "${className(value)}". This type does not support serialization.`);
+}
+
+/** @param {object} value */
+export function className(value) {
+  return Object.getPrototypeOf(value)?.constructor?.name || "Object";
+}
+
 /** @param {string} method */
 export function notImplemented(method) {
   return new TypeError(`The RPC receiver does not implement the method "${method}".`);

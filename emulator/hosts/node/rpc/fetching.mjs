@@ -6,7 +6,8 @@ import { currentOwner, emit, wayBack } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
 import { contentOf, knownSize } from "../surface/body.mjs";
 import { pairsOf } from "../surface/headers.mjs";
-import { givenSignal, receivedRequest, Request } from "../surface/request.mjs";
+import { port } from "../surface/port.mjs";
+import { clientSignal, givenSignal, receivedRequest, Request } from "../surface/request.mjs";
 import { receivedResponse } from "../surface/response.mjs";
 import { markOrigin } from "../faults.mjs";
 import { copyData } from "./copy.mjs";
@@ -31,6 +32,8 @@ const NO_UPGRADE = 'Worker tried to return a WebSocket in a response to a reques
  * @property {import("../surface/body.mjs").Content} content
  * @property {object | undefined} cf
  * @property {AbortSignal | null} signal
+ * @property {import("../surface/client_signal.mjs").ClientSignal | null} leaving
+ * @property {boolean} redirected an earlier hop led here
  */
 
 /** Sends a hop and gets its response. @typedef {(hop: Hop) => Promise<import("../surface/response.mjs").Response>} Send */
@@ -58,7 +61,7 @@ export async function fetchFrom(send, resource, init) {
     hop.signal?.throwIfAborted();
     const response = await send(hop);
     const location = follows && REDIRECTS.has(response.status) ? response.headers.get("location") : null;
-    if (location === null) return arrived(response, hop, visited.length > 1);
+    if (location === null) return response;
     response.body?.cancel();
     hop = nextHop(hop, location, response.status);
     if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
@@ -71,7 +74,9 @@ function firstHop(request) {
   const headers = pairsOf(request.headers);
   const size = knownSize(request);
   const announced = size === null || request.headers.has("content-length") ? headers : [...headers, ["Content-Length", String(size)]];
-  return { method: request.method, url, headers: announced, content: contentOf(request), cf: request.cf, signal: givenSignal(request) };
+  const { method, cf } = request;
+  const leaving = port().flags.request_signal_passthrough ? clientSignal(request) : null;
+  return { method, url, headers: announced, content: contentOf(request), cf, signal: givenSignal(request), leaving, redirected: false };
 }
 
 function withoutFragment(url) {
@@ -90,18 +95,13 @@ function withoutCredentials(text) {
 function nextHop(hop, location, status) {
   const url = URL.parse(location, hop.url);
   if (url === null) throw new TypeError("Invalid Location header; unable to follow redirect.");
-  const next = { ...hop, url: withoutFragment(url.href) };
+  const next = { ...hop, url: withoutFragment(url.href), redirected: true };
   const { method, content } = hop;
   if ((status === 303 && method !== "HEAD") || ((status === 301 || status === 302) && method === "POST")) {
     return { ...next, method: "GET", content: null, headers: hop.headers.filter(([name]) => name.toLowerCase() !== "content-length") };
   }
   if (content !== null && typeof content !== "string" && !(content instanceof Uint8Array)) throw new TypeError(ONE_TIME_BODY);
   return next;
-}
-
-function arrived(response, { url }, redirected) {
-  const { status, statusText, headers, webSocket } = response;
-  return receivedResponse(status, statusText, pairsOf(headers), contentOf(response), { url, redirected, webSocket });
 }
 
 /**
@@ -142,7 +142,8 @@ class Fetch {
   }
 
   work(place) {
-    const { method, url, headers, content, cf, signal } = this.#hop;
+    const { method, url, headers, content, cf, leaving } = this.#hop;
+    const signal = leaving === null ? this.#hop.signal : leaving.passedTo(place.home);
     this.#home = place.home;
     const body = contentAcross(content, this.#caller);
     return this.#handle(place, receivedRequest(method, withoutCredentials(url), headers, body, { cf, signal }));
@@ -154,9 +155,10 @@ class Fetch {
       return;
     }
     const { status, statusText, headers, webSocket } = response;
-    const content = contentAcross(contentOf(response), null, (error) => this.#lost(error));
+    const { url, redirected } = this.#hop;
     const text = statusText === "" ? (STATUS_CODES[status] ?? "") : statusText;
-    this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, { webSocket }));
+    const content = contentAcross(contentOf(response), null, (error) => this.#lost(error));
+    this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, { url, redirected, webSocket }));
   }
 
   failed(error, { stage, source }) {

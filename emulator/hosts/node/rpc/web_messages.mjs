@@ -5,18 +5,19 @@ import { streamOf } from "../surface/body_stream.mjs";
 import { Request } from "../surface/request.mjs";
 import { Response } from "../surface/response.mjs";
 import { Buffer } from "../originals.mjs";
-import { STREAM_LOCKED } from "./errors.mjs";
+import { STREAM_LOCKED, unsupported } from "./errors.mjs";
 import { contentAcross } from "./streams.mjs";
 
 /**
  * @param {Response} response its body is given away
  * @param {import("../owner.mjs").Owner | null} home
  * @returns {Response}
- * @throws {TypeError} the body was used, or is being read
+ * @throws {TypeError} the body was used, or is being read; DataCloneError for a response with a WebSocket
  */
 export function responseAcross(response, home) {
   const { status, statusText, headers, webSocket, cf } = response;
-  return new Response(bodyAcross(response, home), { status, statusText, headers, webSocket, cf });
+  if (webSocket !== null) throw unsupported(webSocket);
+  return new Response(bodyAcross(response, home), { status, statusText, headers, cf });
 }
 
 /**

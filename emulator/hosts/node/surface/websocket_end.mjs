@@ -5,6 +5,7 @@
  */
 
 import { setImmediate } from "../originals.mjs";
+import { currentOwner } from "../owner.mjs";
 import { asCaller } from "./caller.mjs";
 
 export const CONNECTING = 0;
@@ -78,6 +79,8 @@ export class SocketEnd {
   #closeSent = false;
   #closeReceived = false;
   #lost = false;
+  /** Who stays awake because it listens to a peer in this process; a transport holds its owner itself. @type {import("../owner.mjs").Owner | null} */
+  #listening = null;
   #socket;
   #hear;
 
@@ -138,6 +141,10 @@ export class SocketEnd {
     if (this.#accepted) return;
     this.#accepted = true;
     this.#listener = asCaller();
+    if (this.peer !== null && this.readyState !== CLOSED) {
+      this.#listening = currentOwner();
+      this.#listening?.hold("socket");
+    }
     this.#wake();
   }
 
@@ -161,6 +168,7 @@ export class SocketEnd {
     if (this.#closeSent) return;
     this.#closeSent = true;
     this.#emit(["close", code, reason ?? ""]);
+    if (this.readyState === CLOSED) this.#listensNoMore();
   }
 
   /** Keeps a serialized attachment with the socket; allowed before accept. @param {Uint8Array} data */
@@ -180,6 +188,7 @@ export class SocketEnd {
       this.peer.peer = null;
       this.peer = null;
     }
+    this.#listensNoMore();
     this.#transport = transport;
     if (this.attachment !== null) transport.attachment(this.attachment);
     for (const frame of waiting) this.#transmit(frame);
@@ -204,6 +213,7 @@ export class SocketEnd {
     if (this.#lost) return;
     this.#lost = true;
     this.#inbox.length = 0;
+    this.#listensNoMore();
     this.peer?.deliverLost();
     this.#transport?.cut?.();
     this.#hear.failed(error);
@@ -330,6 +340,12 @@ export class SocketEnd {
     }
   }
 
+  #listensNoMore() {
+    const owner = this.#listening;
+    this.#listening = null;
+    if (owner !== null && !owner.dead) owner.release("socket");
+  }
+
   #ended(code, reason, clean) {
     if (this.#events !== null) return this.#events.close(this.#socket, code, reason, clean);
     if (clean && this.closeReply && !this.#closeSent) {
@@ -337,6 +353,7 @@ export class SocketEnd {
       this.#emit(["close", RESERVED_CODES.has(code) ? null : code, reason]);
     }
     this.#hear.closed(code, reason, clean);
+    if (this.readyState === CLOSED) this.#listensNoMore();
   }
 }
 

@@ -89,7 +89,7 @@ export function calls({ env, exports }) {
       return await peer.events();
     },
     "calls overlap": async () => {
-      await Promise.all([peer.slow(60), peer.slow(20), peer.slow(40)]);
+      await Promise.all([peer.meet("first"), peer.meet("second")]);
       return await peer.events();
     },
     "a call starts though nobody awaits it": async () => {

@@ -189,6 +189,7 @@ export class Peer extends Inherited {
   arrow = () => 1;
   #kept = null;
   #events = [];
+  #waiting = null;
 
   constructor(ctx, env) {
     super(ctx, env);
@@ -323,6 +324,10 @@ export class Peer extends Inherited {
 
   id() {
     return this.ctx.id;
+  }
+
+  ownId() {
+    return String(this.ctx.id);
   }
 
   namespace() {
@@ -498,8 +503,18 @@ export class Peer extends Inherited {
 
   async slow(ms) {
     await sleep(ms);
-    this.#events.push(ms);
     return ms;
+  }
+
+  /** Waits for the next call. */
+  async meet(name) {
+    this.#events.push(name);
+    if (this.#waiting === null)
+      await new Promise((resolve) => {
+        this.#waiting = resolve;
+      });
+    else this.#waiting();
+    this.#events.push(`${name} again`);
   }
 
   abort(reason) {
@@ -615,8 +630,107 @@ export class Peer extends Inherited {
     }
   }
 
+  upgradedResponse() {
+    return new Response(null, { status: 101, webSocket: new WebSocketPair()[0] });
+  }
+
   streamedResponse() {
     return new Response(this.slowStream(3));
+  }
+}
+
+/** A Durable Object that shows its gates, and its facets. */
+export class Gated extends DurableObject {
+  async answerDuringSection(name) {
+    const order = [];
+    const call = this.env.Peer.getByName(name)
+      .hello()
+      .then(() => order.push("answer"));
+    await this.ctx.blockConcurrencyWhile(async () => {
+      await sleep(20);
+      order.push("section");
+    });
+    await call;
+    return order;
+  }
+
+  callInSection(name) {
+    return this.ctx.blockConcurrencyWhile(async () => `${await this.env.Peer.getByName(name).hello()} in a section`);
+  }
+
+  async block(ms) {
+    await this.ctx.blockConcurrencyWhile(() => sleep(ms));
+    this.marks = [...(this.marks ?? []), "blocked"];
+    return this.marks;
+  }
+
+  mark(name) {
+    this.marks = [...(this.marks ?? []), name];
+    return this.marks;
+  }
+
+  async write(key, value) {
+    this.ctx.storage.put(key, value);
+  }
+
+  read(key) {
+    return this.ctx.storage.get(key);
+  }
+
+  spoilAndCall(name) {
+    const { sql } = this.ctx.storage;
+    sql.exec("CREATE TABLE parent(id INTEGER PRIMARY KEY)");
+    sql.exec("CREATE TABLE child(parent REFERENCES parent(id) DEFERRABLE INITIALLY DEFERRED)");
+    sql.exec("INSERT INTO child VALUES (77)");
+    this.env.Peer.getByName(name).event("never");
+    return "premature";
+  }
+
+  async increment() {
+    const count = (await this.ctx.storage.get("count")) ?? 0;
+    await this.ctx.storage.put("count", count + 1);
+    return count + 1;
+  }
+
+  async callTwice(call) {
+    await call(1);
+    await call(2);
+    return "called twice";
+  }
+
+  async pingPong(name, times) {
+    if (times === 0) return ["over"];
+    const other = await this.ctx.exports.Gated.getByName(name).pingPong("gates", times - 1);
+    return [times, ...other];
+  }
+
+  async facet(what) {
+    const facet = this.ctx.facets.get("child", async () => {
+      await sleep(1);
+      return { class: what === "wrong" ? 5 : this.ctx.exports.Peer };
+    });
+    switch (what) {
+      case "hello":
+        return [
+          kind(facet),
+          Object.keys(facet),
+          await facet.hello(),
+          await facet.counter(1).add(2),
+          (await facet.ownId()) === String(this.ctx.id),
+        ];
+      case "order":
+        facet.event(1);
+        facet.event(2);
+        facet.event(3);
+        return [await facet.events(), await outcome(() => facet.throws("coded")), await facet.hello()];
+      case "return":
+        return facet;
+      case "lend":
+        return await this.env.Peer.getByName("gates, the other one").echo(facet);
+      default:
+        this.ctx.facets.abort("child", new Error("another class"));
+        return await outcome(() => facet.hello());
+    }
   }
 }
 

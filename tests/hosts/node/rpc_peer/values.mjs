@@ -207,6 +207,7 @@ export function values({ env, ctx, exports }) {
       await used.text();
       return [sent.bodyUsed, await outcome(() => peer.aboutRequest(used))];
     },
+    "a response with a WebSocket": () => peer.upgradedResponse(),
     "a streamed response": async () => (await peer.streamedResponse()).text(),
     "a blob": () =>
       outcomes(

@@ -4,15 +4,16 @@ import { bindings } from "./bindings.mjs";
 import { calls } from "./calls.mjs";
 import { errors } from "./errors.mjs";
 import { fetches } from "./fetches.mjs";
+import { gates } from "./gates.mjs";
 import { lifetimes } from "./lifetimes.mjs";
 import { promises } from "./promises.mjs";
 import { streams } from "./streams.mjs";
 import { outcome } from "./telling.mjs";
 import { values } from "./values.mjs";
 
-export { Entry, Fragile, handlers, Mute, Peer, Web } from "./targets.mjs";
+export { Entry, Fragile, Gated, handlers, Mute, Peer, Web } from "./targets.mjs";
 
-const TOPICS = { bindings, calls, errors, fetches, lifetimes, promises, streams, values };
+const TOPICS = { bindings, calls, errors, fetches, gates, lifetimes, promises, streams, values };
 
 export default {
   async fetch(request, env, ctx) {

@@ -19,6 +19,7 @@ const main :Workerd.Worker = (
     (name = "calls.mjs", esModule = embed "calls.mjs"),
     (name = "errors.mjs", esModule = embed "errors.mjs"),
     (name = "fetches.mjs", esModule = embed "fetches.mjs"),
+    (name = "gates.mjs", esModule = embed "gates.mjs"),
     (name = "lifetimes.mjs", esModule = embed "lifetimes.mjs"),
     (name = "promises.mjs", esModule = embed "promises.mjs"),
     (name = "streams.mjs", esModule = embed "streams.mjs"),
@@ -34,6 +35,7 @@ const main :Workerd.Worker = (
   durableObjectNamespaces = [
     (className = "Peer", uniqueKey = "rpc-Peer", enableSql = true),
     (className = "Fragile", uniqueKey = "rpc-Fragile", enableSql = true),
+    (className = "Gated", uniqueKey = "rpc-Gated", enableSql = true),
     (className = "Web", uniqueKey = "rpc-Web", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "state"),

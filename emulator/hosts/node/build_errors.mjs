@@ -38,9 +38,9 @@ export async function buildError({ errors }, plan, api) {
   });
 }
 
-/** `file:line:column`, as esbuild counts but with columns from 1; null when the message has no place. @param {import("esbuild").Message} message */
+/** `file:line`, null when the message has no place. esbuild's report has the column too. @param {import("esbuild").Message} message */
 export function placeOf({ location }) {
-  return location === null || location === undefined ? null : `${location.file}:${location.line}:${location.column + 1}`;
+  return location === null || location === undefined ? null : `${location.file}:${location.line}`;
 }
 
 /** A warning in one line. @param {import("esbuild").Message} message */

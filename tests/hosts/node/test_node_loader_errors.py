@@ -18,7 +18,7 @@ def said(error: dict[str, Any]) -> tuple[Any, ...]:
 def test_a_syntax_error_has_its_line_and_the_code_around_it(node_project: NodeProject) -> None:
     node_project.write({"src/index.ts": f"import './part';\n{FINE}", "src/part.ts": "export const fine = 1;\nconst broken = 1 +* 2;\n"})
     error = node_project.error()
-    assert said(error) == ("E424", 'src/index.ts does not build: Unexpected "*"', "src/part.ts:2:19", None)
+    assert said(error) == ("E424", 'src/index.ts does not build: Unexpected "*"', "src/part.ts:2", None)
     assert "const broken = 1 +* 2;" in error["stack"]
     assert error["name"] == "UserCodeError"
 
@@ -29,7 +29,7 @@ def test_several_errors_are_counted_and_all_are_shown(node_project: NodeProject)
     assert said(error) == (
         "E424",
         'src/index.ts does not build: Could not resolve "./a" (and 1 more)',
-        "src/index.ts:1:8",
+        "src/index.ts:1",
         "there is no such file: correct the path",
     )
     assert 'Could not resolve "./b"' in error["stack"]
@@ -47,7 +47,7 @@ def test_several_errors_are_counted_and_all_are_shown(node_project: NodeProject)
 )
 def test_a_missing_dependency_says_what_to_type(node_project: NodeProject, specifier: str, hint: str) -> None:
     node_project.write({"package.json": json.dumps({"dependencies": {"declared": "1"}}), "src/index.ts": f"import '{specifier}';\n{FINE}"})
-    assert said(node_project.error()) == ("E424", f'src/index.ts does not build: Could not resolve "{specifier}"', "src/index.ts:1:8", hint)
+    assert said(node_project.error()) == ("E424", f'src/index.ts does not build: Could not resolve "{specifier}"', "src/index.ts:1", hint)
 
 
 def test_the_projects_own_package_manager_is_named(node_project: NodeProject) -> None:
@@ -60,7 +60,7 @@ def test_a_dependency_that_a_package_misses_is_named_too(node_project: NodeProje
     assert said(node_project.error()) == (
         "E424",
         'src/index.ts does not build: Could not resolve "peer-of-needy"',
-        "node_modules/needy/index.js:1:8",
+        "node_modules/needy/index.js:1",
         "npm install peer-of-needy",
     )
 
@@ -72,7 +72,7 @@ def test_an_export_that_a_package_does_not_have(node_project: NodeProject) -> No
         assert said(node_project.error()) == (
             "E424",
             'src/index.ts does not build: No matching export in "node_modules/small/index.js" for import "gone"',
-            "src/index.ts:1:17",
+            "src/index.ts:1",
             None,
         )
 
@@ -106,7 +106,7 @@ def test_nodes_modules_need_nodejs_compat(node_project: NodeProject) -> None:
     assert said(node_project.error(flags={})) == (
         "E424",
         'src/index.ts does not build: Could not resolve "path"',
-        "src/index.ts:1:22",
+        "src/index.ts:1",
         hint,
     )
     node_project.package("path", {"index.js": "export const join = 'a package';"})
@@ -200,7 +200,7 @@ def test_an_esbuild_too_old_for_decorators_is_not_taken(node_project: NodeProjec
 
 def test_warnings_of_the_build_are_told(node_project: NodeProject) -> None:
     node_project.write({"src/index.ts": f"console.log({{ a: 1, a: 2 }});\n{FINE}"})
-    assert node_project.load()["warnings"] == ['src/index.ts:1:21 Duplicate key "a" in object literal']
+    assert node_project.load()["warnings"] == ['src/index.ts:1 Duplicate key "a" in object literal']
 
 
 def test_two_copies_of_agents_are_told(node_project: NodeProject) -> None:

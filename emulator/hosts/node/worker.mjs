@@ -185,7 +185,7 @@ export class RequestHandler {
    */
   take(incoming) {
     const invocation = new Invocation(this.#world);
-    const leaving = this.#abortSignal ? new ClientSignal() : null;
+    const leaving = this.#abortSignal ? new ClientSignal(invocation) : null;
     incoming.onCancel = () => {
       leaving?.abort(new DOMException("The client has disconnected", "AbortError"));
       invocation.clientLeft();

@@ -226,3 +226,9 @@ export function givenSignal(request) {
   const signal = readSignal(request);
   return signal instanceof ClientSignal ? null : signal;
 }
+
+/** What aborts `request.signal` when the client leaves, null when user code gave the signal. @param {Request} request */
+export function clientSignal(request) {
+  const signal = readSignal(request);
+  return signal instanceof ClientSignal ? signal : null;
+}

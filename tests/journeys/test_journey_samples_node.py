@@ -18,8 +18,6 @@ from harness.listening import listening
 from harness.node import Node
 from harness.server import SAMPLES, Server, serving
 
-RECORDINGS = ("--ai", "replay", "--ai-speed", "instant")
-STUB = ("--ai", "stub", "--ai-speed", "instant")
 PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
 
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
@@ -43,7 +41,7 @@ def test_every_sample_has_its_journey():
 
 
 async def test_chat_ts(session, serve, node: Node):
-    async with serve("chat_ts", *RECORDINGS) as server:
+    async with serve("chat_ts", "--ai", "replay", "--ai-speed", "instant") as server:
         async with session.get(f"{server.origin}/") as page:
             assert page.content_type == "text/html"
             assert "chat_ts" in await page.text()
@@ -62,67 +60,68 @@ async def test_chat_ts(session, serve, node: Node):
 
 
 async def test_chat_ts_from_the_stub(serve, node: Node):
-    async with serve("chat_ts", *STUB) as server, node.tab(server.host, "Chat", "npm") as page:
+    async with serve("chat_ts", "--ai", "stub", "--ai-speed", "instant") as server, node.tab(server.host, "Chat", "npm") as page:
         await page.say("turn", "What does the moon look like?")
         assert (await page.turn("turn"))["text"].endswith("You said: What does the moon look like?")
 
 
-@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "A reasoning model"), (STUB, "This is the stub")])
-async def test_ws_stream_ts(session, serve, answers, begin):
-    async with serve("ws_stream_ts", *answers) as server:
-        socket = await connect(session, server.origin, "/agents/reasoner/me")
-        await socket.send({"prompt": "Why is the sky blue?"})
-        frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
-        assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
-        assert len(frames) > 10
-        assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin)
+async def test_ws_stream_ts(session, serve):
+    async with serve("ws_stream_ts", "--ai-speed", "instant") as server:
+        async for source in server.each_source():
+            socket = await connect(session, server.origin, "/agents/reasoner/me")
+            await socket.send({"prompt": "Why is the sky blue?"})
+            frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
+            assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
+            assert len(frames) > 10
+            assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin(source, "A reasoning model"))
 
 
 async def test_ws_stream_ts_says_why_there_is_no_answer(session, serve):
-    async with serve("ws_stream_ts", *RECORDINGS) as server:
+    async with serve("ws_stream_ts") as server:
         socket = await connect(session, server.origin, "/agents/reasoner/me")
         await socket.send({"prompt": "busy"})
         (failure,) = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
         assert "3040: " in failure["error"]
 
 
-@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "export default {"), (STUB, "This is the stub")])
-async def test_sse_js(session, serve, answers, begin):
-    async with serve("sse_js", *answers) as server, session.get(f"{server.origin}/agents/generator/me") as response:
-        assert response.headers["content-type"] == "text/event-stream"
-        events = (await response.text()).split("\n\n")
-        assert events[-2:] == ["data: [DONE]", ""]
-        tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
-        assert "".join(token["response"] for token in tokens).startswith(begin)
-        assert tokens[-1]["usage"]["total_tokens"] > 0
+async def test_sse_js(session, serve):
+    async with serve("sse_js", "--ai-speed", "instant") as server:
+        async for source in server.each_source():
+            async with session.get(f"{server.origin}/agents/generator/me") as response:
+                assert response.headers["content-type"] == "text/event-stream"
+                events = (await response.text()).split("\n\n")
+            assert events[-2:] == ["data: [DONE]", ""]
+            tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+            assert "".join(token["response"] for token in tokens).startswith(begin(source, "export default {"))
+            assert tokens[-1]["usage"]["total_tokens"] > 0
 
 
-@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "export default {"), (STUB, "This is the stub")])
-async def test_gateway_ts(serve, answers, begin):
-    async with serve("gateway_ts", *answers) as server:
-        status, answer = await server.get("/agents/routed/me")
-        assert status == 200
-        assert answer["response"].startswith(begin)
-        assert answer["usage"]["prompt_tokens"] > 0
-        assert answer["log"]
+async def test_gateway_ts(serve):
+    async with serve("gateway_ts") as server:
+        async for source in server.each_source():
+            status, answer = await server.get("/agents/routed/me")
+            assert status == 200
+            assert answer["response"].startswith(begin(source, "export default {"))
+            assert answer["usage"]["prompt_tokens"] > 0
+            assert answer["log"]
 
 
-@pytest.mark.parametrize("provider", ["", "?provider=openai"])
-@pytest.mark.parametrize(("answers", "stub"), [(RECORDINGS, False), (STUB, True)])
-async def test_generate_js(serve, answers, stub, provider):
-    async with serve("generate_js", *answers) as server:
-        status, answer = await server.get(f"/agents/builder/me{provider}")
-        assert (status, list(answer)) == (200, ["text", "tokens"])
-        assert answer["tokens"] > 0
-        said = "This is the stub" if stub else "One class, one object" if provider else "Give the agent one job"
-        assert answer["text"].startswith(said)
+async def test_generate_js(serve):
+    async with serve("generate_js") as server:
+        async for source in server.each_source():
+            for query, said in (("", "Give the agent one job"), ("?provider=openai", "One class, one object")):
+                status, answer = await server.get(f"/agents/builder/me{query}")
+                assert (status, list(answer)) == (200, ["text", "tokens"])
+                assert answer["text"].startswith(begin(source, said))
+                assert answer["tokens"] > 0
 
 
-@pytest.mark.parametrize(("answers", "begin"), [(RECORDINGS, "Here is a Worker"), (STUB, "This is the stub")])
-async def test_openai_compat_ts(session, serve, answers, begin):
-    async with serve("openai_compat_ts", *answers) as server, session.get(f"{server.origin}/agents/gemini/me") as response:
-        assert response.status == 200
-        assert (await response.text()).startswith(begin)
+async def test_openai_compat_ts(session, serve):
+    async with serve("openai_compat_ts", "--ai-speed", "instant") as server:
+        async for source in server.each_source():
+            async with session.get(f"{server.origin}/agents/gemini/me") as response:
+                assert response.status == 200
+                assert (await response.text()).startswith(begin(source, "Here is a Worker"))
 
 
 async def test_openai_compat_ts_with_a_live_endpoint(session, serve):
@@ -164,25 +163,26 @@ async def test_openai_compat_ts_tears_the_stream_when_the_endpoint_fails(session
             assert "no such key" in server.output()
 
 
-@pytest.mark.parametrize(("answers", "begin"), [("replay", "I remember this"), ("stub", "This is the stub")])
-async def test_history_ts(session, serve, answers, begin):
-    async with serve("history_ts", "--ai", answers, "--ai-speed", "4x") as server:
-        first = await connect(session, server.origin, "/agents/companion/me")
-        await first.send({"prompt": "Remember me"})
-        frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
-        assert frames[0] == {"type": "history", "lines": []}
-        first.reset()
+async def test_history_ts(session, serve):
+    async with serve("history_ts", "--ai-speed", "4x") as server:
+        async for source in server.each_source():
+            path = f"/agents/companion/{source}"
+            first = await connect(session, server.origin, path)
+            await first.send({"prompt": "Remember me"})
+            frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
+            assert frames[0] == {"type": "history", "lines": []}
+            first.reset()
 
-        back = await connect(session, server.origin, "/agents/companion/me")
-        frames = own(await back.until(lambda frame: is_type(frame, "done")))
-        assert frames[0] == {"type": "history", "lines": [{"role": "user", "content": "Remember me"}]}
-        so_far = frames[-2]["soFar"]
+            back = await connect(session, server.origin, path)
+            frames = own(await back.until(lambda frame: is_type(frame, "done")))
+            assert frames[0] == {"type": "history", "lines": [{"role": "user", "content": "Remember me"}]}
+            so_far = frames[-2]["soFar"]
 
-        late = await connect(session, server.origin, "/agents/companion/me")
-        (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
-        assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
-        assert history["lines"][1]["content"].startswith(begin)
-        assert len(history["lines"][1]["content"]) == so_far
+            late = await connect(session, server.origin, path)
+            (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
+            assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
+            assert history["lines"][1]["content"].startswith(begin(source, "I remember this"))
+            assert len(history["lines"][1]["content"]) == so_far
 
 
 async def test_counter_ts(serve, node: Node):
@@ -203,3 +203,8 @@ async def test_counter_ts(serve, node: Node):
 def own(frames: list) -> list:
     """Without the frames of the agents protocol."""
     return [frame for frame in frames if not is_type(frame, *PROTOCOL)]
+
+
+def begin(source: str, recorded: str) -> str:
+    """How the answer begins: as the recording does, or as the stub always does."""
+    return recorded if source == "replay" else "This is the stub"

@@ -5,6 +5,7 @@ Beside each stands what the document leaves to other pages: a wrangler.jsonc, a 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from harness import npm, seed
-from harness.node import Node
+from harness.node import Node, NpmClient
 from harness.server import SAMPLES, Server, serving
 from harness.waiting import eventually
 
@@ -107,11 +108,6 @@ def samples() -> dict[str, seed.Sample]:
     return seed.samples(seed.document().read_text("utf-8"))
 
 
-@pytest.fixture(scope="module", params=["replay", "stub"])
-def answers(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.fixture(params=["js", "ts"])
 def suffix(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -142,19 +138,19 @@ def project(folder: Path, sample: seed.Sample) -> Path:
 
 
 @pytest.fixture
-def serve(samples, suffix, answers, tmp_path):
+def serve(samples, suffix, tmp_path):
     @asynccontextmanager
     async def of(title: str) -> AsyncIterator[Server]:
         source = project(tmp_path / "seed", samples[f"{title}-{suffix}"])
-        async with serving(source, tmp_path, "--ai", answers, "--ai-speed", "1x", modules=npm.sample_modules()) as server:
+        async with serving(source, tmp_path, "--ai-speed", "1x", modules=npm.sample_modules()) as server:
             yield server
 
     return of
 
 
-def spoken(answers: str, model: str, asked: str) -> str:
+def spoken(source: str, model: str, asked: str) -> str:
     """What the model says to the question."""
-    return SAID if answers == "replay" else f"This is the stub speaking for {model}. You said: {asked}"
+    return SAID if source == "replay" else f"This is the stub speaking for {model}. You said: {asked}"
 
 
 async def fetched(node: Node, server: Server) -> Any:
@@ -175,52 +171,55 @@ async def heard(session, server: Server) -> list[bytes]:
     return pieces
 
 
-async def test_websocket(serve, node: Node, answers):
-    async with serve("websocket") as server, node.client(server.host, "MyAgent", "me") as client:
-        await client.ready()
-        await client.use("send", json.dumps({"prompt": "Why is the sky blue?"}))
-
-        async def whole() -> list[dict]:
-            events = await client.use("happened")
-            frames = [json.loads(event["data"]) for event in events if event["kind"] == "message"]
-            return [frame for frame in frames if frame["type"] in ("chunk", "done", "error")] if frames[-1]["type"] == "done" else []
-
-        *chunks, last = await eventually(whole)
-        assert last == {"type": "done"}
-        assert {chunk["type"] for chunk in chunks} == {"chunk"}
-        text = spoken(answers, GLM, "Why is the sky blue?")
-        assert "".join(chunk["content"] for chunk in chunks) == text
-        assert len(chunks) == (len(PIECES) if answers == "replay" else len(text.split()))
+async def test_websocket(serve, node: Node):
+    async with serve("websocket") as server:
+        async for source in server.each_source():
+            async with node.client(server.host, "MyAgent", source) as client:
+                await client.ready()
+                await client.use("send", json.dumps({"prompt": "Why is the sky blue?"}))
+                *chunks, last = await eventually(functools.partial(frames_of, client))
+            assert last == {"type": "done"}
+            assert {chunk["type"] for chunk in chunks} == {"chunk"}
+            text = spoken(source, GLM, "Why is the sky blue?")
+            assert "".join(chunk["content"] for chunk in chunks) == text
+            assert len(chunks) == (len(PIECES) if source == "replay" else len(text.split()))
 
 
-async def test_sse(serve, session, answers):
+async def frames_of(client: NpmClient) -> list[dict]:
+    """The sample's own frames, once the last one has come."""
+    frames = [json.loads(event["data"]) for event in await client.use("happened") if event["kind"] == "message"]
+    return [frame for frame in frames if frame["type"] in ("chunk", "done", "error")] if frames[-1]["type"] in ("done", "error") else []
+
+
+async def test_sse(serve, session):
     async with serve("sse") as server:
-        events = b"".join(await heard(session, server)).decode().split("\n\n")
-        assert events[-2:] == ["data: [DONE]", ""]
-        tokens = [json.loads(event.removeprefix("data: "))["response"] for event in events[:-2]]
-        assert "".join(tokens) == spoken(answers, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
+        async for source in server.each_source():
+            events = b"".join(await heard(session, server)).decode().split("\n\n")
+            assert events[-2:] == ["data: [DONE]", ""]
+            tokens = [json.loads(event.removeprefix("data: "))["response"] for event in events[:-2]]
+            assert "".join(tokens) == spoken(source, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
 
 
-async def test_gateway(serve, node: Node, answers):
+async def test_gateway(serve, node: Node):
     async with serve("gateway") as server:
-        answer = await fetched(node, server)
-        assert answer["response"] == spoken(answers, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
+        async for source in server.each_source():
+            answer = await fetched(node, server)
+            assert answer["response"] == spoken(source, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
 
 
-async def test_generate(serve, node: Node, answers):
-    async with serve("generate") as server:
-        assert await fetched(node, server) == {"modelResponse": spoken(answers, GLM, "Build me an AI agent on Cloudflare Workers")}
+@pytest.mark.parametrize(("title", "model"), [("generate", GLM), ("openai", "gpt-4o")])
+async def test_generating(serve, node: Node, title, model):
+    async with serve(title) as server:
+        async for source in server.each_source():
+            text = spoken(source, model, "Build me an AI agent on Cloudflare Workers")
+            assert await fetched(node, server) == {"modelResponse": text}
 
 
-async def test_openai(serve, node: Node, answers):
-    async with serve("openai") as server:
-        assert await fetched(node, server) == {"modelResponse": spoken(answers, "gpt-4o", "Build me an AI agent on Cloudflare Workers")}
-
-
-async def test_gemini(serve, session, answers):
+async def test_gemini(serve, session):
     async with serve("gemini") as server:
-        text = b"".join(await heard(session, server)).decode()
-        assert text == spoken(answers, "gemini-2.0-flash", "Write me a Cloudflare Worker.")
+        async for source in server.each_source():
+            text = b"".join(await heard(session, server)).decode()
+            assert text == spoken(source, "gemini-2.0-flash", "Write me a Cloudflare Worker.")
 
 
 def test_only_white_space_is_restored(samples):

@@ -158,6 +158,12 @@ class Server:
         assert status < 300, f"{method} {path}: {status} {body}"
         return body
 
+    async def each_source(self) -> AsyncIterator[str]:
+        """Who answers model calls, one after the other: `replay` (the project's recordings), then `stub`."""
+        for mode in ("replay", "stub"):
+            await self.control("POST", "ai/session", json={"mode": mode})
+            yield mode
+
     async def crash_host(self, kind: str) -> None:
         """`kill -9` of the host; returns when another one serves. What is sent to a host that dies just then is lost with it."""
         await self.control("POST", f"hosts/{kind}/crash")

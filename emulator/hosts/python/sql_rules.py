@@ -94,9 +94,7 @@ _TEMP_ACTIONS = frozenset(
 )
 _NAMING_ACTIONS = frozenset(
     {
-        sqlite3.SQLITE_CREATE_INDEX,
         sqlite3.SQLITE_CREATE_TABLE,
-        sqlite3.SQLITE_CREATE_TRIGGER,
         sqlite3.SQLITE_CREATE_VIEW,
         sqlite3.SQLITE_CREATE_VTABLE,
         sqlite3.SQLITE_DROP_INDEX,
@@ -107,8 +105,6 @@ _NAMING_ACTIONS = frozenset(
         sqlite3.SQLITE_INSERT,
         sqlite3.SQLITE_UPDATE,
         sqlite3.SQLITE_DELETE,
-        sqlite3.SQLITE_ANALYZE,
-        sqlite3.SQLITE_REINDEX,
     }
 )
 
@@ -148,6 +144,8 @@ class Authorizer:
             return False
         if action in _NAMING_ACTIONS:
             return not is_reserved(first)
+        if action in (sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_CREATE_TRIGGER):
+            return not is_reserved(first) and not is_reserved(second)
         if action == sqlite3.SQLITE_ALTER_TABLE:
             return not is_reserved(second)
         return action not in _TEMP_ACTIONS and action not in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)

@@ -54,6 +54,23 @@ test("user code cannot ride on statements of ours", () => {
   assert.equal(rig.storage.isDirty, true);
 });
 
+test("the platform's own tables cannot be changed", () => {
+  const rig = newRig();
+  rig.js.kv.put("k", 1);
+  rig.rows("CREATE TABLE t(a)");
+  for (const query of [
+    "ALTER TABLE _cf_KV ADD COLUMN a",
+    "ALTER TABLE _cf_KV RENAME COLUMN value TO a",
+    "ALTER TABLE _cf_KV RENAME TO mine",
+    "ALTER TABLE t RENAME TO _cf_t",
+    "DROP TABLE _cf_KV",
+    "CREATE INDEX i ON _cf_KV(value)",
+    "CREATE TRIGGER r AFTER INSERT ON _cf_KV BEGIN SELECT 1; END",
+  ]) {
+    assert.throws(() => rig.rows(query), /not authorized: SQLITE_AUTH|prohibited: SQLITE_AUTH/, query);
+  }
+});
+
 test("a statement is judged again when the tables change", () => {
   const rig = newRig();
   rig.js.kv.put("k", 1);

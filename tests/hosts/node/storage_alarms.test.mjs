@@ -144,6 +144,21 @@ test("dropping it after the last retry", async () => {
   assert.deepEqual([await rig.js.getAlarm(), rig.alarms], [null, [null]]);
 });
 
+test("dropping it while it runs again changes nothing", () => {
+  const rig = armedRig();
+  rig.storage.alarmStarted(T1);
+  rig.storage.alarmDropped();
+  assert.deepEqual([rig.storage.alarm.stored(), rig.storage.isDirty], [T1, false]);
+});
+
+test("delete all during the run leaves nothing for its end to do", async () => {
+  const rig = armedRig();
+  rig.storage.alarmStarted(T1);
+  await rig.js.deleteAll();
+  rig.storage.alarmFinished({ retry: false });
+  assert.equal(rig.storage.isDirty, false);
+});
+
 test("delete all takes it along", async () => {
   const rig = armedRig();
   await rig.js.deleteAll();

@@ -105,6 +105,27 @@ test("objects in a turn keep their file open", () => {
   assert.equal(files.size, 2);
 });
 
+test("the one about to be used is never closed to make room", () => {
+  const files = new OpenFiles(1);
+  const released = [];
+  const closable = (name, busy) => ({ busy, release: () => released.push(name) });
+  files.touch(closable("first", true));
+  files.touch(closable("second", false));
+  assert.deepEqual(released, []);
+});
+
+test("commits wait for the disk as wrangler's do, but for the first one of a new log", () => {
+  const rig = newRig();
+  const level = () => rig.storage.database.get("PRAGMA synchronous")[0];
+  rig.js.kv.put("k", 1);
+  assert.equal(level(), 0);
+  rig.storage.commit();
+  assert.equal(level(), 1);
+  const second = new Rig(rig.path, { manual: true }); // the log is there
+  second.js.kv.get("k");
+  assert.equal(second.storage.database.get("PRAGMA synchronous")[0], 1);
+});
+
 test("a host that ends leaves its files as they are, and the next one has everything", () => {
   const files = new OpenFiles();
   const rig = newRig({ files });
@@ -235,6 +256,16 @@ for (let lost = 1; lost <= 9; lost++) {
     assert.deepEqual([...new FacetFiles(root).children(ROOT).keys()], ["first", "second again"]);
   });
 }
+
+test("facets: nothing of a lost long entry stays behind a short one", () => {
+  const root = newRoot();
+  const index = root.replace(".sqlite", ".facets");
+  new FacetFiles(root).number(ROOT, "first");
+  new FacetFiles(root).number(ROOT, "a long name \u0001\u0000\u0001\u0000x \u0000\u0000\u0001\u0000y and more");
+  writeFileSync(index, readFileSync(index).subarray(0, -1));
+  new FacetFiles(root).number(ROOT, "x");
+  assert.deepEqual([...new FacetFiles(root).children(ROOT).keys()], ["first", "x"]);
+});
 
 for (let size = 0; size < 8; size++) {
   test(`facets: ${size} bytes of the head are an empty index`, () => {

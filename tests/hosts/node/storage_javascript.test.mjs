@@ -36,7 +36,7 @@ const ACCEPTED = {
 
 for (const name of Object.keys(PROBES)) {
   test(name, async () => {
-    const rig = new Rig(join(folder, `${name}.sqlite`), { name });
+    const rig = new Rig(join(folder, `${name}.sqlite`), { name: `probe ${name}` });
     rig.storage.writeName();
     const found = await answer(name, rig.js);
     const labels = new Set([...Object.keys(found), ...Object.keys(answers[name])]);

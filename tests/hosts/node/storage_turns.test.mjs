@@ -221,6 +221,50 @@ test("a statement that rolls the turn back itself", () => {
   assert.deepEqual(rig.rows("SELECT a FROM t ORDER BY a"), [[1], [2]]);
 });
 
+test("what comes after such a statement is a turn of its own", () => {
+  const rig = newRig();
+  rig.rows("CREATE TABLE t(a UNIQUE)");
+  rig.rows("INSERT INTO t VALUES (1)");
+  rig.storage.commit();
+  rig.js.setAlarm(ALARM);
+  assert.throws(() => rig.rows("INSERT OR ROLLBACK INTO t VALUES (1)"), /UNIQUE/);
+  rig.js.kv.put("k", 1);
+  rig.storage.commit();
+  assert.deepEqual([rig.alarms, rig.js.kv.get("k")], [[], 1]);
+});
+
+test("a rollback forgets what the turn knew of the alarm", () => {
+  const rig = newRig();
+  rig.js.setAlarm(ALARM);
+  rig.storage.rollback();
+  rig.js.kv.put("k", 1);
+  rig.storage.commit();
+  assert.deepEqual(rig.alarms, []);
+});
+
+test("a transaction that ends takes those inside of it along", async () => {
+  const rig = newRig();
+  const { promise: never } = Promise.withResolvers();
+  let inner;
+  await rig.js.transaction(async (outer) => {
+    rig.js.transaction(async (txn) => {
+      inner = txn;
+      await never;
+    });
+    await rig.settled();
+    outer.rollback();
+  });
+  await assert.rejects(inner.put("k", 1), { message: "Cannot put() on rolled back transaction" });
+});
+
+test("sync lets others have their turn even when there is nothing to wait for", async () => {
+  const rig = newRig();
+  const synced = rig.js.sync();
+  assert.equal(await isSettled(synced), false);
+  await rig.settled();
+  assert.equal(await isSettled(synced), true);
+});
+
 test("delete all keeps the alarm before the flag", async () => {
   // S-63
   const rig = newRig({ flags: { delete_all_deletes_alarm: false } });

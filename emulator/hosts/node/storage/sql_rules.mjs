@@ -45,6 +45,7 @@ const FOREIGN_TABLES = words(`
 `);
 /** Functions a SQLite library may bring along and the platform's does not know at all. */
 const UNKNOWN_FUNCTIONS = words("fts3_tokenizer geopoly_area median percentile soundex sqlite_offset");
+/** `load_extension` is refused by SQLite itself, when it is run. */
 const FUNCTIONS = words(`
   abs changes char coalesce concat concat_ws format glob hex ifnull iif instr last_insert_rowid length like
   likelihood likely lower ltrim max min nullif octet_length printf quote random randomblob replace round rtrim
@@ -56,7 +57,7 @@ const FUNCTIONS = words(`
   json_group_array json_group_object json_insert json_object json_patch json_quote json_remove json_replace
   json_set json_tree json_type json_valid jsonb jsonb_array jsonb_extract jsonb_group_array jsonb_group_object
   jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set -> ->> bm25 highlight match snippet
-  rtreecheck
+  rtreecheck load_extension
 `);
 /** SQLite runs these itself while it carries out ALTER TABLE. */
 const INTERNAL_FUNCTIONS = ["sqlite_rename_", "sqlite_drop_", "sqlite_fail", "sqlite_add_"];
@@ -74,9 +75,7 @@ const FORBIDDEN_ACTIONS = new Set([
   c.SQLITE_DETACH,
 ]);
 const NAMING_ACTIONS = new Set([
-  c.SQLITE_CREATE_INDEX,
   c.SQLITE_CREATE_TABLE,
-  c.SQLITE_CREATE_TRIGGER,
   c.SQLITE_CREATE_VIEW,
   c.SQLITE_CREATE_VTABLE,
   c.SQLITE_DROP_INDEX,
@@ -87,8 +86,6 @@ const NAMING_ACTIONS = new Set([
   c.SQLITE_INSERT,
   c.SQLITE_UPDATE,
   c.SQLITE_DELETE,
-  c.SQLITE_ANALYZE,
-  c.SQLITE_REINDEX,
 ]);
 
 /** Asked by SQLite about everything a statement touches, while it is compiled. Only statements of user code are judged. */
@@ -135,6 +132,9 @@ export class Authorizer {
         return allowsPragma(first.toLowerCase(), second);
       case c.SQLITE_ALTER_TABLE:
         return !isReserved(second);
+      case c.SQLITE_CREATE_INDEX:
+      case c.SQLITE_CREATE_TRIGGER:
+        return !isReserved(first) && !isReserved(second);
       case c.SQLITE_CREATE_VTABLE:
         if (!VIRTUAL_MODULES.has(second.toLowerCase())) return false;
     }

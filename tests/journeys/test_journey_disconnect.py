@@ -7,12 +7,13 @@ resumed stream, or, when the turn has ended meanwhile, from the stored transcrip
 from __future__ import annotations
 
 import asyncio
-import json
 
 import aiohttp
 import pytest
+from harness import npm
 from harness.chat import Listener, done, resume, submit, user
 from harness.frames import connect
+from harness.page import spoken_by_recording
 from harness.server import SAMPLES, Server, serving
 from harness.waiting import eventually
 
@@ -78,17 +79,12 @@ async def test_back_after_the_turn(raw, protocol: Server, name, heard, how):
     assert await spoken(protocol, f"/agents/chat/{name}", 2) == ["hello", TEXT]
 
 
-@pytest.fixture(scope="module")
-def recorded() -> str:
-    """What the recording of the sample says."""
-    file = SAMPLES / "chat_py/fixtures/ai/default/00-binding.run-glm-4.7-flash-any.json"
-    events = json.loads(file.read_text("utf-8"))["response"]["stream"]["events"]
-    return "".join(choice["delta"].get("content", "") for event in events if "json" in event for choice in event["json"]["choices"])
-
-
-async def test_the_sample_chat_at_its_own_pace(session: aiohttp.ClientSession, tmp_path, recorded):
+@pytest.mark.parametrize("sample", ["chat_py", "chat_ts"])
+async def test_a_sample_chat_at_its_own_pace(session: aiohttp.ClientSession, tmp_path, sample):
     """All at once, each in a conversation of its own: leave after 0, 1, 2 … chunks of the recorded answer, in both ways."""
-    async with serving(SAMPLES / "chat_py", tmp_path, "--ai-speed", "2x") as server:
+    recorded = spoken_by_recording(sample, "00-binding.run-glm-4.7-flash-any")
+    modules = npm.sample_modules() if sample == "chat_ts" else None
+    async with serving(SAMPLES / sample, tmp_path, "--ai-speed", "2x", modules=modules) as server:
         probe = await connect(session, server.origin, "/agents/chat/probe")
         await probe.send(submit("req", [user("anything")]))
         total = len(Listener("req").hear(await probe.until(done("req"))).chunks)

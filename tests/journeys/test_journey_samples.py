@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from harness.chat import Listener, done, submit, user
 from harness.frames import connect, is_type, types
+from harness.listening import listening
 from harness.node import Node, NodeError
 from harness.server import SAMPLES, serving
 
@@ -113,15 +114,8 @@ async def test_openai_compat_py_with_a_live_endpoint(session, tmp_path):
         return response
 
     read: asyncio.Queue[None] = asyncio.Queue()
-    application = web.Application()
-    application.router.add_post("/v1/chat/completions", completions)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
-        arguments = ("--ai", "live", "--var", f"GEMINI_BASE_URL:{base}", "--var", "GEMINI_API_KEY:of nobody")
+    async with listening("/v1/chat/completions", completions) as base:
+        arguments = ("--ai", "live", "--var", f"GEMINI_BASE_URL:{base}/v1", "--var", "GEMINI_API_KEY:of nobody")
         async with (
             serving(SAMPLES / "openai_compat_py", tmp_path, *arguments) as server,
             session.get(f"{server.origin}/agents/gemini/me") as response,
@@ -131,8 +125,6 @@ async def test_openai_compat_py_with_a_live_endpoint(session, tmp_path):
                 heard.append(piece)
                 read.put_nowait(None)
             assert heard == [b"one ", b"two ", b"three"]
-    finally:
-        await runner.cleanup()
     assert [(call["authorization"], call["model"], call["stream"]) for call in asked] == [("Bearer of nobody", "gemini-2.0-flash", True)]
 
 

@@ -4,6 +4,7 @@
  * Storage never waits: a method does its work when it is called and returns a promise that is settled already. Only
  * `transaction`, which runs user code, and `sync`, which waits for the host's commit, take time.
  */
+import { types } from "node:util";
 import { wrongParameter } from "../surface/arguments.mjs";
 import { checkOptions, date, illegalConstructor, illegalInvocation, required, textOf } from "./arguments.mjs";
 import { KeyValueApi } from "./key_value_api.mjs";
@@ -21,6 +22,9 @@ const NO_KV =
   `Alternatively, to enable SQLite, ${ENABLE_SQLITE(" ")}`;
 const NO_POINT_IN_TIME = "This Durable Object's storage back-end does not implement point-in-time recovery.";
 const FIRST_BOOKMARK = "00000000-00000000-00000000-00000000000000000000000000000000";
+const ASYNC_CALLBACK =
+  "transactionSync() was given an async callback: what it writes after its first await would be outside of the transaction, so " +
+  "agents-emu did not run it. Use `await storage.transaction(callback)` for async code.";
 const DELETE_ALL_IN_TRANSACTION = "Cannot call deleteAll() within a transaction";
 const DELETE_ALL_IN_SAVEPOINT = "internal error; deleteAll() cannot run inside transactionSync()";
 
@@ -72,10 +76,14 @@ export class DurableObjectStorage {
     return DurableObjectStorage.#of(this).#deleteAll(args);
   }
 
-  /** Runs the callback in a savepoint; its exception passes through unchanged and rolls SQL, KV and alarm back. */
+  /**
+   * Runs the callback in a savepoint; its exception passes through unchanged and rolls SQL, KV and alarm back. An async callback is
+   * refused: the platform commits when it returns its promise, which never does what was meant (docs/parity.md).
+   */
   transactionSync(...args) {
     const { database } = DurableObjectStorage.#of(this).#storage;
     const callback = callbackOf(args, "transactionSync");
+    if (types.isAsyncFunction(callback)) throw new TypeError(ASYNC_CALLBACK);
     return database.transactionSync(() => callback());
   }
 

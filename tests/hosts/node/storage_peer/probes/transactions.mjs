@@ -33,7 +33,9 @@ export default {
         } catch (e) {
           caught = e.message;
         }
-        return [caught, [...s.kv.list()]];
+        const left = [...s.kv.list()];
+        await s.delete(["a", "b"]);
+        return [caught, left];
       },
     ],
     ["sync thenable", async (s) => typeof s.transactionSync(() => Promise.resolve(1)).then],

@@ -87,9 +87,10 @@ class Listener:
             carried = chunk(frame)
             if carried is None:
                 continue
-            if frame["seq"] in self.chunks and not frame.get("replay"):
-                self.twice.append(frame["seq"])
-            self.chunks[frame["seq"]] = carried
+            seq = frame.get("seq", len(self.chunks))  # older servers do not number them
+            if seq in self.chunks and not frame.get("replay"):
+                self.twice.append(seq)
+            self.chunks[seq] = carried
         return self
 
     @property

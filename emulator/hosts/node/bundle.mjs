@@ -103,7 +103,8 @@ export class Bundler {
   }
 
   #remember(fields) {
-    if (Object.entries(fields).every(([name, value]) => String(this.#prebuilt[name]) === String(value))) return;
+    const same = Object.entries(fields).every(([name, value]) => String(this.#prebuilt[name]) === String(value));
+    if (same && this.#cache.isWritten) return;
     this.#prebuilt = { ...this.#prebuilt, ...fields };
     this.#cache.write(this.#prebuilt);
   }

@@ -7,7 +7,7 @@
  */
 
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { commonOptions, isInstalled, packageOf } from "./bundle_options.mjs";
@@ -141,6 +141,17 @@ export class PackageCache {
     if (before !== prebuilt.folder) this.#sweep(new Set([before]));
   }
 
+  /** Whether there is an index. */
+  get isWritten() {
+    return existsSync(this.index);
+  }
+
+  /** It was used now: the first process of the next run begins with it. */
+  touch() {
+    const nowS = nowMs() / 1000;
+    utimesSync(this.index, nowS, nowS);
+  }
+
   #sweep(kept) {
     const names = readdirSync(this.#folder);
     for (const name of names.filter((one) => one.endsWith(".json"))) {
@@ -167,6 +178,18 @@ export function readIndex(path) {
   } catch {
     return null; // half a file, of a process that was killed: as good as none
   }
+}
+
+/** Path of the index that was written last, in a list that is empty when there is none. @param {string} root */
+export function newestIndex(root) {
+  const folder = cacheFolder(root);
+  if (!existsSync(folder)) return [];
+  const paths = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  const dated = paths.map((name) => ({ path: join(folder, name), writtenMs: statSync(join(folder, name)).mtimeMs }));
+  return dated
+    .toSorted((one, other) => other.writtenMs - one.writtenMs)
+    .slice(0, 1)
+    .map(({ path }) => path);
 }
 
 /** Whether every file that went in is as it was. @param {Prebuilt} prebuilt */

@@ -102,6 +102,12 @@ export class Host {
     await this.#loader.preload(modules);
   }
 
+  /** What the project in a folder used last time is imported before LOAD comes, while the gateway still starts. @param {string} root */
+  async preloadLast(root) {
+    this.prepare();
+    await this.#loader.preloadLast(root);
+  }
+
   /**
    * Import the user's code and build env.
    * @param {object} project

@@ -6,16 +6,19 @@ import { basename, dirname, isAbsolute, join, relative, resolve } from "node:pat
 import { buildError, isBuildFailure } from "./build_errors.mjs";
 import { Bundler } from "./bundle.mjs";
 import { isInstalled, planOf } from "./bundle_options.mjs";
-import { cacheFolder, lockFiles, PackageCache, readIndex } from "./dependencies.mjs";
+import { cacheFolder, lockFiles, newestIndex, PackageCache, readIndex } from "./dependencies.mjs";
 import { EmuError, UserCodeError } from "./errors.mjs";
 import { loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
-import { environment, writeJson } from "./originals.mjs";
+import { clearTimeout, environment, setTimeout, writeJson } from "./originals.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { nearest } from "./nearest.mjs";
 import { checkExports, describeExports as describe, sortExports } from "./user_exports.mjs";
+
+/** A package whose top-level `await` has not ended by then may never end. */
+const IMPORT_WITHIN_MS = 5000;
 
 /**
  * What the main module exports.
@@ -38,8 +41,6 @@ export class Loader {
   #hooks;
   #maps = new SourceMaps();
   #prepared = false;
-  /** @type {Promise<void>} */
-  #preloading = Promise.resolve();
   /** @type {{esbuild: import("./esbuild.mjs").Esbuild, plan: object, cache: PackageCache, bundler: Bundler}|null} */
   #ready = null;
 
@@ -57,18 +58,25 @@ export class Loader {
   }
 
   /**
-   * A spare process gets ready: start the project's bundler, import the packages that the code used last time.
+   * Get ready before `load`: start the project's bundler, import the packages that the code used last time.
    * @param {string[]} modules the `modules` of an earlier READY
+   * @returns {Promise<void>} settled before the next call of this object may come
    */
   async preload([index]) {
-    const known = index === undefined ? null : readIndex(index);
+    const known = index === undefined || index === this.#ready?.cache.index ? null : readIndex(index);
     if (known === null) return;
     this.prepare();
-    this.#preloading = this.#preload(known).catch(() => {
+    try {
+      await this.#preload(known);
+    } catch {
       // Whatever is wrong, `load` meets it too, and tells.
-    });
-    await this.#preloading;
+    }
     flushCompileCache();
+  }
+
+  /** `preload` of what was built last in a project, if anything was: the first process has no READY to go by. @param {string} root */
+  async preloadLast(root) {
+    await this.preload(newestIndex(root));
   }
 
   async #preload({ plan, esbuild: { path, version } }) {
@@ -84,7 +92,6 @@ export class Loader {
    *   has no esbuild), with the user's `file:line`
    */
   async load(project) {
-    await this.#preloading;
     const plan = planOf(project, environment);
     if (!existsSync(plan.main)) throw noMain(project, plan);
     const warm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
@@ -97,6 +104,7 @@ export class Loader {
       const { namespace, built } = await this.#run(await building);
       const sorted = sortExports(namespace, project.main);
       const warnings = [...built.warnings, ...checkExports(sorted, project)];
+      cache.touch();
       const exports = describe(sorted, project.classes);
       return { ...sorted, namespace, exports, warnings, modules: [cache.index], inputs: inputsOf(built.metafile, plan) };
     } catch (error) {
@@ -118,9 +126,17 @@ export class Loader {
     this.#ready = { esbuild, plan, cache, bundler: new Bundler(esbuild, plan, cache) };
   }
 
-  /** One that fails will fail again, and be reported, when the user's code imports it. */
+  /** One that fails will fail again, and be reported, when the user's code imports it; one that never ends is not waited for. */
   async #importPackages() {
-    for (const url of this.#ready.bundler.lastUsed) await import(url).catch(() => {});
+    const all = async () => {
+      for (const url of this.#ready.bundler.lastUsed) await import(url).catch(() => {});
+    };
+    let timer;
+    const bound = new Promise((resolve) => {
+      timer = setTimeout(resolve, IMPORT_WITHIN_MS);
+    });
+    await Promise.race([all(), bound]);
+    clearTimeout(timer);
   }
 
   /** Evaluate built code; where its packages fail apart from it, as one bundle. */

@@ -32,6 +32,7 @@ export class Session {
     this.#then(async () => {
       const Host = await this.#load();
       this.#host = new Host(this.#link);
+      await this.#host.preloadLast(process.cwd());
     });
   }
 

@@ -14,6 +14,8 @@ class StandIn {
     },
   };
 
+  async preloadLast() {}
+
   async preload(modules) {
     await new Promise((resolve) => setTimeout(resolve, 20));
     called.push(["preload", modules]);

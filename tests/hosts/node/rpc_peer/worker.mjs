@@ -7,13 +7,14 @@ import { fetches } from "./fetches.mjs";
 import { gates } from "./gates.mjs";
 import { lifetimes } from "./lifetimes.mjs";
 import { promises } from "./promises.mjs";
+import { strays } from "./strays.mjs";
 import { streams } from "./streams.mjs";
 import { outcome } from "./telling.mjs";
 import { values } from "./values.mjs";
 
 export { Entry, Fragile, Gated, handlers, Mute, Peer, Web } from "./targets.mjs";
 
-const TOPICS = { bindings, calls, errors, fetches, gates, lifetimes, promises, streams, values };
+const TOPICS = { bindings, calls, errors, fetches, gates, lifetimes, promises, strays, streams, values };
 
 export default {
   async fetch(request, env, ctx) {

@@ -22,6 +22,7 @@ const main :Workerd.Worker = (
     (name = "gates.mjs", esModule = embed "gates.mjs"),
     (name = "lifetimes.mjs", esModule = embed "lifetimes.mjs"),
     (name = "promises.mjs", esModule = embed "promises.mjs"),
+    (name = "strays.mjs", esModule = embed "strays.mjs"),
     (name = "streams.mjs", esModule = embed "streams.mjs"),
     (name = "values.mjs", esModule = embed "values.mjs"),
   ],

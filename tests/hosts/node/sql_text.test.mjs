@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { offsetOf } from "../../../emulator/hosts/node/storage/sql_errors.mjs";
 import { withoutLimit } from "../../../emulator/hosts/node/storage/sql_limit.mjs";
-import { split, tokenize } from "../../../emulator/hosts/node/storage/sql_text.mjs";
+import { split } from "../../../emulator/hosts/node/storage/sql_text.mjs";
+import { tokenize } from "../../../emulator/hosts/node/storage/sql_tokens.mjs";
 
 const texts = (query) => split(query).statements.map((statement) => statement.text);
 const first = (query) => split(query).statements[0];

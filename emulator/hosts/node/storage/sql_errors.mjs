@@ -6,7 +6,7 @@
  * (durable-objects.md 3.1).
  */
 import { Buffer } from "node:buffer";
-import { tokenize } from "./sql_text.mjs";
+import { tokenize } from "./sql_tokens.mjs";
 
 const SQLITE_ERROR = 1;
 const SQLITE_CONSTRAINT = 19;

@@ -2,7 +2,7 @@
  * `DELETE ... ORDER BY ... LIMIT` and `UPDATE ... LIMIT`, which the platform's SQLite knows and Node's was built without: the same
  * statement with `WHERE key IN (SELECT ...)`, as SQLite itself carries it out.
  */
-import { tokenize } from "./sql_text.mjs";
+import { tokenize } from "./sql_tokens.mjs";
 
 const REFUSED = /^near "(?:order|limit)": syntax error$/i;
 const SQLITE_ERROR = 1;

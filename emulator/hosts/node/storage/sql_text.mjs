@@ -1,14 +1,7 @@
 /**
- * Reading SQL text just far enough: its tokens, where statements end, what they do and which parameters they take.
+ * Reading SQL text just far enough: where statements end, what they do and which parameters they take.
  *
  * SQLite's own parser has the last word on everything; this file answers what node:sqlite does not tell us.
- *
- * @typedef {object} Token one token other than space and comments
- * @property {"string" | "quoted" | "variable" | "number" | "word" | "other"} kind
- * @property {string} text
- * @property {number} start character position in the text
- * @property {number} end
- * @property {string} name lower case, without the quotes of a quoted name: what SQLite compares names by
  *
  * @typedef {object} Statement one statement of a query
  * @property {string} text with its closing semicolon, without space in front
@@ -29,19 +22,8 @@
  * @property {boolean} complete false when what follows the last statement holds no statement
  */
 
-const TOKEN = new RegExp(
-  [
-    String.raw`(?<space>[ \t\n\f\r]+|--[^\n]*|/\*(?:[\s\S]*?\*/|[\s\S]*$))`,
-    "(?<string>'(?:[^']|'')*'|[xX]'[0-9a-fA-F]*')",
-    String.raw`(?<quoted>"(?:[^"]|"")*"|${"`(?:[^`]|``)*`"}|\[[^\]]*\])`,
-    String.raw`(?<variable>\?[0-9]*|[:@$#][A-Za-z0-9_$\u0080-\uffff]+)`,
-    String.raw`(?<number>0[xX][0-9a-fA-F]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)`,
-    String.raw`(?<word>[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*)`,
-    String.raw`(?<other>->>|->|\|\||<<|>>|<=|>=|<>|!=|==|[\s\S])`,
-  ].join("|"),
-  "g",
-);
-const KINDS = ["string", "quoted", "variable", "number", "word", "other"];
+import { tokenize } from "./sql_tokens.mjs";
+
 const READING = new Set(["select", "values", "explain", "pragma", "attach", "detach"]);
 const CONTROL = new Set(["begin", "commit", "end", "rollback", "savepoint", "release"]);
 const ROW_VERBS = new Set(["insert", "replace", "update", "delete"]);
@@ -53,24 +35,6 @@ const AFTER_SET = new Set(["from", "where", "returning", "order", "limit"]);
 /** What the platform skips behind the last statement, which is more than SQLite takes for space. */
 const ONLY_SPACE = /^[ \t\n\v\f\r]*$/;
 const LEADING_SPACE = /^[ \t\n\f\r]+/;
-
-/**
- * The tokens of `text`. Any text has tokens: what is no SQL comes out as single characters.
- * @param {string} text
- * @returns {Token[]}
- */
-export function tokenize(text) {
-  const tokens = [];
-  for (const match of text.matchAll(TOKEN)) {
-    const { groups, index } = match;
-    if (groups.space !== undefined) continue;
-    const kind = KINDS.find((each) => groups[each] !== undefined);
-    const word = match[0];
-    const name = (kind === "quoted" ? word.slice(1, -1) : word).toLowerCase();
-    tokens.push({ kind, text: word, start: index, end: index + word.length, name });
-  }
-  return tokens;
-}
 
 /** Answers of `split`: programs run the same few texts over and over. */
 const remembered = new Map();

@@ -5,7 +5,7 @@
  * which path, how options travel, what counts as an error, what is parsed and what is handed out as a stream.
  */
 
-import { AiInternalError, upstreamError } from "./ai_errors.mjs";
+import { AiInternalError, listedMessage, upstreamError } from "./ai_errors.mjs";
 import { AiGateway } from "./ai_gateway.mjs";
 import { AutoRAG } from "./autorag.mjs";
 import { FormData } from "./surface/form_data.mjs";
@@ -71,7 +71,7 @@ export class Ai {
     const url = new URL("/ai-api/models/search", AI_ORIGIN);
     for (const [name, value] of Object.entries(params)) url.searchParams.set(name, value.toString());
     const response = await this.#fetcher(new Request(url));
-    if (!response.ok) throw await this.#inferenceError(response);
+    if (!response.ok) throw new AiInternalError(listedMessage(await response.text(), "Internal Error").message);
     return (await response.json()).result;
   }
 

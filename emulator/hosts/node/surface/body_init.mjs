@@ -26,7 +26,7 @@ export function extract(init) {
   if (typeof init === "string") return { content: init, contentType: TEXT };
   if (init === null || init === undefined) return { content: null, contentType: null };
   if (typeof init === "object") return extractObject(init);
-  return { content: String(init), contentType: TEXT };
+  return { content: `${init}`, contentType: TEXT };
 }
 
 function extractObject(init) {

@@ -181,7 +181,7 @@ function appendPart(form, head, content) {
   if (name === null) throw new TypeError(NO_NAME);
   const filename = quotedParameter(disposition, "filename");
   if (filename === null) form.append(name, content.utf8Slice());
-  else form.append(name, new File([content], filename, { type: fields.get("content-type") ?? OCTETS }));
+  else form.append(name, new File([content], filename, { type: fields.get("content-type") ?? "" }));
 }
 
 /** The platform takes what stands between the quotes as it is. */

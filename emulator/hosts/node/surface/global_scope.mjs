@@ -28,18 +28,18 @@ export function tellRejection(reason, promise) {
   return !target.dispatchEvent(new PromiseRejectionEvent("unhandledrejection", { promise, reason, cancelable: true }));
 }
 
-/** What the global object is an instance of. */
+/** What the global object is an instance of; of the second only, as on workerd. */
 export class WorkerGlobalScope {
   constructor() {
     throw new TypeError("Illegal constructor");
   }
+}
 
+export class ServiceWorkerGlobalScope extends WorkerGlobalScope {
   static [Symbol.hasInstance](value) {
     return value === globalThis;
   }
 }
-
-export class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
 
 /** The class of `navigator`. */
 export class Navigator {

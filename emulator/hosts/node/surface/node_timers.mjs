@@ -22,10 +22,25 @@ export function installNodeTimers() {
   syncBuiltinESMExports();
 }
 
-function waitFor(delay, value, options) {
-  return after(delay ?? 0, value, options?.signal);
+async function waitFor(delay, value, options) {
+  const signal = options?.signal;
+  try {
+    return await after(delay ?? 0, value, signal);
+  } catch {
+    throw new AbortError(signal.reason);
+  }
+}
+
+/** What Node's own reject with, whatever the signal's reason. */
+class AbortError extends Error {
+  name = "AbortError";
+  code = "ABORT_ERR";
+
+  constructor(cause) {
+    super("The operation was aborted", { cause });
+  }
 }
 
 async function* ticks(delay, value, options) {
-  for (;;) yield await after(delay ?? 1, value, options?.signal);
+  for (;;) yield await waitFor(delay ?? 1, value, options);
 }

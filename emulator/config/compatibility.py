@@ -37,6 +37,7 @@ FLAGS = {
         Flag("websocket_standard_binary_type", "no_websocket_standard_binary_type", "2026-03-17"),
         Flag("web_socket_auto_reply_to_close", "web_socket_manual_reply_to_close", "2026-04-07"),
         Flag("assets_navigation_prefers_asset_serving", "assets_navigation_has_no_effect", "2025-04-01"),
+        Flag("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21"),
         Flag("nodejs_compat", "no_nodejs_compat", "2026-08-04"),
         Flag("durable_object_io_tasks_prevent_eviction", "no_durable_object_io_tasks_prevent_eviction", "2026-10-01"),
         Flag("enable_request_signal", "disable_request_signal"),

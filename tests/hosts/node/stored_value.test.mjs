@@ -67,7 +67,10 @@ test("what is next to an error keeps its kind, its holes and its identity", () =
 test("before the flag V8 writes errors, without their properties", () => {
   const found = again(error(TypeError, "m", { code: 5, cause: { why: 1 } }), PLAIN);
   assert.deepEqual([found.constructor, found.message, found.stack, found.code], [TypeError, "m", "s", undefined]);
-  assert.ok(!hex(error(Error, "m"), PLAIN).startsWith("ff0f5c"));
+  assert.equal(hex(error(TypeError, "m", { name: "Mine", code: 5 }), PLAIN), "ff0f726d22016d732201732e");
+  const why = error(Error, "m", {});
+  Object.defineProperty(why, "cause", { value: { a: 1 } });
+  assert.equal(hex(why, PLAIN), "ff0f726d22016d73220173636f22016149027b012e");
 });
 
 test("each reads what the other flag wrote", () => {

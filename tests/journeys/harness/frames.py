@@ -17,8 +17,6 @@ RECEIVE_BOUND_S = 10
 UNTIL_BOUND_S = 20
 Frame = dict[str, Any]
 
-_numbers = itertools.count(1)
-
 
 class Closed(AssertionError):
     """The connection ended where a frame was expected."""
@@ -34,6 +32,7 @@ class RawSocket:
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self._ws = ws
+        self._numbers = itertools.count(1)
 
     async def send(self, frame: Frame | str | bytes) -> None:
         if isinstance(frame, bytes):
@@ -80,7 +79,7 @@ class RawSocket:
 
     async def call(self, method: str, *arguments: Any) -> list[Frame]:
         """Call a `@callable` method: all frames up to and including its last answer."""
-        number = f"call-{next(_numbers)}"
+        number = f"call-{next(self._numbers)}"
         await self.send({"type": "rpc", "id": number, "method": method, "args": list(arguments)})
         return await self.until(lambda frame: is_type(frame, "rpc") and frame["id"] == number and frame.get("done") is not False)
 

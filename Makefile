@@ -2,7 +2,7 @@
 PYTHON ?=
 BIN := .venv/bin
 
-.PHONY: install dev test lint format types bench clean
+.PHONY: install dev test parity lint format types bench clean
 
 install: .venv/installed
 
@@ -20,6 +20,10 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# The protocol's scenarios on the Node host; PARITY=workerd also plays them on a real `wrangler dev`, PARITY=record records what it does.
+parity: install
+	$(BIN)/pytest tests/parity
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""How scenarios are played, written down and compared."""

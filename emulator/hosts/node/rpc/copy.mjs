@@ -42,8 +42,8 @@ export class Copier {
   #isResult;
   #lends;
   #size = 2;
-  /** @type {Map<object, unknown>} */
-  #seen = new Map();
+  /** Copies by original; made with the first. @type {Map<object, unknown> | null} */
+  #seen = null;
 
   /**
    * @param {import("../owner.mjs").Owner | null} home whose values they are
@@ -120,12 +120,13 @@ export class Copier {
   }
 
   #known(value) {
-    const known = this.#seen.get(value);
+    const known = this.#seen?.get(value);
     if (known !== undefined) this.#size += 2;
     return known;
   }
 
   #remember(value, copy) {
+    this.#seen ??= new Map();
     this.#seen.set(value, copy);
     return copy;
   }

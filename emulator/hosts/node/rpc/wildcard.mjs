@@ -3,9 +3,6 @@
  * proxies. `then` is an exception, so that a stub is not taken for a promise; so are numbers, which no method is called.
  */
 
-/** @type {WeakMap<object, Wildcard>} */
-const wildcards = new WeakMap();
-
 const INDEX = /^(?:0|[1-9][0-9]*)$/;
 
 /** The handler of such a proxy, and what the host knows about it. */
@@ -50,14 +47,34 @@ export class Wildcard {
  * @returns {T}
  */
 export function wildcardProxy(target, wildcard) {
-  const proxy = new Proxy(target, wildcard);
-  wildcards.set(proxy, wildcard);
-  return proxy;
+  return new Mark(new Proxy(target, wildcard), wildcard);
 }
 
 /** The wildcard behind a value, undefined when it is none of ours. @param {unknown} value @returns {Wildcard | undefined} */
 export function wildcardOf(value) {
-  return wildcards.get(value);
+  return (typeof value === "object" && value !== null) || typeof value === "function" ? Mark.of(value) : undefined;
+}
+
+/** What a class's constructor returns is what its subclass puts private fields on. */
+class Itself {
+  constructor(value) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    return value;
+  }
+}
+
+/** Marks a proxy with its handler, past its traps; a WeakMap would cost the garbage collector more than all the rest of a call. */
+class Mark extends Itself {
+  #wildcard;
+
+  constructor(proxy, wildcard) {
+    super(proxy);
+    this.#wildcard = wildcard;
+  }
+
+  static of(value) {
+    return #wildcard in value ? value.#wildcard : undefined;
+  }
 }
 
 /**

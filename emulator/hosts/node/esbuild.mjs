@@ -56,6 +56,18 @@ export function reloadEsbuild(path, version) {
   return { path, version, api: createRequire(path)(path) };
 }
 
+/** Whether an error is esbuild's about itself, not about the code it was to build. @param {unknown} error */
+export function isEsbuildsOwn(error) {
+  return error instanceof Error && !(error instanceof UserCodeError) && /esbuild/i.test(error.message);
+}
+
+/** E425 for an esbuild that does not run: installed for another machine, or only half. @param {Error} error */
+export function brokenEsbuild(error) {
+  const [said] = error.message.trim().split("\n");
+  const hint = "rm -r node_modules, then npm install";
+  return new UserCodeError("E425", `the project's esbuild does not run: ${said}`, { where: "package.json", hint, cause: error });
+}
+
 /** Main modules of the esbuilds that can be found, best first. @param {string} root */
 function* candidates(root) {
   for (const chain of HOLDERS) {
@@ -96,6 +108,12 @@ function isNewEnough(version) {
 }
 
 function missing(root, old) {
+  if (existsSync(join(root, ".pnp.cjs"))) {
+    return new UserCodeError("E425", "the project's packages are not in node_modules, where its esbuild is looked for", {
+      where: ".pnp.cjs",
+      hint: 'set "nodeLinker: node-modules" in .yarnrc.yml, then yarn install',
+    });
+  }
   if (old.length > 0) {
     return new UserCodeError("E425", `the project's esbuild is ${old[0]}, and decorators need ${OLDEST.join(".")} or newer`, {
       where: "package.json",

@@ -7,7 +7,7 @@ import { loopbackClass, loopbackService, serviceBinding } from "./exports.mjs";
 import { errorObject, originOf } from "./faults.mjs";
 import { currentInstance, Instance } from "./instance.mjs";
 import { State } from "./lifecycle.mjs";
-import { describeExports, Loader } from "./loader.mjs";
+import { Loader } from "./loader.mjs";
 import { namespaceOf } from "./namespace.mjs";
 import { ObjectTable } from "./objects.mjs";
 import { Operations } from "./operations.mjs";
@@ -162,8 +162,8 @@ export class Host {
 
   /** READY (wire/README.md). */
   describe() {
-    const { handlers, modules, warnings, inputs } = this.code;
-    return { exports: describeExports(this.code), handlers, modules, warnings, inputs };
+    const { exports, handlers, modules, warnings, inputs } = this.code;
+    return { exports, handlers, modules, warnings, inputs };
   }
 
   /**

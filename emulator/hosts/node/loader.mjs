@@ -8,14 +8,14 @@ import { Bundler } from "./bundle.mjs";
 import { isInstalled, planOf } from "./bundle_options.mjs";
 import { cacheFolder, lockFiles, newestIndex, PackageCache, readIndex } from "./dependencies.mjs";
 import { EmuError, UserCodeError } from "./errors.mjs";
-import { loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
+import { brokenEsbuild, isEsbuildsOwn, loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
 import { clearTimeout, environment, setTimeout, writeJson } from "./originals.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { nearest } from "./nearest.mjs";
-import { checkExports, describeExports as describe, sortExports } from "./user_exports.mjs";
+import { checkExports, describeExports, sortExports } from "./user_exports.mjs";
 
 /** A package whose top-level `await` has not ended by then may never end. */
 const IMPORT_WITHIN_MS = 5000;
@@ -105,18 +105,14 @@ export class Loader {
       const sorted = sortExports(namespace, project.main);
       const warnings = [...built.warnings, ...checkExports(sorted, project)];
       cache.touch();
-      const exports = describe(sorted, project.classes);
+      const exports = describeExports(sorted, project.classes);
       return { ...sorted, namespace, exports, warnings, modules: [cache.index], inputs: inputsOf(built.metafile, plan) };
     } catch (error) {
-      throw isBuildFailure(error) ? await buildError(error, plan, esbuild.api) : error;
+      if (isBuildFailure(error)) throw await buildError(error, plan, esbuild.api);
+      throw isEsbuildsOwn(error) ? brokenEsbuild(error) : error;
     } finally {
       esbuild.api.stop();
     }
-  }
-
-  /** The user's place of a place in loaded code. @param {string} url @param {number} line @param {number} column both from 1 */
-  original(url, line, column) {
-    return this.#maps.original(url, line, column);
   }
 
   #readyFor(plan, esbuild) {
@@ -165,11 +161,6 @@ export class Loader {
     for (const [file, { map }] of files) this.#maps.add(urlIn(folder, file), map, outdir);
     return import(urlIn(folder, main));
   }
-}
-
-/** READY's `exports` (wire/README.md). @param {UserCode} code */
-export function describeExports(code) {
-  return code.exports;
 }
 
 function noMain({ main }, plan) {

@@ -25,6 +25,7 @@ const HANDLERS = ["fetch", "scheduled", "queue", "email", "trace", "tail", "tail
  */
 export function sortExports(namespace, main) {
   const sorted = { default: undefined, objects: new Map(), entrypoints: new Map(), workflows: new Map(), handlers: [] };
+  if (Object.keys(namespace).length === 0) throw nothingExported(main);
   for (const [name, value] of Object.entries(namespace)) {
     refuse(name, value, main);
     if (name === "default") {
@@ -88,6 +89,13 @@ function refuse(name, value, main) {
   throw new UserCodeError("E424", `${main} does not load: TypeError: ${said}`, {
     where: main,
     hint: `the platform takes classes, functions and objects of handlers as exports of the main module: export "${name}" from another file`,
+  });
+}
+
+function nothingExported(main) {
+  return new UserCodeError("E424", `${main} does not load: it exports nothing`, {
+    where: main,
+    hint: "export default { fetch(request, env) { ... } }, and the agents' classes; a Service Worker (addEventListener) can have no agents",
   });
 }
 

@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorObject } from "../../../emulator/hosts/node/faults.mjs";
-import { describeExports, Loader } from "../../../emulator/hosts/node/loader.mjs";
+import { Loader } from "../../../emulator/hosts/node/loader.mjs";
 
 const { project, preload, then } = JSON.parse(readFileSync(0, "utf8"));
 const loader = new Loader();
@@ -26,9 +26,9 @@ async function load() {
   try {
     const code = await loader.load(project);
     const ms = performance.now() - began;
-    const { handlers, modules, warnings, inputs } = code;
+    const { exports, handlers, modules, warnings, inputs } = code;
     return {
-      exports: describeExports(code),
+      exports,
       objects: [...code.objects.keys()],
       handlers,
       modules,

@@ -151,6 +151,13 @@ def test_exports_that_the_platform_refuses(node_project: NodeProject, value: str
     assert 'export "LIMIT" from another file' in error["hint"]
 
 
+def test_a_main_that_exports_nothing(node_project: NodeProject) -> None:
+    node_project.write({"src/index.ts": "console.log('a Service Worker');"})
+    error = node_project.error()
+    assert said(error)[:3] == ("E424", "src/index.ts does not load: it exports nothing", "src/index.ts")
+    assert "export default" in error["hint"]
+
+
 def test_a_bound_class_that_is_not_exported(node_project: NodeProject) -> None:
     node_project.write(
         {"src/index.ts": f"import {{ DurableObject }} from 'cloudflare:workers';\nexport class Counter extends DurableObject {{}}\n{FINE}"}
@@ -182,6 +189,26 @@ def test_a_project_without_esbuild_is_told_what_brings_one(node_project: NodePro
     assert (error["code"], error["hint"]) == ("E425", "npm install --save-dev wrangler   (it brings esbuild)")
     node_project.write({"package.json": json.dumps({"devDependencies": {"wrangler": "4"}})})
     assert node_project.error()["hint"] == "npm install   (package.json names wrangler, which brings it)"
+
+
+def test_an_esbuild_for_another_machine_is_told(node_project: NodeProject) -> None:
+    node_project.write({"src/index.ts": FINE})
+    (node_project.root / "node_modules" / "esbuild").unlink()
+    said_by_it = "You installed esbuild for another platform than the one you're currently using."
+    main = f"exports.context = async () => {{ throw new Error({said_by_it!r} + '\\nmore'); }}; exports.stop = () => {{}};"
+    node_project.package("esbuild", {"lib/main.js": main}, type="commonjs", main="lib/main.js", version="0.28.2")
+    assert said(node_project.error()) == (
+        "E425",
+        f"the project's esbuild does not run: {said_by_it}",
+        "package.json",
+        "rm -r node_modules, then npm install",
+    )
+
+
+def test_packages_of_yarns_plug_and_play_are_told_of(node_project: NodeProject) -> None:
+    node_project.write({"src/index.ts": FINE, ".pnp.cjs": ""})
+    (node_project.root / "node_modules" / "esbuild").unlink()
+    assert node_project.error()["hint"] == 'set "nodeLinker: node-modules" in .yarnrc.yml, then yarn install'
 
 
 def test_an_esbuild_too_old_for_decorators_is_not_taken(node_project: NodeProject, real_packages: Any) -> None:

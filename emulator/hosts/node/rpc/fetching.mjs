@@ -1,6 +1,5 @@
 /** A request from one owner's code to another's `fetch` handler, without a network between. */
 
-import { STATUS_CODES } from "node:http";
 import { URL } from "../originals.mjs";
 import { currentOwner, emit, wayBack } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
@@ -12,6 +11,7 @@ import { receivedResponse } from "../surface/response.mjs";
 import { markOrigin } from "../faults.mjs";
 import { copyData } from "./copy.mjs";
 import { thrownAcross } from "./errors.mjs";
+import { statusText as wordsFor } from "./status_texts.mjs";
 import { contentAcross } from "./streams.mjs";
 
 const MAX_REDIRECTS = 20;
@@ -156,7 +156,7 @@ class Fetch {
     }
     const { status, statusText, headers, webSocket } = response;
     const { url, redirected } = this.#hop;
-    const text = statusText === "" ? (STATUS_CODES[status] ?? "") : statusText;
+    const text = statusText === "" ? wordsFor(status) : statusText;
     const content = contentAcross(contentOf(response), null, (error) => this.#lost(error));
     this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, { url, redirected, webSocket }));
   }

@@ -90,6 +90,13 @@ export function fetches({ env, exports }) {
       await sleep(20);
       return (await noted()).length;
     },
+    "words for a status": async () => {
+      const all = [];
+      for (const status of [201, 204, 299, 304, 399, 404, 418, 499, 503, 599]) {
+        all.push((await web.fetch(`http://web/status?${status}`, { redirect: "manual" })).statusText);
+      }
+      return all;
+    },
     "a WebSocket": () =>
       both(async (to) => {
         const response = await to.fetch("http://web/socket", { headers: { upgrade: "websocket" } });

@@ -797,6 +797,8 @@ export async function answer(request) {
         }),
       );
     }
+    case "/status":
+      return new Response(null, { status: Number(new URL(request.url).search.slice(1)) });
     default: {
       const { method, url, redirect } = request;
       const headers = [...request.headers].map(([name, value]) => `${name}: ${value}`);

@@ -27,8 +27,9 @@ export async function answer(name, storage) {
         answers[label] = show(result);
       }
     } catch (error) {
-      answers[label] = thrown + show(error).replace(/reference = \w+/, "reference = ...");
+      answers[label] = thrown + show(error);
     }
+    answers[label] = answers[label].replace(/reference = \w+/, "reference = ..."); // a new one each time
   }
   return answers;
 }

@@ -29,7 +29,7 @@ export default {
     ["names that clash", (s) => s.sql.exec("SELECT 1 AS a, 2 AS a, 3 AS b").one()],
     ["names of nothing", (s) => s.sql.exec('SELECT 1 AS "", 2 AS "a b"').one()],
     [
-      "__proto__",
+      "a column called __proto__",
       (s) => {
         const r = s.sql.exec("SELECT 1 AS __proto__, 2 AS a, 3 AS constructor").one();
         return [Object.keys(r), Object.getPrototypeOf(r) === Object.prototype];

@@ -132,7 +132,7 @@ export default {
     ],
     ["hidden and symbol members", stored(Object.defineProperty({ [Symbol("s")]: 1, seen: 2 }, "hidden", { value: 1 }))],
     ["numeric keys", stored({ b: 1, 2: 2, 1: 3, "-1": 4 })],
-    ["__proto__", stored(JSON.parse('{"__proto__": 5, "a": 1}'))],
+    ["a member called __proto__", stored(JSON.parse('{"__proto__": 5, "a": 1}'))],
     ["toJSON is not asked", stored({ toJSON: undefined, a: 1 })],
     [
       "frozen",

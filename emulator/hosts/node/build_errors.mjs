@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { BUILTIN_NAMES } from "./bundle_options.mjs";
-import { lockFiles } from "./dependencies.mjs";
 import { UserCodeError } from "./errors.mjs";
+import { lockFiles } from "./package_cache.mjs";
 import { declaredPackages } from "./package_json.mjs";
 
 const UNRESOLVED = /^Could not resolve "(.+)"$/;

@@ -9,9 +9,10 @@
 import { basename, join, relative, resolve } from "node:path";
 import { commonOptions, isInstalled } from "./bundle_options.mjs";
 import { pluginsOf } from "./bundle_plugins.mjs";
-import { cacheFolder, duplicateWarnings } from "./dependencies.mjs";
+import { buildPackages, duplicateWarnings } from "./dependencies.mjs";
 import { isBuildFailure, warningText } from "./build_errors.mjs";
 import { globalsBeforePackages } from "./evaluation_order.mjs";
+import { cacheFolder } from "./package_cache.mjs";
 
 const SCRIPT_IN_PACKAGE = /[\\/]node_modules[\\/].*\.[cm]?[jt]sx?$/;
 /** Stands for a package's file whose exports are not known yet; the build that met it is done again. */
@@ -46,7 +47,7 @@ export class Bundler {
   /**
    * @param {import("./esbuild.mjs").Esbuild} esbuild
    * @param {import("./bundle_options.mjs").BuildPlan} plan
-   * @param {import("./dependencies.mjs").PackageCache} cache
+   * @param {import("./package_cache.mjs").PackageCache} cache
    */
   constructor(esbuild, plan, cache) {
     this.#esbuild = esbuild;
@@ -84,8 +85,8 @@ export class Bundler {
           ? this.#built(await this.#buildWhole(), "exports of packages that only run time knows")
           : this.#inOrder(result);
       }
-      this.#prebuilt = await this.#cache.build([...new Set([...Object.keys(this.#prebuilt.entries), ...this.#missing])]);
-      this.#cache.write(this.#prebuilt);
+      const paths = [...new Set([...Object.keys(this.#prebuilt.entries), ...this.#missing])];
+      this.#prebuilt = await this.#cache.build((folder) => buildPackages(this.#esbuild.api, this.#plan, paths, folder));
     }
     return this.#built(await this.#buildWhole(), this.#prebuilt.whole ?? "packages that lead to ever more packages");
   }

@@ -6,12 +6,12 @@ import { basename, dirname, isAbsolute, join, relative, resolve } from "node:pat
 import { buildError, isBuildFailure } from "./build_errors.mjs";
 import { Bundler } from "./bundle.mjs";
 import { isInstalled, planOf } from "./bundle_options.mjs";
-import { cacheFolder, lockFiles, newestIndex, PackageCache, readIndex } from "./dependencies.mjs";
 import { EmuError, UserCodeError } from "./errors.mjs";
 import { brokenEsbuild, isEsbuildsOwn, loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
 import { clearTimeout, environment, setTimeout, writeJson } from "./originals.mjs";
+import { cacheFolder, compiledFolder, lockFiles, newestIndex, PackageCache, readIndex } from "./package_cache.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
 import { nearest } from "./nearest.mjs";
@@ -117,7 +117,7 @@ export class Loader {
 
   #readyFor(plan, esbuild) {
     const cache = new PackageCache(plan, esbuild);
-    enableCompileCache(join(cacheFolder(plan.root), "compiled"));
+    enableCompileCache(compiledFolder(plan.root));
     this.#hooks.serve(cacheFolder(plan.root), plan.nodeCompat);
     this.#ready = { esbuild, plan, cache, bundler: new Bundler(esbuild, plan, cache) };
   }

@@ -41,7 +41,8 @@ async function askWorkerd() {
       }
     }
   } finally {
-    child.kill();
+    // Asked nicely it would wait for the sockets that the probe leaves open.
+    child.kill("SIGKILL");
   }
 }
 

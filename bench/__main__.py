@@ -17,9 +17,10 @@ from pathlib import Path
 
 import uvloop
 
-from bench import measures, servers, table
+from bench import measures, servers, table, typescript
 from bench.processes import Others, Patience
-from bench.servers import BENCH, Target
+from bench.servers import Target
+from bench.suite import BENCH
 from bench.table import Row
 
 NOISE = 0.15
@@ -30,19 +31,22 @@ def main() -> int:
     """Run as told by the command line; exit code 1 when a server failed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure agents-emu against the least that its design can cost.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each load is repeated (default 3)")
+    parser.add_argument("--typescript", action="store_true", help="agents in TypeScript, and what else runs them")
     parser.add_argument("--peers", action="store_true", help="also measure raw workerd and wrangler dev, if under build/peers")
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait for a quiet machine, S seconds in all")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
     arguments = parser.parse_args()
     _allow_descriptors()
     others, began = Others(), time.perf_counter()
-    ours, floor = servers.emulator("--ai-speed", "1x"), servers.floor()
-    targets = [ours, floor, *(servers.peers() if arguments.peers else [])]
+    if arguments.typescript:
+        targets, plan = typescript.targets(), _measure_typescript
+    else:
+        targets, plan = [servers.emulator("--ai-speed", "1x"), servers.floor(), *(servers.peers() if arguments.peers else [])], _measure
     rows: list[Row] = []
     failure = ""
     with tempfile.TemporaryDirectory(prefix="agents-emu-bench-") as scratch:
         try:
-            uvloop.run(_measure(rows, targets, arguments.rounds, Patience(arguments.patience), Path(scratch)))
+            uvloop.run(plan(rows, targets, arguments.rounds, Patience(arguments.patience), Path(scratch)))
         except (servers.Failed, ConnectionError, TimeoutError) as error:
             failure = str(error) or type(error).__name__
     text = f"{table.markdown(rows, [target.name for target in targets])}\n\n{_circumstances(arguments.rounds, others.share())}"
@@ -51,7 +55,7 @@ def main() -> int:
         print(f"\nThe measurement after these failed: {failure}", file=sys.stderr)
         return 1
     if arguments.write:
-        table.write(BENCH / "README.md", text)
+        table.write(BENCH / "README.md", text, "--typescript " if arguments.typescript else "")
     return 0
 
 
@@ -67,19 +71,44 @@ async def _measure(rows: list[Row], targets: list[Target], rounds: int, patience
         _say("requests and echoes")
         rows += await measures.throughput(everyone, rounds, patience)
         _say("reload")
-        rows += await measures.reloads(emulator, 2 * rounds, patience)
+        rows += await measures.reloads([emulator], 2 * rounds, patience)
         _say("model stream, schedules")
         rows += await measures.paced_model(emulator, rounds, patience)
-        rows += await measures.schedules(emulator, 4 * rounds)
+        rows += await measures.schedules([emulator], 4 * rounds)
     async with servers.emulator("--ai-speed", "instant").running(scratch) as instant:
         await asyncio.sleep(measures.SETTLED_S)
         rows += await measures.instant_model(instant, 5 * rounds, patience)
     _say("sockets")
-    held = measures.socket_rows()
+    held = measures.socket_rows(targets[0])
     rows += held
     # Under wrangler this many need more descriptors than most systems allow.
     for target in (servers.emulator("--idle-ms", "2000"), *(one for one in targets[1:] if one.name != "wrangler dev")):
         await measures.many_sockets(target, scratch, held, patience)
+
+
+async def _measure_typescript(rows: list[Row], targets: list[Target], rounds: int, patience: Patience, scratch: Path) -> None:
+    """Fill `rows`, ours being the first target."""
+    _say("start")
+    rows += await measures.starts(targets, rounds, scratch, patience)
+    async with AsyncExitStack() as stack:
+        everyone = [await stack.enter_async_context(target.running(scratch)) for target in targets]
+        _say("idle memory")
+        rows += await measures.idle_memory(everyone)
+        _say("requests and echoes")
+        rows += await measures.throughput(everyone, rounds, patience)
+        _say("calls, streams, chat")
+        rows += await measures.agents(everyone, rounds, patience)
+        _say("schedules")
+        rows += await measures.schedules(everyone, 4 * rounds)
+        _say("reload")
+        rows += await measures.reloads(everyone, rounds, patience)
+    _say("sockets")
+    for count in (1_000, measures.SOCKETS):
+        held = measures.socket_rows(targets[0], count)
+        rows += held
+        # Under wrangler and Vite 5,000 need more descriptors than most systems allow.
+        for target in targets if count < measures.SOCKETS else [one for one in targets if one.name in (table.OURS, "raw workerd")]:
+            await measures.many_sockets(target, scratch, held, patience, count)
 
 
 def _circumstances(rounds: int, others: float) -> str:

@@ -89,10 +89,13 @@ class WebSocket(_Connection):
         self._closed = False
 
     @classmethod
-    async def upgrade(cls, port: int, path: str) -> Self:
-        """Connect and shake hands. Raises Broken, OSError or TimeoutError."""
+    async def upgrade(cls, port: int, path: str, on_message: Callable[[bytes], None] | None = None) -> Self:
+        """Connect and shake hands; `on_message` also gets what comes together with the handshake. Raises Broken, OSError or
+        TimeoutError."""
         async with asyncio.timeout(CONNECT_BOUND_S):
             socket = await cls.connect(port)
+            if on_message is not None:
+                socket.on_message = on_message
             key = base64.b64encode(os.urandom(16)).decode()
             socket.write(request(path, f"upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {key}\r\n", "Upgrade"))
             assert socket._upgraded is not None

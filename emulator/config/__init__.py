@@ -18,6 +18,7 @@ from emulator.config.project import (
     Notice,
     OtherBinding,
     Project,
+    ServiceBinding,
     Storage,
 )
 from emulator.config.secrets import Redactor, Secrets
@@ -43,6 +44,7 @@ __all__ = [
     "Redactor",
     "Reload",
     "Secrets",
+    "ServiceBinding",
     "Storage",
     "choose_node",
     "choose_python",

@@ -64,6 +64,15 @@ class DurableObjectBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceBinding:
+    """A binding to an entrypoint of this Worker itself; `entrypoint` is None for its default export, `props` are its `ctx.props`."""
+
+    name: str
+    entrypoint: str | None = None
+    props: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Assets:
     """`directory` is None when a bundler such as Vite would fill it in.
 
@@ -101,6 +110,7 @@ class Project:
     environment: str | None = None
     compatibility_flags: frozenset[str] = frozenset()
     durable_objects: tuple[DurableObjectBinding, ...] = ()
+    services: tuple[ServiceBinding, ...] = ()
     storage: Mapping[str, Storage] = field(default_factory=dict)
     ai_binding: str | None = None
     vars: Mapping[str, Any] = field(default_factory=dict)

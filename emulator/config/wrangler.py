@@ -23,6 +23,7 @@ from emulator.config.project import (
     Notice,
     OtherBinding,
     Project,
+    ServiceBinding,
     Storage,
 )
 from emulator.config.secrets import Secrets
@@ -65,6 +66,11 @@ def load_project(
         DurableObjectBinding(binding["name"], binding["class_name"], _foreign(binding, name))
         for binding in keys.get("durable_objects", {}).get("bindings", ())
     )
+    services = tuple(
+        ServiceBinding(binding["binding"], binding.get("entrypoint"), binding.get("props", {}))
+        for binding in keys.get("services", ())
+        if binding["service"] == name
+    )
     storage = storage_by_class(document, keys)
     notices += _without_migration(document, durable_objects, storage)
     notices += _not_run(document, keys)
@@ -84,6 +90,7 @@ def load_project(
         compatibility_date=_date(document, keys, notices),
         compatibility_flags=frozenset(keys.get("compatibility_flags", ())),
         durable_objects=durable_objects,
+        services=services,
         storage=storage,
         ai_binding=keys.get("ai", {}).get("binding"),
         vars=plain,
@@ -92,7 +99,7 @@ def load_project(
         front_end=front_end,
         crons=tuple(keys.get("triggers", {}).get("crons", ())),
         bundling=bundling(document.data, keys),
-        unsupported=tuple(_other_bindings(keys)),
+        unsupported=tuple(_other_bindings(keys, name)),
         notices=tuple(notices),
     )
     _refuse_duplicates(document, project)
@@ -257,11 +264,14 @@ def _assets(document: Document, keys: Mapping[str, Any], root: Path, front_end: 
     )
 
 
-def _other_bindings(keys: Mapping[str, Any]) -> Iterator[OtherBinding]:
+def _other_bindings(keys: Mapping[str, Any], worker: str) -> Iterator[OtherBinding]:
     for kind, member in OTHER_BINDINGS.items():
         found = keys.get(kind, [])
         for binding in [found] if isinstance(found, dict) else found:
             yield OtherBinding(kind, binding[member])
+    for service in keys.get("services", ()):
+        if service["service"] != worker:
+            yield OtherBinding("services", service["binding"])
     for producer in keys.get("queues", {}).get("producers", ()):
         yield OtherBinding("queues", producer["binding"])
 
@@ -269,6 +279,7 @@ def _other_bindings(keys: Mapping[str, Any]) -> Iterator[OtherBinding]:
 def _refuse_duplicates(document: Document, project: Project) -> None:
     uses = [
         *((binding.name, "durable_objects") for binding in project.durable_objects),
+        *((binding.name, "services") for binding in project.services),
         *((binding.name, binding.kind) for binding in project.unsupported),
         *((name, "vars") for name in project.vars),
         *([(project.ai_binding, "ai")] if project.ai_binding else []),

@@ -260,7 +260,7 @@ class Gateway:
 
     async def _vite_socket(self) -> Path:
         assert self.front is not None
-        return (await self.front.serving()).process.socket
+        return await self.front.socket()
 
     def _watched(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -291,6 +291,7 @@ class Gateway:
         project, front_end = self.project, self.project.front_end if self.front else None
         main = _in_project(project.main, project)
         rows = [Binding(one.name, "durable_object", one.class_name, one.script or main) for one in project.durable_objects]
+        rows += [Binding(one.name, "service", one.entrypoint, main) for one in project.services]
         if project.ai_binding:
             status = self.playback.status()
             rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))

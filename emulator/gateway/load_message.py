@@ -45,6 +45,10 @@ def _bindings(project: Project) -> list[dict[str, Any]]:
         for binding in project.durable_objects
         if _is_ours(project, binding.script)
     ]
+    found += [
+        {"kind": "service", "name": service.name, "entrypoint": service.entrypoint, "props": dict(service.props)}
+        for service in project.services
+    ]
     if project.ai_binding:
         found.append({"kind": "ai", "name": project.ai_binding})
     if project.assets and project.assets.binding:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.config import DurableObjectBinding, HostKind, HtmlHandling, NotFound, OtherBinding, Project, Storage, load_project
+from emulator.config import DurableObjectBinding, HostKind, HtmlHandling, NotFound, Project, ServiceBinding, Storage, load_project
 from emulator.errors import ConfigError, EmuError, UsageError
 
 Load = Callable[..., Project]
@@ -38,6 +38,11 @@ def test_everything_is_read(project: Load, tmp_path: Path) -> None:
         triggers={"crons": ["*/5 * * * *"]},
         kv_namespaces=[{"binding": "CACHE", "id": "1"}],
         queues={"producers": [{"binding": "JOBS", "queue": "jobs"}]},
+        services=[
+            {"binding": "SELF", "service": "shop"},
+            {"binding": "ADMIN", "service": "shop", "entrypoint": "Admin", "props": {"role": "a"}},
+            {"binding": "ELSE", "service": "other"},
+        ],
         observability={"enabled": True},
     )
     assert (loaded.root, loaded.main, loaded.host) == (tmp_path, tmp_path / "src/entry.py", HostKind.PYTHON)
@@ -50,7 +55,9 @@ def test_everything_is_read(project: Load, tmp_path: Path) -> None:
     assert (loaded.assets.not_found, loaded.assets.html) == (NotFound.PAGE_404, HtmlHandling.AUTO)
     assert loaded.assets.worker_first == ("/agents/*",)
     assert loaded.crons == ("*/5 * * * *",)
-    assert loaded.unsupported == (OtherBinding("kv_namespaces", "CACHE"), OtherBinding("queues", "JOBS"))
+    assert loaded.services == (ServiceBinding("SELF"), ServiceBinding("ADMIN", "Admin", {"role": "a"}))
+    others = {("kv_namespaces", "CACHE"), ("queues", "JOBS"), ("services", "ELSE")}
+    assert {(binding.kind, binding.name) for binding in loaded.unsupported} == others
     assert loaded.notices == ()
 
 

@@ -7,7 +7,7 @@ import { Fetcher, FetcherWildcard } from "./rpc/fetcher.mjs";
 import { sendTo } from "./rpc/fetching.mjs";
 import { enterInvocation } from "./rpc/reference.mjs";
 import { NO_OBJECT } from "./rpc/visit.mjs";
-import { bareFunction, wildcardProxy } from "./rpc/wildcard.mjs";
+import { bareFunction, shownAsObjects, wildcardProxy } from "./rpc/wildcard.mjs";
 import { wrongField, wrongParameter } from "./surface/arguments.mjs";
 
 /**
@@ -156,6 +156,8 @@ export class LoopbackDurableObjectNamespace extends DurableObjectNamespace {
     return "LoopbackDurableObjectNamespace";
   }
 }
+
+shownAsObjects(LoopbackServiceStub, LoopbackDurableObjectClass, LoopbackDurableObjectNamespace);
 
 /** @typedef {{className: string, props: object | undefined}} ClassToken */
 

@@ -135,6 +135,8 @@ class Host:
                     setattr(self.env, binding["name"], self._namespace(binding["class"]))
                 case "ai":
                     setattr(self.env, binding["name"], Ai(lambda request: self.send(b"ai", request)))
+                case "service":
+                    setattr(self.env, binding["name"], Fetcher(self._fetch_self))
                 case "assets":
                     setattr(self.env, binding["name"], Fetcher(lambda request: self.send(b"assets", request)))
 

@@ -32,13 +32,3 @@ export class WorkflowEntrypoint {
 
 /** Base of objects that go over RPC by reference: the other side gets a stub whose calls come here (durable-objects.md 8). */
 export class RpcTarget {}
-
-// Data properties: a subclass may have its own by assignment.
-for (const [Base, tag] of [
-  [DurableObject, "DurableObjectBase"],
-  [WorkerEntrypoint, "WorkerEntrypoint"],
-  [WorkflowEntrypoint, "WorkflowEntrypoint"],
-  [RpcTarget, "JsRpcTarget"],
-]) {
-  Object.defineProperty(Base.prototype, Symbol.toStringTag, { value: tag, writable: true, configurable: true });
-}

@@ -3,6 +3,7 @@
  */
 
 import { DOMException } from "../originals.mjs";
+import { RpcTarget } from "./bases.mjs";
 
 export const STUB_DISPOSED = "RPC stub used after being disposed.";
 export const PROMISE_DISPOSED = "RPC promise used after being disposed.";
@@ -114,8 +115,8 @@ function errorAcross(error, copyValue, flags, whole) {
 
 function textOf(thrown) {
   if (typeof thrown !== "object" || thrown === null) return String(thrown);
-  const showsItself = thrown.toString !== Object.prototype.toString;
-  return showsItself ? Object.prototype.toString.call(thrown) : `#<${thrown.constructor?.name ?? "Object"}>`;
+  if (thrown.toString === Object.prototype.toString) return `#<${className(thrown)}>`;
+  return thrown instanceof RpcTarget ? "[object JsRpcTarget]" : Object.prototype.toString.call(thrown);
 }
 
 function put(target, key, value) {

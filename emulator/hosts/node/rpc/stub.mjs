@@ -6,7 +6,7 @@ import { begin, callMethod } from "./call.mjs";
 import { ILLEGAL_INVOCATION } from "./errors.mjs";
 import { Reference } from "./reference.mjs";
 import { isPlain } from "./targets.mjs";
-import { bareFunction, Wildcard, wildcardOf, wildcardProxy } from "./wildcard.mjs";
+import { bareFunction, shownAsObjects, Wildcard, wildcardOf, wildcardProxy } from "./wildcard.mjs";
 
 /** A reference to a function or an RpcTarget of another owner. */
 export class RpcStub {
@@ -166,6 +166,8 @@ function behind(value, Kind) {
   if (!(wildcard instanceof Kind)) throw new TypeError(ILLEGAL_INVOCATION);
   return wildcard;
 }
+
+shownAsObjects(RpcStub, RpcPromise, RpcProperty);
 
 // Promises and properties are made for nearly every call, and nobody puts anything on them.
 const promiseTarget = Object.freeze(bareFunction(RpcPromise.prototype));

@@ -3,6 +3,7 @@
  * proxies. `then` is an exception, so that a stub is not taken for a promise; so are numbers, which no method is called.
  */
 
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 const INDEX = /^(?:0|[1-9][0-9]*)$/;
 
 /** The handler of such a proxy, and what the host knows about it. */
@@ -74,6 +75,13 @@ class Mark extends Itself {
 
   static of(value) {
     return #wildcard in value ? value.#wildcard : undefined;
+  }
+}
+
+/** Things that can be called look like other objects of the platform on the console. @param {{prototype: object}[]} classes */
+export function shownAsObjects(...classes) {
+  for (const { prototype } of classes) {
+    Object.defineProperty(prototype, INSPECT, { value: () => `${prototype.constructor.name} {}`, writable: true, configurable: true });
   }
 }
 

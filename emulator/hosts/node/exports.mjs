@@ -29,8 +29,10 @@ import { wrongField, wrongParameter } from "./surface/arguments.mjs";
  * @property {(entrypoint: string, props: object) => Entry} begin begins an invocation of the entrypoint
  */
 
+const STAYS = 'Could not serialize object of type "LoopbackServiceStub". This type does not support serialization.';
+
 /** A service stub to an entrypoint of this Worker; called with `{props}` it is one with these props. */
-export class LoopbackServiceStub extends Fetcher {
+class LoopbackServiceStub extends Fetcher {
   get [Symbol.toStringTag]() {
     return "LoopbackServiceStub";
   }
@@ -43,7 +45,7 @@ export class LoopbackServiceStub extends Fetcher {
  */
 export function loopbackService(entrypoint, world) {
   const withProps = (options) => serviceBinding(entrypoint, world, propsOf("LoopbackServiceStub", options));
-  const wildcard = fetcherTo(entrypoint, world, {}, unserializable("LoopbackServiceStub"));
+  const wildcard = fetcherTo(entrypoint, world, {}, STAYS);
   return wildcardProxy(bareFunction(LoopbackServiceStub.prototype, withProps), wildcard);
 }
 
@@ -83,12 +85,12 @@ class EntrypointReach {
   /** @param {import("./rpc/visit.mjs").Visit} visit */
   take(visit) {
     const entry = this.#world.begin(this.#entrypoint, copyProps(this.#props));
-    enterInvocation(new Event(visit, entry), new Entrance(entry), { byReference: false });
+    enterInvocation(new EntryVisit(visit, entry), new Entrance(entry), { byReference: false });
   }
 }
 
 /** A visit that is all its invocation is there for. */
-class Event {
+class EntryVisit {
   #visit;
   #entry;
 
@@ -133,7 +135,7 @@ class Entrance {
 }
 
 /** A Durable Object class as a token for facets, with the props of its `ctx`. */
-export class DurableObjectClass {
+class DurableObjectClass {
   constructor() {
     throw new TypeError("Illegal constructor");
   }
@@ -144,14 +146,14 @@ export class DurableObjectClass {
 }
 
 /** A Durable Object class of this Worker that has no namespace; called with `{props}` it is the class with these props. */
-export class LoopbackDurableObjectClass extends DurableObjectClass {
+class LoopbackDurableObjectClass extends DurableObjectClass {
   get [Symbol.toStringTag]() {
     return "LoopbackDurableObjectClass";
   }
 }
 
 /** A Durable Object class of this Worker as its namespace; called with `{props}` it is the class with these props. */
-export class LoopbackDurableObjectNamespace extends DurableObjectNamespace {
+class LoopbackDurableObjectNamespace extends DurableObjectNamespace {
   get [Symbol.toStringTag]() {
     return "LoopbackDurableObjectNamespace";
   }
@@ -203,8 +205,4 @@ function propsOf(owner, options) {
   if (props === undefined) return {};
   if (typeof props !== "object" || props === null) throw wrongField("props", "Options", "Object");
   return props;
-}
-
-function unserializable(type) {
-  return `Could not serialize object of type "${type}". This type does not support serialization.`;
 }

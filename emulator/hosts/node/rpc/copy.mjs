@@ -8,7 +8,7 @@
 import { types } from "node:util";
 import { Blob, File } from "node:buffer";
 import { ReadableStream, WritableStream } from "node:stream/web";
-import { AbortSignal, Buffer, DOMException, structuredClone } from "../originals.mjs";
+import { AbortSignal, Buffer, structuredClone } from "../originals.mjs";
 import { Instance } from "../instance.mjs";
 import { Headers } from "../surface/headers.mjs";
 import { Request } from "../surface/request.mjs";
@@ -29,6 +29,14 @@ const LIMIT = 32 * 1024 * 1024;
 /** Longer texts are looked at: characters beyond Latin-1 take two bytes. */
 const LONG_TEXT = 1024 * 1024;
 const BEYOND_LATIN_1 = /[^\0-\xff]/;
+
+/** The classes of views, by the tag of their instances. */
+const VIEWS = new Map(
+  [
+    ...[Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array],
+    ...[Float16Array, Float32Array, Float64Array, DataView],
+  ].map((View) => [View.name, View]),
+);
 
 const NOT_A_TARGET =
   "Couldn't create a stub for the RcpTarget because it has a dup() method which did not return another RpcTarget. " +
@@ -198,6 +206,7 @@ export class Copier {
   #bytes(value) {
     if (types.isSharedArrayBuffer(value)) throw cloneError("Unable to deserialize cloned data.");
     if (types.isArrayBuffer(value)) {
+      if (value.detached) throw cloneError("An ArrayBuffer is detached and could not be cloned.");
       this.#size += 1 + varintSize(value.byteLength) + value.byteLength;
       return this.#remember(value, value.slice(0));
     }
@@ -207,11 +216,8 @@ export class Copier {
     }
     this.#size += 8;
     const buffer = this.#known(value.buffer) ?? this.#bytes(value.buffer);
-    const length = types.isDataView(value) ? value.byteLength : value.length;
-    return this.#remember(
-      value,
-      new VIEWS[types.isDataView(value) ? "DataView" : value[Symbol.toStringTag]](buffer, value.byteOffset, length),
-    );
+    const View = VIEWS.get(value[Symbol.toStringTag]);
+    return this.#remember(value, new View(buffer, value.byteOffset, value.length ?? value.byteLength));
   }
 
   #boxed(value) {
@@ -283,21 +289,6 @@ export function copyProps(props) {
   return new Copier(null, { lends: false }).message(props);
 }
 
-const VIEWS = {
-  DataView,
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-};
-
 /** How an object of the platform goes over. */
 function crossingOf(value) {
   if (value instanceof Response) return responseAcross;
@@ -306,7 +297,6 @@ function crossingOf(value) {
   if (value instanceof ReadableStream) return readableAcross;
   if (value instanceof WritableStream) return writableAcross;
   if (value instanceof Blob && !(value instanceof File)) return (blob) => new Blob([blob], { type: blob.type });
-  if (value instanceof DOMException) return copyError;
   throw refusal(value);
 }
 

@@ -1,5 +1,6 @@
 /** `Fetcher`, the class of service bindings and of everything that takes requests; `ServiceStub` in `cloudflare:workers`. */
 
+import { rootContext } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
 import { receivedRequest } from "../surface/request.mjs";
 import { packResult } from "./parcel.mjs";
@@ -70,7 +71,7 @@ export class FetcherWildcard extends Wildcard {
       super.take(call);
       return;
     }
-    fetchFrom(this.send, ...call.args).then(
+    rootContext(() => fetchFrom(this.send, ...call.args)).then(
       (response) => call.done(packResult(response, null)),
       (error) => call.lost(error),
     );

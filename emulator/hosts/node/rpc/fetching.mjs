@@ -1,5 +1,6 @@
 /** A request from one owner's code to another's `fetch` handler, without a network between. */
 
+import { markOrigin } from "../faults.mjs";
 import { URL } from "../originals.mjs";
 import { currentOwner, emit, wayBack } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
@@ -8,7 +9,6 @@ import { pairsOf } from "../surface/headers.mjs";
 import { port } from "../surface/port.mjs";
 import { clientSignal, givenSignal, receivedRequest, Request } from "../surface/request.mjs";
 import { receivedResponse } from "../surface/response.mjs";
-import { markOrigin } from "../faults.mjs";
 import { copyData } from "./copy.mjs";
 import { thrownAcross } from "./errors.mjs";
 import { statusText as wordsFor } from "./status_texts.mjs";
@@ -32,7 +32,7 @@ const NO_UPGRADE = 'Worker tried to return a WebSocket in a response to a reques
  * @property {import("../surface/body.mjs").Content} content
  * @property {object | undefined} cf
  * @property {AbortSignal | null} signal
- * @property {import("../surface/client_signal.mjs").ClientSignal | null} leaving
+ * @property {import("../surface/client_signal.mjs").ClientSignal | null} leaving of the client whose request is passed on
  * @property {boolean} redirected an earlier hop led here
  */
 

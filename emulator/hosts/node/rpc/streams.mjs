@@ -6,7 +6,7 @@
 import { WritableStream } from "node:stream/web";
 import { TextEncoder } from "../originals.mjs";
 import { OwnedBody } from "../owned_body.mjs";
-import { wayBack } from "../owner.mjs";
+import { emit, wayBack } from "../owner.mjs";
 import { sourceOf, streamOf } from "../surface/body_stream.mjs";
 import { SINK_CUT, STREAM_CUT, STREAM_LOCKED } from "./errors.mjs";
 
@@ -15,7 +15,7 @@ import { SINK_CUT, STREAM_CUT, STREAM_LOCKED } from "./errors.mjs";
 /**
  * Chunks of another owner's as the running code reads them: copies, each through the reader's input gate.
  */
-export class Arriving {
+class Arriving {
   #source;
   #failure;
 
@@ -74,8 +74,14 @@ export function contentAcross(content, home, failure) {
  */
 export function writableAcross(stream, home) {
   if (stream.locked) throw new TypeError("The WritableStream has been locked to a writer.");
-  return new WritableStream(new Sink(stream.getWriter(), home));
+  const sink = new Sink(stream.getWriter(), home);
+  const across = new WritableStream(sink);
+  abandoned.register(across, sink);
+  return across;
 }
+
+/** Streams that nobody can write to any more, though nobody closed them. @type {FinalizationRegistry<Sink>} */
+const abandoned = new FinalizationRegistry((sink) => sink.abandon());
 
 /** Writes arrive at the stream's home in order, one at a time. */
 class Sink {
@@ -104,6 +110,11 @@ class Sink {
     return this.#atHome(() => this.#writer.abort(new Error(SINK_CUT))).finally(() => this.#end());
   }
 
+  /** Nobody is there to hear that the stream's own `abort` failed. */
+  abandon() {
+    if (!this.#ended) this.abort().catch(() => {});
+  }
+
   #atHome(work) {
     const home = this.#home;
     const { promise, resolve, reject } = Promise.withResolvers();
@@ -120,7 +131,7 @@ class Sink {
         back(settle, value);
       };
       home.whenKilled(killed);
-      home.resume(null, () => home.enter(work).then(settled(resolve), settled(reject)));
+      emit(() => home.resume(null, () => home.enter(work).then(settled(resolve), settled(reject))));
     }
     return promise;
   }

@@ -6,8 +6,8 @@
  * So esbuild itself resolves, checks the imported names and joins CommonJS and ES modules, as in one bundle.
  */
 
-import { basename, join, relative, resolve } from "node:path";
-import { commonOptions, isInstalled } from "./bundle_options.mjs";
+import { basename, join, relative } from "node:path";
+import { commonOptions, fileOf, isInstalled } from "./bundle_options.mjs";
 import { pluginsOf } from "./bundle_plugins.mjs";
 import { buildPackages, duplicateWarnings } from "./dependencies.mjs";
 import { isBuildFailure, warningText } from "./build_errors.mjs";
@@ -174,7 +174,8 @@ export class Bundler {
   }
 
   #isPackages(key) {
-    return isInstalled(resolve(this.#plan.root, key), this.#plan.root);
+    const path = fileOf(key, this.#plan.root);
+    return path !== null && isInstalled(path, this.#plan.root);
   }
 
   /** Paths of the entries that the main chunk imports statically, in the order of evaluation. */
@@ -188,14 +189,22 @@ export class Bundler {
   #built({ metafile, outputFiles, warnings }, whole) {
     const texts = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
     const scripts = [...texts.keys()].filter((name) => name.endsWith(".mjs"));
-    const paths = Object.keys(metafile.inputs).map((key) => resolve(this.#plan.root, key));
+    const paths = Object.keys(metafile.inputs).map((key) => fileOf(key, this.#plan.root));
     const own = warnings.filter(({ location }) => location === null || !this.#isPackages(location.file));
     return {
       files: new Map(scripts.map((name) => [name, { code: texts.get(name), map: texts.get(`${name}.map`) }])),
       main: mainFile(this.#plan),
       outdir: outdirOf(this.#plan),
       metafile,
-      warnings: [...own.map(warningText), ...(whole === null ? this.#prebuilt.copies : duplicateWarnings(paths, this.#plan.root))],
+      warnings: [
+        ...own.map(warningText),
+        ...(whole === null
+          ? this.#prebuilt.copies
+          : duplicateWarnings(
+              paths.filter((path) => path !== null),
+              this.#plan.root,
+            )),
+      ],
       isWhole: whole !== null,
     };
   }

@@ -2,6 +2,7 @@
 
 import { builtinModules } from "node:module";
 import { isAbsolute, relative, resolve, sep } from "node:path";
+import { writeJson } from "./originals.mjs";
 
 /**
  * LOAD's `project.bundle`: the wrangler file's keys that steer its bundler.
@@ -26,6 +27,7 @@ import { isAbsolute, relative, resolve, sep } from "node:path";
  * @property {boolean} importMetaUrl whether `import.meta.url` is there
  * @property {string} nodeEnv
  * @property {string[]} conditions
+ * @property {boolean} vite whether it is Vite that builds the Worker for a deploy, so that its words mean something in it
  */
 
 /** Modules of Node by their bare names. */
@@ -41,9 +43,10 @@ const DEFAULT_RULES = [
 /**
  * @param {object} project LOAD's project (wire/README.md)
  * @param {Record<string, string|undefined>} environ the process's environment, of which wrangler's bundler heeds two variables
+ * @param {string[]} names of the files in the project's folder
  * @returns {BuildPlan}
  */
-export function planOf(project, environ) {
+export function planOf(project, environ, names) {
   const { flags } = project;
   return {
     root: project.root,
@@ -54,13 +57,14 @@ export function planOf(project, environ) {
     importMetaUrl: Boolean(flags.new_module_registry),
     nodeEnv: environ.NODE_ENV || "development",
     conditions: environ.WRANGLER_BUILD_CONDITIONS?.split(",") ?? ["workerd", "worker", "browser"],
+    vite: names.some((name) => /^vite\.config\.[cm]?[jt]s$/.test(name)),
   };
 }
 
 /** What every build of the plan has in common. @param {BuildPlan} plan @returns {import("esbuild").BuildOptions} */
 export function commonOptions(plan) {
   const { keys } = plan;
-  const nodeEnv = JSON.stringify(plan.nodeEnv);
+  const nodeEnv = writeJson(plan.nodeEnv);
   return {
     absWorkingDir: plan.root,
     bundle: true,
@@ -82,6 +86,7 @@ export function commonOptions(plan) {
       ...(plan.importMetaUrl ? {} : { "import.meta.url": "undefined" }),
       "import.meta.dirname": "undefined",
       "import.meta.filename": "undefined",
+      ...(plan.vite ? { "import.meta.env": writeJson(viteEnv(plan)) } : {}),
       ...keys.define,
     },
     ...(keys.jsx_factory === undefined ? {} : { jsxFactory: keys.jsx_factory }),
@@ -93,6 +98,12 @@ export function commonOptions(plan) {
     write: false,
     logLevel: "silent",
   };
+}
+
+/** `import.meta.env` without the variables of .env files. */
+function viteEnv({ nodeEnv }) {
+  const isProduction = nodeEnv === "production";
+  return { BASE_URL: "/", MODE: nodeEnv, DEV: !isProduction, PROD: isProduction, SSR: true };
 }
 
 /**
@@ -120,6 +131,15 @@ export function globPattern(glob) {
     .map((part) => ({ "**/": "(?:.*[\\\\/])?", "**": ".*", "*": "[^\\\\/]*" })[part] ?? part.replace(/[\\^$.|+()[\]{}]/g, "\\$&"))
     .join("");
   return new RegExp(`(?:^|[\\\\/])${body}$`);
+}
+
+/**
+ * The file behind a key of esbuild's metafile; null for what is none: made-up modules, those that `browser` in a package.json switches off.
+ * @param {string} key @param {string} root the project's folder @returns {string|null} absolute
+ */
+export function fileOf(key, root) {
+  const path = key.startsWith("raw:") ? key.slice("raw:".length) : key;
+  return /^[\w-]{2,}:|^\(disabled\):|^</.test(path) ? null : resolve(root, path);
 }
 
 /**

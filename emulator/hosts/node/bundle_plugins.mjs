@@ -9,7 +9,7 @@ const REQUIRED = "required-built-in";
 
 /** All of them. @param {import("./bundle_options.mjs").BuildPlan} plan @returns {import("esbuild").Plugin[]} */
 export function pluginsOf(plan) {
-  return [aliases(plan), builtins(plan), ...fileModules(plan)];
+  return [aliases(plan), builtins(plan), ...fileModules(plan), ...(plan.vite ? [rawFiles] : [])];
 }
 
 /** `alias`: a whole import path stands for another one, resolved from the project's folder. */
@@ -76,3 +76,19 @@ function fromFile(maker, path) {
 function refusal(rule) {
   return `This file matched a module rule in your configuration (${JSON.stringify(rule)}), but was ignored because a previous rule with the same type was not marked as \`fallthrough = true\`.`;
 }
+
+/** Vite's `import text from "./file?raw"`. */
+const rawFiles = {
+  name: "raw files",
+  setup(build) {
+    build.onResolve({ filter: /\?raw$/ }, async ({ path, ...where }) => {
+      const { errors, path: found } = await build.resolve(path.slice(0, -"?raw".length), {
+        kind: where.kind,
+        importer: where.importer,
+        resolveDir: where.resolveDir,
+      });
+      return errors.length > 0 ? { errors } : { path: found, namespace: "raw" };
+    });
+    build.onLoad({ filter: /./, namespace: "raw" }, async ({ path }) => ({ contents: await readFile(path), loader: "text" }));
+  },
+};

@@ -5,7 +5,7 @@
 
 import { readFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
-import { commonOptions, isInstalled, packageOf } from "./bundle_options.mjs";
+import { commonOptions, fileOf, isInstalled, packageOf } from "./bundle_options.mjs";
 import { pluginsOf } from "./bundle_plugins.mjs";
 import { shortHash } from "./package_cache.mjs";
 
@@ -123,9 +123,8 @@ class Inputs {
     return found;
   }
 
-  /** Null for what is no file: virtual modules, those that `browser` in a package.json switches off. */
   #pathOf(key) {
-    return /^[\w-]{2,}:|^\(disabled\):/.test(key) ? null : resolve(this.#root, key);
+    return fileOf(key, this.#root);
   }
 }
 

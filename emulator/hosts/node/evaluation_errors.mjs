@@ -1,7 +1,8 @@
 /** What user code throws while it is imported, as errors with the user's place. */
 
 import { readFileSync } from "node:fs";
-import { relative, resolve } from "node:path";
+import { relative } from "node:path";
+import { fileOf } from "./bundle_options.mjs";
 import { UserCodeError } from "./errors.mjs";
 import { NoSuchModule } from "./module_hooks.mjs";
 
@@ -48,8 +49,9 @@ function bundledFrames(error) {
 /** Where user code imports a module: the line that names it. */
 function importPlace(specifier, { inputs }, root) {
   for (const [key, { imports }] of Object.entries(inputs)) {
-    if (!imports.some(({ path, external }) => external && path === specifier)) continue;
-    const lines = readFileSync(resolve(root, key), "utf8").split("\n");
+    const file = fileOf(key, root);
+    if (file === null || !imports.some(({ path, external }) => external && path === specifier)) continue;
+    const lines = readFileSync(file, "utf8").split("\n");
     const at = lines.findIndex((line) => line.includes(`"${specifier}"`) || line.includes(`'${specifier}'`));
     return at === -1 ? key : `${key}:${at + 1}`;
   }

@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { enableCompileCache, flushCompileCache } from "node:module";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative } from "node:path";
 import { buildError, isBuildFailure } from "./build_errors.mjs";
 import { Bundler } from "./bundle.mjs";
-import { isInstalled, planOf } from "./bundle_options.mjs";
+import { fileOf, isInstalled, planOf } from "./bundle_options.mjs";
 import { EmuError, UserCodeError } from "./errors.mjs";
 import { brokenEsbuild, isEsbuildsOwn, loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
@@ -92,7 +92,7 @@ export class Loader {
    *   has no esbuild), with the user's `file:line`
    */
   async load(project) {
-    const plan = planOf(project, environment);
+    const plan = planOf(project, environment, readdirSync(project.root));
     if (!existsSync(plan.main)) throw noMain(project, plan);
     const warm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
     if (!warm) this.#readyFor(plan, this.#ready?.esbuild ?? loadEsbuild(plan.root));
@@ -176,9 +176,8 @@ function noMain({ main }, plan) {
 /** The files that went in, and those that steered how; the latter may be missing today. */
 function inputsOf({ inputs }, { root }) {
   const sources = Object.keys(inputs)
-    .filter((key) => !/^[\w-]{2,}:|^\(disabled\):/.test(key))
-    .map((key) => resolve(root, key))
-    .filter((path) => !isInstalled(path, root));
+    .map((key) => fileOf(key, root))
+    .filter((path) => path !== null && !isInstalled(path, root));
   const folders = new Set(sources.map((path) => dirname(path)));
   const steering = [...folders, root]
     .flatMap((folder) => ancestors(folder, root))

@@ -345,3 +345,11 @@ def test_packages_that_import_user_code_are_in_one_bundle_with_it(node_project: 
     assert node_project.index["whole"] == "node_modules/framework/index.js imports src/config.ts"
     node_project.write({"src/config.ts": "export const config = { on: false };"})
     assert node_project.answer(bundle=bundle, preload=told["modules"]) == {"same": True, "on": False}
+
+
+def test_what_vite_means_by_its_words_where_it_builds_the_worker(node_project: NodeProject) -> None:
+    user = answering("{ dev: import.meta.env.DEV, mode: import.meta.env.MODE, raw }", 'import raw from "./code.ts?raw";')
+    node_project.write({"vite.config.ts": "", "src/code.ts": "export const x = 1;", "src/index.ts": user})
+    told = node_project.load()
+    assert json.loads(told["answer"]) == {"dev": True, "mode": "development", "raw": "export const x = 1;"}
+    assert str(node_project.root / "src/code.ts") in told["inputs"]

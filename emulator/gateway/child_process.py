@@ -68,16 +68,19 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-async def read_lines(pipe: Any, heard: Callable[[str], None]) -> None:
-    """From now on every line of a pipe goes to `heard`."""
-    await asyncio.get_running_loop().connect_read_pipe(lambda: Lines(heard), pipe)
+async def read_lines(pipe: Any, heard: Callable[[str], None]) -> asyncio.Future[None]:
+    """From now on every line of a pipe goes to `heard`. Gives a future that is done when the last one has gone there."""
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: Lines(heard, over), pipe)
+    return over
 
 
 class Lines(asyncio.Protocol):
     """A pipe cut into lines; a line over 64 KiB is passed on in pieces."""
 
-    def __init__(self, heard: Callable[[str], None]) -> None:
+    def __init__(self, heard: Callable[[str], None], over: asyncio.Future[None]) -> None:
         self._heard = heard
+        self._over = over
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
@@ -92,6 +95,10 @@ class Lines(asyncio.Protocol):
             self._heard(self._rest.decode("utf-8", "replace"))
             self._rest = b""
         return None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
 
 _PR_SET_PDEATHSIG = 1

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,15 @@ from typing import Any
 import aiohttp
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # assets_sample.py is shared by a test and a script
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "journeys")]
 
-SERVE = Path(__file__).with_name("serve.py")
+from harness import npm  # noqa: E402
+
+SERVE = HERE / "serve.py"
+FRONT_PROJECT = HERE / "front_project"
+FRONT_INSTALLED = HERE.parents[1] / "build" / "front-project"
+FRONT_ASSETS = {"not_found_handling": "single-page-application", "run_worker_first": ["/hello", "/assets/*"]}
 WRANGLER = {
     "name": "t",
     "main": "main.py",
@@ -189,3 +196,29 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
     """A client without pooled connections of other tests."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=BOUND_S), auto_decompress=False) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def front_modules() -> Path:
+    """Vite, installed once."""
+    npm.install(FRONT_INSTALLED, FRONT_PROJECT, [FRONT_PROJECT / "package.json"])
+    return FRONT_INSTALLED / "node_modules"
+
+
+@pytest.fixture
+def front_project(tmp_path: Path, front_modules: Path) -> Callable[..., Path]:
+    """Makes a copy of the project with Vite; keywords go to its wrangler file, where None takes a key out."""
+
+    def make(**wrangler: Any) -> Path:
+        root = tmp_path / "front"
+        shutil.copytree(FRONT_PROJECT, root)
+        keys = {key: value for key, value in {"assets": FRONT_ASSETS, **wrangler}.items() if value is not None}
+        make_project(root, **keys)
+        (root / "node_modules").mkdir()
+        # Vite keeps its cache among the modules, and tests must not share that.
+        for package in front_modules.iterdir():
+            (root / "node_modules" / package.name).symlink_to(package)
+        shutil.move(root / "plugin", root / "node_modules/@cloudflare/vite-plugin")
+        return root
+
+    return make

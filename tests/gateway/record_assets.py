@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import assets_sample as sample  # noqa: E402
+from raw_http import ask  # noqa: E402
 
 WORKER = """
 export default {
@@ -38,55 +39,23 @@ KEPT = ("content-type", "cache-control", "location", "content-length", "content-
 START_S = 40.0
 
 
-async def ask(port: int, method: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
-    """One request, byte for byte as it is; status, the headers that count, body, and the etag as it was."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    named = {"host": f"127.0.0.1:{port}", **headers, **({} if "connection" in headers else {"connection": "close"})}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in named.items()), "", ""]
-    writer.write("\r\n".join(lines).encode())
-    try:
-        async with asyncio.timeout(5):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            status = int(head.split(" ", 2)[1])
-            pairs = [line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line]
-            names = {name.lower(): value for name, value in pairs}
-            body = await read_body(reader, names) if method != "HEAD" and status not in (101, 204, 304) else b""
-    finally:
-        writer.close()
-    kept: dict[str, Any] = {"status": status}
-    kept |= {name: value for name, value in sorted(names.items()) if name in KEPT or name.startswith("x-")}
-    kept["etag"] = names.get("etag")
-    kept["body"] = body.decode("utf-8", "replace")
-    return kept
-
-
-async def read_body(reader: asyncio.StreamReader, names: dict[str, str]) -> bytes:
-    if names.get("transfer-encoding") == "chunked":
-        parts = []
-        while size := int(await reader.readline(), 16):
-            parts.append(await reader.readexactly(size))
-            await reader.readline()
-        return b"".join(parts)
-    if "content-length" in names:
-        return await reader.readexactly(int(names["content-length"]))
-    return await reader.read()
-
-
-def row(answer: dict[str, Any]) -> dict[str, Any] | str:
+def row(status: int, headers: dict[str, str], body: bytes) -> dict[str, Any] | str:
     """An answer without what differs from machine to machine; `worker` for any of the Worker's."""
-    if answer["body"].startswith("worker ") or "x-worker" in answer:
+    if "x-worker" in headers:
         return "worker"
-    answer["etag"] = bool(answer["etag"])
-    return {name: value for name, value in answer.items() if value not in (False, "")}
+    kept: dict[str, Any] = {"status": status}
+    kept |= {name: value for name, value in sorted(headers.items()) if name in KEPT or name.startswith("x-")}
+    kept |= {"etag": "etag" in headers, "body": body.decode("utf-8", "replace")}
+    return {name: value for name, value in kept.items() if value not in (False, "")}
 
 
 async def record(run: str, port: int) -> list[dict[str, Any] | str]:
     answers: list[dict[str, Any] | str] = []
     for method, path, headers in sample.requests_of(run):
         if any("ETAG" in value for value in headers.values()):
-            etag = (await ask(port, "GET", path, {}))["etag"] or '"none"'
+            etag = (await ask(port, "GET", path, {}))[1].get("etag", '"none"')
             headers = {name: value.replace("ETAG", etag) for name, value in headers.items()}
-        answers.append(row(await ask(port, method, path, headers)))
+        answers.append(row(*await ask(port, method, path, headers)))
     return answers
 
 

@@ -186,7 +186,7 @@ class Host:
                 await asyncio.sleep(int(ms) / 1000)
                 await self._accept(incoming, [])
             case _:
-                incoming.respond(404, b"Not Found", [], b"no such script")
+                incoming.respond(404, b"Not Found", [(b"x-worker", b"1")], b"no such script")
 
     async def _stream(self, count: int, pause_ms: int) -> Any:
         try:

@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
-import shutil
 import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "journeys"))
-
-from harness import npm  # noqa: E402
-
-SOURCE = HERE / "front_project"
-INSTALLED = HERE.parents[1] / "build" / "front-project"
-ASSETS = {"not_found_handling": "single-page-application", "run_worker_first": ["/hello", "/assets/*"]}
-
-
-@pytest.fixture(scope="module")
-def modules() -> Path:
-    npm.install(INSTALLED, SOURCE, [SOURCE / "package.json"])
-    return INSTALLED / "node_modules"
-
-
-@pytest.fixture
-def project(tmp_path: Path, modules: Path, make_project: Any) -> Callable[..., Path]:
-    """A copy of the project with a wrangler file."""
-
-    def make(**wrangler: Any) -> Path:
-        root = tmp_path / "front"
-        shutil.copytree(SOURCE, root)
-        make_project(root, **{"assets": ASSETS, **wrangler})
-        (root / "node_modules").mkdir()
-        # Vite keeps its cache in the folder of the modules, which tests must not share.
-        for package in modules.iterdir():
-            (root / "node_modules" / package.name).symlink_to(package)
-        shutil.move(root / "plugin", root / "node_modules/@cloudflare/vite-plugin")
-        return root
-
-    return make
+SOURCE = Path(__file__).with_name("front_project")
 
 
 def vite_of(server: Any) -> int:
@@ -67,8 +32,8 @@ async def text(client: aiohttp.ClientSession, url: str, **headers: str) -> str:
         return await response.text()
 
 
-async def test_who_answers_what(serve: Any, project: Any, client: aiohttp.ClientSession) -> None:
-    server = serve(project(), log_level="debug")
+async def test_who_answers_what(serve: Any, front_project: Any, client: aiohttp.ClientSession) -> None:
+    server = serve(front_project(), log_level="debug")
     page = await text(client, server.url + "/")
     assert "<title>home</title>" in page and "/@vite/client" in page
     assert '"hello"' in await text(client, server.url + "/src/text.js")
@@ -95,20 +60,16 @@ async def test_who_answers_what(serve: Any, project: Any, client: aiohttp.Client
     assert await text(client, server.url + "/title") == "first"
 
 
-async def test_without_assets_in_the_wrangler_file(serve: Any, project: Any, client: aiohttp.ClientSession) -> None:
-    root = project()
-    wrangler = json.loads((root / "wrangler.jsonc").read_text())
-    del wrangler["assets"]
-    (root / "wrangler.jsonc").write_text(json.dumps(wrangler))
-    server = serve(root)
+async def test_without_assets_in_the_wrangler_file(serve: Any, front_project: Any, client: aiohttp.ClientSession) -> None:
+    server = serve(front_project(assets=None))
     assert "<title>home</title>" in await text(client, server.url + "/")
     assert await text(client, server.url + "/nothing") == "no such script"
     async with client.post(server.url + "/whole", data=b"12345") as response:
         assert await response.text() == "5"
 
 
-async def test_a_plugin_that_wants_the_real_package_gets_it(serve: Any, project: Any, client: aiohttp.ClientSession) -> None:
-    root = project()
+async def test_a_plugin_that_wants_the_real_package_gets_it(serve: Any, front_project: Any, client: aiohttp.ClientSession) -> None:
+    root = front_project()
     config = root / "vite.config.js"
     config.write_text('import { more } from "@cloudflare/vite-plugin";\nif (!more) throw 1;\n' + config.read_text())
     server = serve(root)
@@ -123,8 +84,8 @@ async def hmr_url(client: aiohttp.ClientSession, server: Any) -> str:
     return f"{server.url}/?token={token[1]}"
 
 
-async def test_hot_module_reload(serve: Any, project: Any, client: aiohttp.ClientSession) -> None:
-    server = serve(project())
+async def test_hot_module_reload(serve: Any, front_project: Any, client: aiohttp.ClientSession) -> None:
+    server = serve(front_project())
     page = await text(client, server.url + "/")
     for path in re.findall(r'src="([^"]+)"', page):
         await text(client, server.url + path)
@@ -146,9 +107,9 @@ async def test_hot_module_reload(serve: Any, project: Any, client: aiohttp.Clien
 
 
 async def test_a_changed_configuration_takes_over_when_it_loads(
-    serve: Any, project: Any, client: aiohttp.ClientSession, until: Any
+    serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any
 ) -> None:
-    server = serve(project())
+    server = serve(front_project())
     assert await text(client, server.url + "/title") == "first"
     first = vite_of(server)
     async with client.ws_connect(await hmr_url(client, server), protocols=["vite-hmr"]) as socket:
@@ -170,8 +131,8 @@ async def test_a_changed_configuration_takes_over_when_it_loads(
     await until(lambda: not Path(f"/proc/{first}").exists())
 
 
-async def test_a_configuration_that_never_loaded(serve: Any, project: Any, client: aiohttp.ClientSession, until: Any) -> None:
-    root = project(assets={"not_found_handling": "none"})
+async def test_a_configuration_that_never_loaded(serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    root = front_project(assets={"not_found_handling": "none"})
     config = root / "vite.config.js"
     good = config.read_text()
     config.write_text('throw new Error("no such luck");\n' + good)
@@ -190,8 +151,8 @@ async def test_a_configuration_that_never_loaded(serve: Any, project: Any, clien
     await until(serves)
 
 
-async def test_vite_that_dies_is_started_again(serve: Any, project: Any, client: aiohttp.ClientSession, until: Any) -> None:
-    server = serve(project())
+async def test_vite_that_dies_is_started_again(serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve(front_project())
     await text(client, server.url + "/")
     first = vite_of(server)
     os.kill(first, signal.SIGKILL)
@@ -205,16 +166,18 @@ async def test_vite_that_dies_is_started_again(serve: Any, project: Any, client:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_it_ends_with_the_gateway(serve: Any, project: Any, client: aiohttp.ClientSession, until: Any, number: int) -> None:
-    server = serve(project())
+async def test_it_ends_with_the_gateway(serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any, number: int) -> None:
+    server = serve(front_project())
     await text(client, server.url + "/")
     vite = vite_of(server)
     server.end(number)
     await until(lambda: not Path(f"/proc/{vite}").exists() or Path(f"/proc/{vite}/stat").read_text().split()[2] == "Z")
 
 
-async def test_a_stream_is_read_as_fast_as_the_client_reads(serve: Any, project: Any, client: aiohttp.ClientSession, until: Any) -> None:
-    server = serve(project())
+async def test_a_stream_is_read_as_fast_as_the_client_reads(
+    serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any
+) -> None:
+    server = serve(front_project())
     async with client.get(server.url + "/flood") as response:
         await response.content.readexactly(1 << 20)
         counts: list[int] = []
@@ -230,8 +193,8 @@ async def test_a_stream_is_read_as_fast_as_the_client_reads(serve: Any, project:
         assert int(await text(client, server.url + "/flooded")) > counts[-1]
 
 
-async def test_modules_do_not_drown_the_log(serve: Any, project: Any, client: aiohttp.ClientSession, until: Any) -> None:
-    server = serve(project())
+async def test_modules_do_not_drown_the_log(serve: Any, front_project: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve(front_project())
     await text(client, server.url + "/")
     for _ in range(20):
         await text(client, server.url + "/src/text.js")
@@ -241,13 +204,7 @@ async def test_modules_do_not_drown_the_log(serve: Any, project: Any, client: ai
     assert sum(entry["requests"] for entry in entries if entry["kind"] == "front") == 20
 
 
-async def test_off(serve: Any, project: Any, client: aiohttp.ClientSession) -> None:
-    server = serve(project(), front="off")
+async def test_off(serve: Any, front_project: Any, client: aiohttp.ClientSession) -> None:
+    server = serve(front_project(), front="off")
     assert await text(client, server.url + "/") == "no such script"
     assert any("no files are served" in str(event.get("notice")) for event in server.lines())
-
-
-@pytest.fixture(autouse=True)
-def _modules_stay_clean(modules: Path) -> Iterator[None]:
-    yield
-    assert not (modules / ".vite").exists()

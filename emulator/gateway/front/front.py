@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from emulator.config import LogLevel
 from emulator.errors import EmuError, UserCodeError
@@ -40,7 +42,6 @@ class Front:
     """`serving` gives the Vite to ask. `on_swap` is called when another one serves than before, or none."""
 
     def __init__(self, first: FrontProcess, spawn: SpawnFront, console: Console, journal: Journal, *, on_swap: Callable[[], None]) -> None:
-        self._first: FrontProcess | None = first
         self._spawn = spawn
         self._console = console
         self._journal = journal
@@ -52,11 +53,11 @@ class Front:
         self._failure: EmuError | None = None
         self._failed_s = 0.0
         self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Take the first process over. Needs a running event loop."""
-        first, self._first = self._first, None
-        self._come(first)
+        self._come(self._next)
 
     async def serving(self) -> Serving:
         """The Vite that answers now, waiting for one that is starting. Raises EmuError when there is none."""
@@ -66,8 +67,15 @@ class Front:
             if self._coming is not None:
                 await asyncio.shield(self._coming)
         if self._serving is None:
-            raise self._failure or UserCodeError("E432", "the project's Vite is not running", hint=NEXT)
+            raise self._failure or _not_running()
         return self._serving
+
+    async def socket(self) -> Path:
+        """Where the Vite is that answers now, or is starting. Raises EmuError when there is none: a page that asks for its Vite every
+        second must not start one every second."""
+        if self._serving is None and self._coming is None:
+            raise self._failure or _not_running()
+        return (await self.serving()).process.socket
 
     async def stop(self) -> None:
         """End every process."""
@@ -76,8 +84,7 @@ class Front:
             self._coming.cancel()
         serving, self._serving = self._serving, None
         if serving is not None:
-            await serving.vite.close()
-            await serving.process.end()
+            await self._retire(serving)
         self.kill()
 
     def kill(self) -> None:
@@ -118,16 +125,24 @@ class Front:
         self._console.show(Note("front", f"vite {facts.version} serves the front end"))
         self._on_swap()
         if old is not None:
-            self._retiring = asyncio.get_running_loop().create_task(self._retire(old))
+            self._later(self._retire(old))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _retire(self, old: Serving) -> None:
         await old.vite.close()
         await old.process.end()
 
     def _fail(self, error: EmuError) -> None:
+        # Requests that try again must not fill the terminal.
+        again = self._serving is None and self._failure is not None and self._failure.what == error.what
         self._failure, self._failed_s = error, time.monotonic()
         self._journal.add("front.failed", code=error.code, text=error.what)
-        self._console.show(Trouble(error, KEPT if self._serving is not None else NEXT))
+        if not again:
+            self._console.show(Trouble(error, KEPT if self._serving is not None else NEXT))
 
     # -- what a process says (process.FrontListener)
 
@@ -154,6 +169,10 @@ class Front:
         steady = time.monotonic() - serving.since_s > STEADY_S
         self._journal.add("front.ended", status=status)
         self._console.show(Trouble(self._failure, "it is started again" if steady else None))
-        self._closing = asyncio.get_running_loop().create_task(serving.vite.close())
+        self._later(serving.vite.close())
         if steady and self._coming is None:
             self._come(None)
+
+
+def _not_running() -> UserCodeError:
+    return UserCodeError("E432", "the project's Vite is not running", hint=NEXT)

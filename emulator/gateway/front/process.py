@@ -21,7 +21,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "front" / "main.mjs"
 READY_WITHIN_S = 60.0
 """Vite reads the configuration and every plugin in it; large ones take seconds."""
 END_WITHIN_S = 0.3
-LAST_WORDS_S = 0.05
+LAST_WORDS_S = 1.0
 _KEPT_LINES = 20
 
 
@@ -94,6 +94,7 @@ class FrontProcess:
         self._facts: asyncio.Future[Facts] | None = None
         self._lines: list[str] = []
         self._killed = False
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -107,10 +108,12 @@ class FrontProcess:
         self._listener = listener
         self._facts = loop.create_future()
         self.ended = child_process.watch(self._process)
-        self.ended.add_done_callback(self._note_end)
-        await child_process.read_lines(self._process.stdout, self._printed)
-        await child_process.read_lines(self._process.stderr, self._printed)
-        await child_process.read_lines(self._control, self._said)
+        outputs = [
+            await child_process.read_lines(self._process.stdout, self._printed),
+            await child_process.read_lines(self._process.stderr, self._printed),
+            await child_process.read_lines(self._control, self._said),
+        ]
+        self._watching = loop.create_task(self._see_it_end(self.ended, outputs))
         try:
             async with asyncio.timeout(READY_WITHIN_S):
                 return await self._facts
@@ -182,11 +185,10 @@ class FrontProcess:
         if self._listener is not None and text:
             self._listener.on_line(level, text)
 
-    def _note_end(self, ended: asyncio.Future[int]) -> None:
-        # What it said last is still on its way.
-        asyncio.get_running_loop().call_later(LAST_WORDS_S, self._has_ended, ended.result())
-
-    def _has_ended(self, status: int) -> None:
+    async def _see_it_end(self, ended: asyncio.Future[int], outputs: list[asyncio.Future[None]]) -> None:
+        status = await ended
+        # What it said last may still be on its way; what it has started may hold the pipes open.
+        await asyncio.wait(outputs, timeout=LAST_WORDS_S)
         if self._facts is not None and not self._facts.done():
             what = f"the project's Vite ended with {status_words(status)}" + self._last_words()
             self._settle(UserCodeError("E431", what, where=shown(self._config)))

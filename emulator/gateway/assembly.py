@@ -30,7 +30,6 @@ from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready
-from emulator.gateway.control import Control
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.egress import EgressService
 from emulator.gateway.from_host import FromHost
@@ -46,6 +45,7 @@ from emulator.gateway.narrator import Narrator
 from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.outgoing_sockets import OutgoingSockets
+from emulator.gateway.own_paths import OwnPaths
 from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
@@ -56,6 +56,8 @@ GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
 STOP_WITHIN_S = 1.8
 """After a signal everything is over within two seconds, whatever hangs."""
+WARM_UP_S = 1.5
+"""After the first requests and the spare host have had the processor to themselves."""
 STOPPING = "The server is shutting down."
 
 
@@ -137,12 +139,12 @@ class Gateway:
             clock=self.clock,
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
-        self.control = Control(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
+        self.own_paths = OwnPaths(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
         self.edge = Edge(
             self.dispatcher,
             self.book,
             self.journal,
-            reserved=self.control.handle,
+            reserved=self.own_paths.protocol,
             attributor=_attributor(project),
             address=f"{_in_url(address[0])}:{address[1]}",
             assets=self.assets,
@@ -151,6 +153,7 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self._key_task: asyncio.Task[None] | None = None
+        self._warming: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
         self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
@@ -193,6 +196,7 @@ class Gateway:
             use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
             self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
         self.console.listen(loop, self._key)
+        self._warming = loop.create_task(self.own_paths.warm_up(WARM_UP_S))
 
     async def stop(self) -> None:
         """End everything: turns get a moment, clients a Close frame, processes no choice."""
@@ -217,13 +221,15 @@ class Gateway:
         if self.front is not None:
             await self.front.stop()
         self.tunnels.close()
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in (self._watching, self._warming):
+            if task is not None:
+                task.cancel()
         await self.alarms.close()
         if self.alarms.unwritten:
             self._start.lock.doubted()
         await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
-        await self.edge.close(0.2)
+        await self.own_paths.close(0.2)
+        self.edge.close()
 
     def kill_all(self) -> None:
         """Every process of ours ends now."""

@@ -19,15 +19,11 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import aiohttp
-from yarl import URL
 
 from emulator.config import AiMode
 from emulator.errors import EmuError
-from emulator.gateway import content_coding
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.classify import http_request, http_target, shown_url
 from emulator.gateway.ai.envelopes import json_response
@@ -38,17 +34,16 @@ from emulator.gateway.ai.providers import endpoint_of, provider_request
 from emulator.gateway.ai.replay import play
 from emulator.gateway.ai.stub import Stub
 from emulator.gateway.ai.stub_text import StubError
-from emulator.gateway.content_coding import Broken, Decoder
-from emulator.gateway.exchange import Headers, Request, Response, header
+from emulator.gateway.exchange import HOP_BY_HOP, URL_HEADER, Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
+if TYPE_CHECKING:
+    from emulator.gateway.remote_servers import RemoteServers
+
 _CONTROL_HEADER = "x-emu-redirect"
-_URL_HEADER = "x-emu-url"
-_HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
-_OURS = frozenset({_CONTROL_HEADER, _URL_HEADER, "x-emulator-scope"})
+_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, "x-emulator-scope"})
 _MOST_REDIRECTS = 20
-_CONNECT_TIMEOUT_S = 30
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -60,7 +55,7 @@ class EgressService:
         self._playback = playback
         self._report = report
         self._stub = Stub()
-        self._session: aiohttp.ClientSession | None = None
+        self._servers: RemoteServers | None = None
 
     async def serve(self, request: Request) -> Response:
         """The answer to one outbound request of user code."""
@@ -90,9 +85,9 @@ class EgressService:
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        if self._servers is not None:
+            servers, self._servers = self._servers, None
+            await servers.close()
 
     async def _respond(self, request: Request, call: _Call) -> Response:
         parts = urlsplit(request.url)
@@ -135,31 +130,21 @@ class EgressService:
         if kept is not None:
             hop = hop.with_body(aiter(kept))
         for redirects in range(_MOST_REDIRECTS + 1):
-            answer = await self._send(hop)
-            following = next_hop(hop, answer.status, answer.headers.get("location"), kept) if follow else None
+            response = await self._remote().send(hop, arrived=bool(redirects))
+            following = next_hop(hop, response.status, header(response.headers, "location"), kept) if follow else None
             if following is None:
-                return _response(answer, arrived=hop.url if redirects else None)
-            answer.close()
+                return response
+            await response.aclose()
             hop = following
         raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
 
-    async def _send(self, hop: Hop) -> aiohttp.ClientResponse:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                auto_decompress=False,
-                connector=aiohttp.TCPConnector(limit=0, enable_cleanup_closed=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
-            )
-        try:
-            return await self._session.request(
-                hop.method, URL(hop.url, encoded=True), headers=hop.headers, data=hop.body, allow_redirects=False
-            )
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise NetworkFailure.refused(f"cannot fetch {shown_url(hop.url)}: {error}", f"Invalid URL: {shown_url(hop.url)}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise NetworkFailure.lost(f"{hop.method} {shown_url(hop.url)}: {_reason(error)}") from error
+    def _remote(self) -> RemoteServers:
+        if self._servers is None:
+            # Late: importing aiohttp takes as long as starting everything else.
+            from emulator.gateway.remote_servers import RemoteServers
+
+            self._servers = RemoteServers()
+        return self._servers
 
     def _finish(self, call: _Call, status: int, chunks: int, size: int, failure: Exception | None) -> None:
         if failure is not None:
@@ -210,65 +195,8 @@ def _denied(call: _Call, code: str, description: str) -> Response:
 
 
 def _sendable(headers: Headers) -> Headers:
-    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP and name.lower() not in _OURS]
+    return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP and name.lower() not in _OURS]
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
-
-
-def _response(answer: aiohttp.ClientResponse, *, arrived: str | None) -> Response:
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.raw_headers]
-    headers = [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP and name.lower() != _URL_HEADER]
-    if arrived is not None:
-        headers.append((_URL_HEADER, arrived))
-    encoding = (header(headers, "content-encoding") or "").strip().lower()
-    decoder = None if answer.method == "HEAD" else content_coding.decoder(encoding)
-    if decoder is not None:
-        # The header stays, as on the platform: a Worker that passes this response on has it packed again at the edge.
-        headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
-    return Response(answer.status, headers, _LiveBody(answer, decoder))
-
-
-class _LiveBody:
-    """A remote body as it arrives, decoded when a `decoder` is given. `aclose` ends the connection, also before the first chunk."""
-
-    def __init__(self, answer: aiohttp.ClientResponse, decoder: Decoder | None) -> None:
-        self._answer = answer
-        self._decoder = decoder
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            chunk = await (self._answer.content.readany() if self._decoder is None else self._decode(self._decoder))
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._broken(f"broke off: {_reason(error)}") from error
-        except Broken as error:
-            raise self._broken(f"is not what its content-encoding says: {error}") from error
-        if not chunk:
-            raise StopAsyncIteration
-        return chunk
-
-    async def aclose(self) -> None:
-        self._answer.close()
-
-    async def _decode(self, decoder: Decoder) -> bytes:
-        """The next decoded bytes, in bounded pieces however well they were packed; empty at the end."""
-        while not decoder.finished:
-            more = b""
-            if decoder.hungry and not (more := await self._answer.content.readany()):
-                raise Broken("it ends too early")
-            if data := decoder.feed(more):
-                return data
-        return b""
-
-    def _broken(self, what: str) -> NetworkFailure:
-        self._answer.close()
-        return NetworkFailure.lost(f"the answer to {self._answer.method} {shown_url(str(self._answer.url))} {what}")
-
-
-def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "..."

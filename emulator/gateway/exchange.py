@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 Headers = list[tuple[str, str]]
 """Name and value pairs in order; names as sent, compared without regard to case."""
 
+HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+"""Headers of one connection only, in lower case."""
+URL_HEADER = "x-emu-url"
+"""Tells a host where an answer came from that took a redirect."""
+
 
 @dataclass(slots=True)
 class Request:
@@ -46,6 +51,12 @@ class Response:
     def header(self, name: str) -> str | None:
         """First value of a header, or None."""
         return header(self.headers, name)
+
+    async def aclose(self) -> None:
+        """Nobody will read the body."""
+        close = getattr(self.body, "aclose", None)
+        if close is not None:
+            await close()
 
 
 Service = Callable[[Request], Awaitable[Response]]

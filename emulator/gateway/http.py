@@ -8,15 +8,11 @@ without waiting for anything but the host takes no task: `begin`, then `_answere
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Protocol
-
-from aiohttp import web
-from aiohttp.web_request import BaseRequest
 
 from emulator.core import routing
 from emulator.core.routing import Attributor
@@ -47,7 +43,8 @@ MAX_RESERVED_BODY = 5 * 1024 * 1024
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
 
-Reserved = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
+Reserved = Callable[[], asyncio.BaseProtocol]
+"""Makes the protocol that answers on a connection of the emulator's own paths."""
 
 _NOBODY = contextvars.Context()
 """Answering is nobody's code."""
@@ -98,17 +95,14 @@ class Edge:
         self._address = address.encode()
         self._connections: set[HttpConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reserved = web.Server(reserved, access_log=None, handler_cancellation=True, lingering_time=0)
+        self._reserved = reserved
 
     def connection(self) -> HttpConnection:
         """A protocol for a new connection."""
         return HttpConnection(self)
 
-    async def close(self, within_s: float) -> None:
-        """Cut what is still connected; requests of ours that are being answered get a moment."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._reserved.shutdown(within_s / 2)
+    def close(self) -> None:
+        """Cut what is still connected."""
         for connection in tuple(self._connections):
             if connection.transport is not None:
                 connection.transport.close()
@@ -222,7 +216,7 @@ class Edge:
         request.connection.answered(request, keep_alive=keep_alive)
 
     async def _hand_over(self, request: ClientRequest) -> None:
-        """One of the emulator's own paths: aiohttp answers, on this connection, which ends with it."""
+        """One of the emulator's own paths: own_paths.py answers, on this connection, which ends with it."""
         body = b""
         if request.body is not None:
             chunks = []
@@ -237,7 +231,7 @@ class Edge:
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
         lines += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0].lower() not in _NOT_TO_RESERVED]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
-        handler = self._reserved()
+        handler: Any = self._reserved()
         transport.set_protocol(handler)
         handler.connection_made(transport)
         handler.data_received(b"".join([*lines, body]))

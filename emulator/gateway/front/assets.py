@@ -21,7 +21,7 @@ from emulator.gateway.asset_folder import AssetFolder, Warn
 from emulator.gateway.assets import AssetService
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.front.front import Front, Serving
-from emulator.gateway.front.vite import ViteLost
+from emulator.gateway.front.process import ViteLost
 from emulator.gateway.journal import Journal
 
 NO_KEYS = Assets(directory=None, binding=None, not_found=NotFound.NONE, html=HtmlHandling.AUTO, worker_first=False)

@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.config import LogLevel
 from emulator.errors import EmuError, UserCodeError
 from emulator.gateway.console import Console, Note, Trouble
 from emulator.gateway.front.process import Facts, FrontProcess, SpawnFront, status_words
-from emulator.gateway.front.vite import Vite
 from emulator.gateway.journal import Journal
+
+if TYPE_CHECKING:
+    from emulator.gateway.front.vite import Vite
 
 RETRY_S = 1.0
 STEADY_S = 3.0
@@ -119,6 +121,9 @@ class Front:
 
     def _take(self, process: FrontProcess, facts: Facts, ms: int) -> None:
         old = self._serving
+        # Late: importing aiohttp takes as long as starting everything else.
+        from emulator.gateway.front.vite import Vite
+
         self._serving = Serving(process, facts, Vite(process.socket), time.monotonic())
         self._failure = None
         self._journal.add("front.ready", vite=facts.version, ms=ms)

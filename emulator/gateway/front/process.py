@@ -25,6 +25,10 @@ LAST_WORDS_S = 1.0
 _KEPT_LINES = 20
 
 
+class ViteLost(Exception):
+    """The process went away over a request."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrontCommand:
     """How the front end is run: `node` is the program, `port` the gateway's, `denied` are files that Vite must not serve."""

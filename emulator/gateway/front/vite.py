@@ -10,14 +10,11 @@ import aiohttp
 from yarl import URL
 
 from emulator.gateway.exchange import Headers, Request, Response
+from emulator.gateway.front.process import ViteLost
 
 HEADER = "x-emu-front"
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "expect", HEADER})
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-
-
-class ViteLost(Exception):
-    """The process went away over a request."""
 
 
 class Vite:

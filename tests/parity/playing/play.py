@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 from harness.node import Node
+
 from playing.stage import Scenario, Server, Stage
 from playing.transcript import Line, Transcript
 

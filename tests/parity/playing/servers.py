@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 from harness import npm
 from harness.server import copy_project, serving
+
 from playing.stage import Server
 
 PROJECT = Path(__file__).parents[1] / "project"

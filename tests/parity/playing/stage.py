@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 import aiohttp
 from harness.frames import Closed, RawSocket
 from harness.node import Node, NpmClient
-from playing.transcript import Transcript
 from yarl import URL
+
+from playing.transcript import Transcript
 
 # Headers of an answer that say something about the agents; the others are the server's business.
 _TOLD_HEADERS = ("content-type", "location", "www-authenticate")
@@ -35,17 +36,21 @@ class Server(Protocol):
 
 
 class Line(RawSocket):
-    """A connection whose frames are written down: what was sent when it is sent, what came when it is read. Fences are not."""
+    """A connection whose frames are written down: what was sent when it is sent, what came when it is read.
+
+    Calls that only find something out (`fence`, `asks`) are not, but what arrives before their answer is.
+    """
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, label: str, transcript: Transcript) -> None:
         super().__init__(ws)
         self._label = label
         self._transcript = transcript
+        self._leaving = False
+        self.heard: list[Any] = []
 
     async def send(self, frame: Any) -> None:
-        if not _is_fence(frame):
-            self._transcript.own(frame)
-            self._transcript.add(self._label, "sends", frame)
+        if not _is_question(frame):
+            self._transcript.say(self._label, "sends", frame)
         await super().send(frame)
 
     async def receive(self) -> Any:
@@ -53,36 +58,67 @@ class Line(RawSocket):
             frame = await super().receive()
         except Closed as end:
             self._transcript.add(self._label, "is closed", end.code, end.reason)
+            if not self._leaving:
+                await self.close(end.code or 1000)
             raise
-        if not _is_fence(frame):
+        if not _is_question(frame):
+            self.heard.append(frame)
             self._transcript.add(self._label, "gets", frame)
         return frame
 
-    async def fence(self) -> list[Any]:
-        """What had been sent to this connection by now, proved by the answer to a call that was sent after it."""
-        await self.send(_FENCE)
-        return (await self.until(_is_fence))[:-1]
+    async def asks(self, method: str, *arguments: Any) -> Any:
+        """The result of a call that is not written down."""
+        await self.send({**_QUESTION, "method": method, "args": list(arguments)})
+        return (await self.until(_is_question))[-1].get("result")
+
+    async def fence(self) -> None:
+        """Read what had been sent to this connection by now, proved by the answer to a call that was sent after it."""
+        await self.asks("fence")
 
     async def value(self, method: str, *arguments: Any) -> Any:
         """The result of a call."""
         return (await self.call(method, *arguments))[-1].get("result")
 
-    async def goes(self, code: int = 1000, reason: str = "") -> None:
-        """Close it from here."""
-        self._transcript.add(self._label, "closes", code, reason)
-        await self.close(code, reason)
+    async def hears(self, *texts: str) -> None:
+        """Read until each of the texts has come."""
+        missing = list(texts)
 
-    async def vanishes(self) -> None:
+        def all_came(frame: Any) -> bool:
+            if frame in missing:
+                missing.remove(frame)
+            return not missing
+
+        await self.until(all_came)
+
+    async def goes(self, code: int = 1000, reason: str = "") -> None:
+        """Close it from here, and read on until the server has answered."""
+        self._leaving = True
+        self._transcript.say(self._label, "closes", code, reason)
+        await self._ws._writer.close(code, reason.encode())
+        await self.closing()
+
+    async def goes_silently(self) -> None:
+        """Send an empty Close frame, and end the connection without waiting for an answer."""
+        self._transcript.say(self._label, "closes")
+        await self._ws._writer.send_frame(b"", aiohttp.WSMsgType.CLOSE)
+        self._transport().close()
+
+    def vanishes(self) -> None:
         """Reset its TCP connection."""
-        self._transcript.add(self._label, "vanishes")
+        self._transcript.say(self._label, "vanishes")
         self.reset()
 
+    def hangs_up(self) -> None:
+        """End its TCP connection, without a Close frame."""
+        self._transcript.say(self._label, "hangs up")
+        self._transport().close()
 
-_FENCE = {"type": "rpc", "id": "fence", "method": "fence", "args": []}
+
+_QUESTION = {"type": "rpc", "id": "asked"}
 
 
-def _is_fence(frame: Any) -> bool:
-    return isinstance(frame, dict) and frame.get("type") == "rpc" and frame.get("id") == "fence"
+def _is_question(frame: Any) -> bool:
+    return isinstance(frame, dict) and frame.items() >= _QUESTION.items()
 
 
 @dataclass
@@ -99,8 +135,7 @@ class Stage:
         """Open a connection. Without `_pk` it has its label for one. Raises aiohttp.WSServerHandshakeError when it is refused."""
         query = {"_pk": label} | query
         target = path or f"/agents/{agent}/{self.name if name is None else name}"
-        self.transcript.own([*query.values(), self.name])
-        self.transcript.add(label, "connects", f"{target}?{urlencode(query)}")
+        self.transcript.say(label, "connects", f"{target}?{urlencode(query)}")
         url = URL(f"{self.server.origin}{target}?{urlencode(query)}", encoded=True)
         try:
             ws = await self.session.ws_connect(url, autoclose=False, max_msg_size=64 << 20, timeout=aiohttp.ClientWSTimeout(ws_close=2))
@@ -127,11 +162,25 @@ class Stage:
         """Let a gated answer say `count` pieces more."""
         await self.http("POST", f"/agents/{agent}/{self.name}/release?n={count}", silent=True)
 
+    async def thinking(self, agent: str = "chat") -> None:
+        """Return when a gated answer waits for a permit."""
+
+        async def waiting() -> int:
+            return (await self.http("GET", f"/agents/{agent}/{self.name}/", silent=True))["waiting"]
+
+        await self.eventually(waiting)
+
     @asynccontextmanager
     async def client(self, agent: str, **options: Any) -> AsyncIterator[NpmClient]:
         """A real AgentClient."""
         async with self.node.client(self.server.origin.removeprefix("http://"), agent, options.pop("name", self.name), **options) as client:
             yield client
+
+    async def tell(self, who: str, client: NpmClient) -> None:
+        """Write down what the client told its owner, but for the frames themselves."""
+        for event in await client.use("happened"):
+            if event["kind"] != "message":
+                self.note(who, event.pop("kind"), event)
 
     def note(self, who: str, what: str, *content: Any) -> None:
         """Write down what the scenario found out itself."""

@@ -26,13 +26,17 @@ class Transcript:
     def __init__(self) -> None:
         self._lines: list[Line] = []
         self._said: set[str] = set()
+        self._heard: set[str] = set()
 
     def add(self, who: str, what: str, *content: Any) -> None:
+        """Something came, or was found out."""
+        self._heard.update(_strings(content))
         self._lines.append([who, what, *content])
 
-    def own(self, value: Any) -> None:
-        """Strings in `value` are the scenario's own: the server did not make them up."""
-        self._said.update(_strings(value))
+    def say(self, who: str, what: str, *content: Any) -> None:
+        """The scenario does something. Its words are its own, the server did not make them up, unless it repeats what it heard."""
+        self._said.update(set(_strings(content)) - self._heard)
+        self._lines.append([who, what, *content])
 
     def lines(self) -> list[Line]:
         """The lines with everything replaced that differs from run to run. An id keeps its number through the whole scenario."""

@@ -18,6 +18,11 @@ export class Permits {
   #free = 0;
   #waiting: (() => void)[] = [];
 
+  /** How many wait for a permit now. */
+  get waiting() {
+    return this.#waiting.length;
+  }
+
   release(count: number) {
     for (; count > 0; count--) {
       const next = this.#waiting.shift();

@@ -69,7 +69,7 @@ export class Chat extends AIChatAgent<Env> {
 
   async onRequest(request: Request) {
     if (new URL(request.url).pathname.endsWith("/release")) this.permits.release(Number(asked(request).get("n")));
-    return Response.json({ name: this.name });
+    return Response.json({ waiting: this.permits.waiting });
   }
 
   /** Nothing: its answer shows that everything before it has been sent. */

@@ -80,7 +80,7 @@ export class Clockwork extends Agent<Env> {
   async queueUp(texts: string[]) {
     const ids: string[] = [];
     for (const text of texts) ids.push(await this.queue("queued", text));
-    return ids;
+    return { ids };
   }
 
   tick(text: string, { type, callback }: Schedule<string>) {

@@ -59,7 +59,7 @@ export class Plain<State = unknown> extends Agent<Env, State> {
   async onRequest(request: Request) {
     if (request.method === "OPTIONS") return new Response("my own options");
     if (new URL(request.url).pathname.endsWith("/open")) this.gate.open();
-    return Response.json({ name: this.name, method: request.method });
+    return Response.json({ name: this.name, method: request.method, connections: this.recall().connections });
   }
 
   /** Nothing: its answer shows that everything before it has been sent. */

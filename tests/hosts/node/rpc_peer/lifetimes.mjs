@@ -2,13 +2,12 @@
 
 import { RpcStub } from "cloudflare:workers";
 import { Counter, Fragile } from "./targets.mjs";
-import { kind, note, noted, outcome, outcomes, plain } from "./telling.mjs";
+import { kind, noted, outcome, outcomes, plain } from "./telling.mjs";
 
 export function lifetimes({ env, exports }) {
   const peer = env.Peer.getByName("lifetimes");
   return {
     using: async () => {
-      await noted();
       {
         using counter = await peer.counter(55);
         await counter.add();
@@ -223,10 +222,6 @@ export function lifetimes({ env, exports }) {
       const outcomeOf = await outcome(() => exports.Fragile.getByName("b").hello().x.y());
       Fragile.failNext(0);
       return outcomeOf;
-    },
-    "nothing is left": async () => {
-      note("last");
-      return (await noted()).at(-1);
     },
   };
 }

@@ -102,7 +102,6 @@ export function promises({ env }) {
       return thrownAtOnce(() => then(() => 1));
     },
     disposed: async () => {
-      await noted();
       const promise = peer.counter(5);
       const first = await promise.add(1);
       promise[Symbol.dispose]();

@@ -38,7 +38,6 @@ export function streams({ env }) {
       return sizes;
     },
     cancelled: async () => {
-      await noted();
       const reader = (await peer.slowStream(1000)).getReader();
       await reader.read();
       await reader.cancel("seen enough");

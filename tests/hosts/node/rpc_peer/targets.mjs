@@ -2,12 +2,14 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { DurableObject, RpcStub, RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
-import { kind, lineage, note, outcome, sleep, told } from "./telling.mjs";
+import { kind, lineage, noter, outcome, sleep, told } from "./telling.mjs";
 
 export const story = new AsyncLocalStorage();
 
 export class Counter extends RpcTarget {
   field = 1;
+
+  #note = noter();
 
   constructor(value = 0) {
     super();
@@ -57,7 +59,7 @@ export class Counter extends RpcTarget {
   }
 
   [Symbol.dispose]() {
-    note(`end of ${this.value}`);
+    this.#note(`end of ${this.value}`);
   }
 }
 
@@ -366,6 +368,7 @@ export class Peer extends Inherited {
   }
 
   result() {
+    const note = noter();
     return {
       counter: new Counter(20),
       [Symbol.dispose]() {
@@ -375,6 +378,7 @@ export class Peer extends Inherited {
   }
 
   disposableFunction() {
+    const note = noter();
     return Object.assign(() => 1, { [Symbol.dispose]: () => note("end of function") });
   }
 
@@ -557,6 +561,7 @@ export class Peer extends Inherited {
   }
 
   slowStream(chunks) {
+    const note = noter();
     let sent = 0;
     return new ReadableStream({
       async pull(controller) {
@@ -782,6 +787,7 @@ export async function answer(request) {
       return new Response(null, { status: 101, webSocket: pair[0] });
     }
     case "/stream": {
+      const note = noter();
       let sent = 0;
       return new Response(
         new ReadableStream({
@@ -858,6 +864,7 @@ export class Entry extends WorkerEntrypoint {
   }
 
   later() {
+    const note = noter();
     this.ctx.waitUntil(sleep(5).then(() => note("waited until")));
     return 2;
   }

@@ -2,11 +2,22 @@
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** What people said, in order; whoever looks takes it away. */
-export const notes = [];
+/** What was noted during this check, in order; whoever looks takes it away. */
+const notes = [];
+let check = 0;
 
-export function note(text) {
-  notes.push(text);
+/** A check begins. */
+export function nextCheck() {
+  check += 1;
+  notes.length = 0;
+}
+
+/** Notes a text later, if that is during this check: garbage is collected, and its ends are told, at any time. */
+export function noter() {
+  const begun = check;
+  return (text) => {
+    if (begun === check) notes.push(text);
+  };
 }
 
 /** What was noted since the last look, after what was on its way has arrived. */

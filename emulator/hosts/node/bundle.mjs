@@ -80,21 +80,21 @@ export class Bundler {
     this.#refresh();
     for (let round = 0; round < ROUNDS && this.#prebuilt.whole === null; round += 1) {
       const result = await this.#tryApart();
-      if (this.#missing.size === 0) {
-        return result === null
-          ? this.#built(await this.#buildWhole(), "exports of packages that only run time knows")
-          : this.#inOrder(result);
-      }
+      if (this.#missing.size === 0) return result === null ? this.buildWhole() : this.#inOrder(result);
       const paths = [...new Set([...Object.keys(this.#prebuilt.entries), ...this.#missing])];
       this.#prebuilt = await this.#cache.build((folder) => buildPackages(this.#esbuild.api, this.#plan, paths, folder));
     }
-    return this.#built(await this.#buildWhole(), this.#prebuilt.whole ?? "packages that lead to ever more packages");
+    return this.buildWhole();
   }
 
-  /** Build everything as one, now and until packages change. @param {string} reason @returns {Promise<Built>} */
-  async buildWhole(reason) {
+  /** Build everything as one. @returns {Promise<Built>} */
+  async buildWhole() {
+    return this.#built(await this.#buildWhole(), true);
+  }
+
+  /** Code and packages are one bundle from now on, until packages change. @param {string} reason */
+  keepWhole(reason) {
     this.#remember({ whole: reason, used: [] });
-    return this.#built(await this.#buildWhole(), reason);
   }
 
   /** Packages may have changed, or another process may have built them, since we looked. */
@@ -115,7 +115,7 @@ export class Bundler {
     const order = globalsBeforePackages(result.metafile, keyOf(this.#plan.main, this.#plan), code, (key) => this.#isPackages(key));
     const used = order === null ? this.#packagesOf(result.metafile) : [];
     this.#remember({ order, used });
-    return order === null ? this.#built(result, null) : this.#built(await this.#buildWhole(), order);
+    return order === null ? this.#built(result, false) : this.buildWhole();
   }
 
   /** Null when it failed for want of an export that may well be there: of a package's file that is not known yet, or not wholly. */
@@ -186,26 +186,23 @@ export class Bundler {
   }
 
   /** @returns {Built} */
-  #built({ metafile, outputFiles, warnings }, whole) {
+  #built({ metafile, outputFiles, warnings }, isWhole) {
     const texts = new Map(outputFiles.map(({ path, text }) => [basename(path), text]));
     const scripts = [...texts.keys()].filter((name) => name.endsWith(".mjs"));
     const paths = Object.keys(metafile.inputs).map((key) => fileOf(key, this.#plan.root));
+    const copies = () =>
+      duplicateWarnings(
+        paths.filter((path) => path !== null),
+        this.#plan.root,
+      );
     const own = warnings.filter(({ location }) => location === null || !this.#isPackages(location.file));
     return {
       files: new Map(scripts.map((name) => [name, { code: texts.get(name), map: texts.get(`${name}.map`) }])),
       main: mainFile(this.#plan),
       outdir: outdirOf(this.#plan),
       metafile,
-      warnings: [
-        ...own.map(warningText),
-        ...(whole === null
-          ? this.#prebuilt.copies
-          : duplicateWarnings(
-              paths.filter((path) => path !== null),
-              this.#plan.root,
-            )),
-      ],
-      isWhole: whole !== null,
+      warnings: [...own.map(warningText), ...(isWhole ? copies() : this.#prebuilt.copies)],
+      isWhole,
     };
   }
 }

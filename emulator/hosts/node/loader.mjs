@@ -10,11 +10,11 @@ import { EmuError, UserCodeError } from "./errors.mjs";
 import { brokenEsbuild, isEsbuildsOwn, loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
+import { nearest } from "./nearest.mjs";
 import { clearTimeout, environment, setTimeout, writeJson } from "./originals.mjs";
 import { cacheFolder, compiledFolder, lockFiles, newestIndex, PackageCache, readIndex } from "./package_cache.mjs";
 import { SourceMaps } from "./source_maps.mjs";
 import { StackFrames } from "./stack_frames.mjs";
-import { nearest } from "./nearest.mjs";
 import { checkExports, describeExports, sortExports } from "./user_exports.mjs";
 
 /** A package whose top-level `await` has not ended by then may never end. */
@@ -94,13 +94,13 @@ export class Loader {
   async load(project) {
     const plan = planOf(project, environment, readdirSync(project.root));
     if (!existsSync(plan.main)) throw noMain(project, plan);
-    const warm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
-    if (!warm) this.#readyFor(plan, this.#ready?.esbuild ?? loadEsbuild(plan.root));
+    const isWarm = this.#ready !== null && writeJson(this.#ready.plan) === writeJson(plan);
+    if (!isWarm) this.#readyFor(plan, this.#ready?.esbuild ?? loadEsbuild(plan.root));
     const { bundler, esbuild, cache } = this.#ready;
     try {
       const building = bundler.build();
       building.catch(() => {}); // heard below, after the packages
-      if (!warm) await this.#importPackages();
+      if (!isWarm) await this.#importPackages();
       const { namespace, built } = await this.#run(await building);
       const sorted = sortExports(namespace, project.main);
       const warnings = [...built.warnings, ...checkExports(sorted, project)];
@@ -141,13 +141,13 @@ export class Loader {
       return { namespace: await this.#evaluate(built, "code"), built };
     } catch (error) {
       if (built.isWhole || !failedInPackages(error)) throw this.#failure(error, built);
-      const whole = await this.#ready.bundler.buildWhole(`packages do not load apart: ${error}`);
-      return {
-        built: whole,
-        namespace: await this.#evaluate(whole, "whole").catch((again) => {
-          throw this.#failure(again, whole);
-        }),
-      };
+      const { bundler } = this.#ready;
+      const whole = await bundler.buildWhole();
+      const namespace = await this.#evaluate(whole, "whole").catch((again) => {
+        throw this.#failure(again, whole);
+      });
+      bundler.keepWhole(`packages do not load apart: ${error}`);
+      return { namespace, built: whole };
     }
   }
 

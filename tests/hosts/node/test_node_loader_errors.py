@@ -130,6 +130,8 @@ export function setUp(): void {
     assert said(error) == ("E424", "src/index.ts does not load: TypeError: not today", "src/set-up.ts:5", None)
     assert f"{node_project.root}/src/index.ts:3:1" in error["stack"]
     assert f"{node_project.root}/node_modules/thrower/index.js:2:9" in error["stack"]
+    # That a package threw is no reason to build it with user code for ever.
+    assert node_project.index["whole"] is None
 
 
 def test_what_is_thrown_need_not_be_an_error(node_project: NodeProject) -> None:

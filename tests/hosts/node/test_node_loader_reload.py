@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from node_project import NodeProject
 
@@ -114,3 +115,30 @@ def test_inputs_are_the_files_whose_change_matters(node_project: NodeProject) ->
     )
     inputs = {os.path.relpath(path, node_project.root) for path in node_project.load()["inputs"]}
     assert inputs == {"src/index.ts", "src/words.txt", "tsconfig.json", "package.json"}
+
+
+def test_packages_in_a_store_behind_links_are_packages(node_project: NodeProject, real_packages: Path) -> None:
+    """As pnpm lays them out: only what the project names is at the top, the rest stands beside each package in the store."""
+    (node_project.root / "node_modules" / "esbuild").unlink()
+    store = "node_modules/.pnpm"
+    node_project.write(
+        {
+            f"{store}/wrangler@4/node_modules/wrangler/package.json": '{"name": "wrangler"}',
+            f"{store}/core@1/node_modules/core/package.json": '{"name": "core", "type": "module", "main": "index.js"}',
+            f"{store}/core@1/node_modules/core/index.js": "export class Core {}",
+            f"{store}/lib@1/node_modules/lib/package.json": '{"name": "lib", "type": "module", "main": "index.js"}',
+            f"{store}/lib@1/node_modules/lib/index.js": "import { Core } from 'core'; export const made = new Core();",
+            "src/index.ts": "import { made } from 'lib'; import { Core } from 'core';\n"
+            "export default { fetch() { return Response.json(made instanceof Core); } };",
+        }
+    )
+    for link, target in {
+        "node_modules/wrangler": f"{store}/wrangler@4/node_modules/wrangler",
+        "node_modules/core": f"{store}/core@1/node_modules/core",
+        "node_modules/lib": f"{store}/lib@1/node_modules/lib",
+        f"{store}/lib@1/node_modules/core": f"{store}/core@1/node_modules/core",
+    }.items():
+        (node_project.root / link).symlink_to(node_project.root / target)
+    (node_project.root / store / "wrangler@4/node_modules/esbuild").symlink_to(real_packages / "esbuild")
+    assert node_project.answer() is True
+    assert len(node_project.prebuilt) == 1

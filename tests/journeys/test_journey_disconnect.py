@@ -21,6 +21,7 @@ DELTAS = 4
 CHUNKS = 3 + DELTAS + 3  # start, start-step, text-start; the deltas; text-end, finish-step, finish
 TEXT = "".join(f"d{n} " for n in range(DELTAS))
 LEAVINGS = ("close", "reset")
+AT_ONCE = 48
 
 
 def permits_for(chunks: int) -> int:
@@ -81,7 +82,8 @@ async def test_back_after_the_turn(raw, protocol: Server, name, heard, how):
 
 @pytest.mark.parametrize("sample", ["chat_py", "chat_ts"])
 async def test_a_sample_chat_at_its_own_pace(session: aiohttp.ClientSession, tmp_path, sample):
-    """All at once, each in a conversation of its own: leave after 0, 1, 2 … chunks of the recorded answer, in both ways."""
+    """Many at once, each in a conversation of its own: leave after 0, 1, 2 … chunks of the recorded answer, in both ways."""
+    at_once = asyncio.Semaphore(AT_ONCE)
     recorded = spoken_by_recording(sample, "00-binding.run-glm-4.7-flash-any")
     modules = npm.sample_modules() if sample == "chat_ts" else None
     async with serving(SAMPLES / sample, tmp_path, "--ai-speed", "2x", modules=modules) as server:
@@ -109,7 +111,11 @@ async def test_a_sample_chat_at_its_own_pace(session: aiohttp.ClientSession, tmp
             if id is not None and not is_late(listener):
                 assert listener.text == recorded, (heard, how)
 
-        await asyncio.gather(*(visit(heard, how) for heard in range(total + 1) for how in LEAVINGS))
+        async def in_turn(heard: int, how: str) -> None:
+            async with at_once:
+                await visit(heard, how)
+
+        await asyncio.gather(*(in_turn(heard, how) for heard in range(total + 1) for how in LEAVINGS))
 
 
 def is_late(listener: Listener) -> bool:

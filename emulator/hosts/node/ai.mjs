@@ -8,6 +8,7 @@
 import { AiInternalError, listedMessage, upstreamError } from "./ai_errors.mjs";
 import { AiGateway } from "./ai_gateway.mjs";
 import { AutoRAG } from "./autorag.mjs";
+import { URL, writeJson } from "./originals.mjs";
 import { FormData } from "./surface/form_data.mjs";
 import { Request } from "./surface/request.mjs";
 import { ToMarkdownService } from "./to_markdown.mjs";
@@ -120,7 +121,7 @@ function runRequest(model, inputs, options) {
     "cf-consn-sdk-version": "2.0.0",
     "cf-consn-model-id": prefix ? `${prefix}:${model}` : model,
   };
-  const body = JSON.stringify({ inputs, options: sent });
+  const body = writeJson({ inputs, options: sent });
   const streams = Object.keys(inputs).filter((key) => isStream(inputs[key]) || isStream(inputs[key]?.body));
   if (sent.websocket) {
     const { "content-type": _, ...rest } = headers;
@@ -141,7 +142,7 @@ function streamRequest(inputs, streams, options, headers, signal) {
   if (isStream(input) || !input.contentType) throw new AiInternalError("Content-Type is required with ReadableStream inputs");
   const query = {};
   for (const [name, value] of Object.entries(options)) query[name] = Array.isArray(value) ? value.join(",") : String(value);
-  const url = runUrl("/run", { ...query, version: "3", userInputs: JSON.stringify(rest) });
+  const url = runUrl("/run", { ...query, version: "3", userInputs: writeJson(rest) });
   return new Request(url, { method: "POST", headers: { ...headers, "content-type": input.contentType }, body: input.body, signal });
 }
 

@@ -1,5 +1,7 @@
 /** The errors of `env.AI`; users tell them by name and by the numeric start of the message (ai-binding.md 1.3). */
 
+import { parseJson } from "./originals.mjs";
+
 /** A class of errors whose instances carry their name as an own property, as the platform's do. */
 class NamedError extends Error {
   constructor(message, name) {
@@ -89,7 +91,7 @@ export function listedMessage(content, fallback) {
 
 function parsedOrNull(content) {
   try {
-    return JSON.parse(content);
+    return parseJson(content);
   } catch {
     // Not JSON: the text itself is what is known.
     return null;

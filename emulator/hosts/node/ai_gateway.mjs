@@ -1,6 +1,7 @@
 /** `env.AI.gateway(id)`: AI Gateway (ai-binding.md 1.1 and 3.2). */
 
 import { AiGatewayInternalError, AiGatewayLogNotFound, listedMessage } from "./ai_errors.mjs";
+import { writeJson } from "./originals.mjs";
 import { Request } from "./surface/request.mjs";
 
 const ORIGIN = "https://workers-binding.ai";
@@ -50,7 +51,7 @@ export class AiGateway {
    * @throws {AiGatewayLogNotFound | AiGatewayInternalError}
    */
   async patchLog(logId, data) {
-    await this.#log(logId, { method: "PATCH", headers: JSON_TYPE, body: JSON.stringify(data) });
+    await this.#log(logId, { method: "PATCH", headers: JSON_TYPE, body: writeJson(data) });
   }
 
   /**
@@ -63,7 +64,7 @@ export class AiGateway {
   async run(data, options = undefined) {
     const entries = (Array.isArray(data) ? data : [data]).map(sendableEntry);
     const headers = { ...JSON_TYPE, ...gatewayHeaders(options?.gateway), ...lowerCased(options?.extraHeaders) };
-    const body = JSON.stringify(entries);
+    const body = writeJson(entries);
     return this.#fetcher(
       new Request(`${ORIGIN}/ai-gateway/universal/run/${this.#id}`, { method: "POST", headers, body, signal: options?.signal }),
     );
@@ -82,7 +83,7 @@ export class AiGateway {
 function sendableEntry(entry) {
   const headers = {};
   for (const [name, value] of Object.entries(entry.headers)) {
-    headers[name] = typeof value === "string" || value === null ? value : typeof value === "object" ? JSON.stringify(value) : textOf(value);
+    headers[name] = typeof value === "string" || value === null ? value : typeof value === "object" ? writeJson(value) : textOf(value);
   }
   return { ...entry, headers };
 }
@@ -99,7 +100,7 @@ function gatewayHeaders(gateway) {
     "cf-aig-skip-cache": skipCache === undefined ? undefined : skipCache ? "true" : "false",
     "cf-aig-cache-ttl": cacheTtl ? String(cacheTtl) : undefined,
     "cf-aig-cache-key": cacheKey || undefined,
-    "cf-aig-metadata": metadata ? JSON.stringify(metadata) : undefined,
+    "cf-aig-metadata": metadata ? writeJson(metadata) : undefined,
     "cf-aig-collect-log": collectLog === undefined ? undefined : collectLog ? "true" : "false",
     "cf-aig-event-id": eventId,
     "cf-aig-request-timeout": textOf(requestTimeoutMs),

@@ -7,6 +7,7 @@ import {
   AutoRAGUnauthorizedError,
   listedMessage,
 } from "./ai_errors.mjs";
+import { writeJson } from "./originals.mjs";
 import { Request } from "./surface/request.mjs";
 
 const BASE = "https://workers-binding.ai/autorag/rags";
@@ -48,7 +49,7 @@ export class AutoRAG {
   async #ask(verb, params) {
     if (!this.#name) throw new AutoRAGNameNotSetError("AutoRAG name not defined");
     const url = `${BASE}/${this.#name}/${verb}`;
-    const response = await this.#fetcher(new Request(url, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(params) }));
+    const response = await this.#fetcher(new Request(url, { method: "POST", headers: JSON_TYPE, body: writeJson(params) }));
     if (!response.ok) throw await failure(response);
     return response;
   }

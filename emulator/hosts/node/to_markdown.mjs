@@ -1,6 +1,7 @@
 /** `env.AI.toMarkdown()`: documents to Markdown (ai-binding.md 1.1). */
 
 import { AiInternalError } from "./ai_errors.mjs";
+import { Buffer, writeJson } from "./originals.mjs";
 import { Request } from "./surface/request.mjs";
 
 const BASE = "https://workers-binding.ai/to-everything/markdown";
@@ -29,7 +30,7 @@ export class ToMarkdownService {
       new Request(`${BASE}/transformer`, {
         method: "POST",
         headers: { ...options?.extraHeaders, ...JSON_TYPE },
-        body: JSON.stringify({ files: sent, options }),
+        body: writeJson({ files: sent, options }),
       }),
     );
     const answer = await response.json();

@@ -113,7 +113,7 @@ test("the answer's body keeps its owner awake until it is cancelled", async () =
   const reader = new Endless();
   world.answer({ body: reader });
   const got = await response;
-  assert.deepEqual([...owner.holds], [["body", 1]]);
+  assert.deepEqual([owner.held, owner.holds.get("body")], [1, 1]);
   await got.body.cancel();
   assert.equal(reader.cancelled, "cancelled");
   assert.ok(owner.quiet);

@@ -1,5 +1,6 @@
 /** `AbortController` and `AbortSignal` with the platform's words and its timers. They stay Node's classes. */
 
+import { AbortController, AbortSignal, DOMException } from "../originals.mjs";
 import { setTimeout } from "./timers.mjs";
 import { wrongParameter } from "./arguments.mjs";
 

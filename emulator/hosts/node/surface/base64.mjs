@@ -1,5 +1,6 @@
 /** `atob` and `btoa` with the platform's words. */
 
+import { DOMException } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 
 const { atob: decode, btoa: encode } = globalThis;

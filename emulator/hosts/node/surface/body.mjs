@@ -8,6 +8,7 @@
 import { isDisturbed } from "node:stream";
 import { Blob, Buffer } from "node:buffer";
 import { ReadableStream } from "node:stream/web";
+import { parseJson } from "../originals.mjs";
 import { declaredLength, joined, sourceOf, streamOf } from "./body_stream.mjs";
 import { mediaType } from "./media_type.mjs";
 import { parseForm } from "./form_data.mjs";
@@ -97,7 +98,7 @@ export class Body {
 
   async json() {
     const content = await this.#all();
-    return JSON.parse(typeof content === "string" ? content : textOf(content));
+    return parseJson(typeof content === "string" ? content : textOf(content));
   }
 
   async arrayBuffer() {

@@ -3,6 +3,7 @@
 import { Blob } from "node:buffer";
 import { isDisturbed } from "node:stream";
 import { ReadableStream } from "node:stream/web";
+import { URLSearchParams } from "../originals.mjs";
 import { LaterSource } from "./body_stream.mjs";
 import { encodeForm, FormData } from "./form_data.mjs";
 

@@ -1,5 +1,6 @@
 /** `caches`: the Cache API in the host's memory, for as long as the host lives. */
 
+import { PlatformDate } from "../originals.mjs";
 import { contentOf } from "./body.mjs";
 import { joined } from "./body_stream.mjs";
 import { pairsOf } from "./headers.mjs";
@@ -150,6 +151,6 @@ function lifetimeS({ status, headers }, nowMs) {
   const age = /\bs-maxage=(\d+)/.exec(control) ?? /\bmax-age=(\d+)/.exec(control);
   if (age !== null) return Number(age[1]);
   const expires = headers.get("expires");
-  if (expires !== null) return Math.max((Date.parse(expires) - nowMs) / 1000, 0) || 0;
+  if (expires !== null) return Math.max((PlatformDate.parse(expires) - nowMs) / 1000, 0) || 0;
   return DEFAULT_AGES_S[status] ?? 0;
 }

@@ -1,5 +1,7 @@
 /** `request.signal` of a request that user code gave no signal: made when somebody asks for it. */
 
+import { AbortController } from "../originals.mjs";
+
 /** Aborts when the client leaves. */
 export class ClientSignal {
   #owner;

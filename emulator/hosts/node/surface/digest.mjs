@@ -2,6 +2,7 @@
 
 import { createHash, timingSafeEqual as equal } from "node:crypto";
 import { WritableStream } from "node:stream/web";
+import { Buffer, DOMException } from "../originals.mjs";
 import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
 
 const ALGORITHMS = { "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", MD5: "md5" };

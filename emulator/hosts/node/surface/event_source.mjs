@@ -1,5 +1,6 @@
 /** `EventSource`: server-sent events as a client (the WHATWG HTML standard, 9.2), over `fetch` or a stream. */
 
+import { AbortController, DOMException, Event, EventTarget, TextDecoder, URL } from "../originals.mjs";
 import { wrongConstructorParameter } from "./arguments.mjs";
 import { ErrorEvent, MessageEvent } from "./events.mjs";
 import { fetch } from "./fetch.mjs";

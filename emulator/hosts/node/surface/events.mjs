@@ -1,5 +1,7 @@
 /** Event classes of the platform. Node's own `MessageEvent` and `CloseEvent` would load the whole of its fetch. */
 
+import { Event } from "../originals.mjs";
+
 /** A message, of a WebSocket or an EventSource. */
 export class MessageEvent extends Event {
   #init;

@@ -1,5 +1,6 @@
 /** The global `fetch`. */
 
+import { Buffer } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { port } from "./port.mjs";
 import { Request } from "./request.mjs";

@@ -2,6 +2,7 @@
 
 import { Blob, Buffer, File } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import { URLSearchParams } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { LaterSource } from "./body_stream.mjs";
 import { essence, parameter } from "./media_type.mjs";

@@ -1,5 +1,6 @@
 /** The global object as an event target, and what is said about it. */
 
+import { EventTarget } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { errorEvent, PromiseRejectionEvent } from "./events.mjs";
 import { fetch } from "./fetch.mjs";

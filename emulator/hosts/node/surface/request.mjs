@@ -1,5 +1,6 @@
 /** `Request`. The host makes one per event with `fromIncoming` (incoming.mjs); user code with `new Request`. */
 
+import { AbortSignal, URL } from "../originals.mjs";
 import { wrongConstructorParameter, wrongField } from "./arguments.mjs";
 import { Body, hasBody, moveBody, OURS, shareBody } from "./body.mjs";
 import { extract } from "./body_init.mjs";

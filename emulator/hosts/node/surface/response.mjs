@@ -1,5 +1,6 @@
 /** `Response`. User code makes them; the host reads status, header lines, body and socket. */
 
+import { URL, writeJson } from "../originals.mjs";
 import { wrongConstructorParameter, wrongField } from "./arguments.mjs";
 import { Body, OURS, shareBody } from "./body.mjs";
 import { extract } from "./body_init.mjs";
@@ -116,7 +117,7 @@ export class Response extends Body {
   static json(data, init) {
     const parts = partsOf(init);
     if (NULL_BODY.has(parts.status)) throw new TypeError(NO_BODY);
-    parts.content = String(JSON.stringify(data));
+    parts.content = String(writeJson(data));
     if (!parts.headers.has("content-type")) parts.headers.set("content-type", "application/json");
     return new Response(OURS, parts);
   }

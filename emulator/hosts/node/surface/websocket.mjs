@@ -2,6 +2,7 @@
 
 import { Blob } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
+import { DOMException, Event, EventTarget, URL } from "../originals.mjs";
 import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
 import { CloseEvent, errorEvent, MessageEvent } from "./events.mjs";
 import { port } from "./port.mjs";

@@ -4,7 +4,7 @@
  * missing: sent before the transport is there, arrived before the end is accepted. Rules and texts: durable-objects.md 5.
  */
 
-import { setImmediate } from "../originals.mjs";
+import { Buffer, DOMException, setImmediate } from "../originals.mjs";
 import { currentOwner } from "../owner.mjs";
 import { asCaller } from "./caller.mjs";
 

@@ -11,6 +11,7 @@ import { Step } from "./lifecycle.mjs";
 import { clearTimeout, nextTick, queueMicrotask, setImmediate, setTimeout } from "./originals.mjs";
 import { currentOwner, currentSection, inSection, Owner } from "./owner.mjs";
 import { CommitFailed } from "./storage/storage_errors.mjs";
+import { TurnsInFlight } from "./turns.mjs";
 
 /** How long `blockConcurrencyWhile` may take (S-23). */
 export const SECTION_LIMIT_MS = 30_000;
@@ -18,28 +19,6 @@ export const SECTION_LIMIT_MS = 30_000;
 const TOO_LONG =
   "A call to blockConcurrencyWhile() in a Durable Object waited for too long. The call was canceled and the Durable Object was reset.";
 const ABORTED = "Application called abort() to reset Durable Object.";
-
-/**
- * One delivery to user code. `work` runs it, as the instance's code; exactly one of `done` and `failed` ends it, outside of that code.
- */
-export class Turn {
-  /** A failed alarm is tried again; `ctx.abort(reason, {retryAlarm: false})` says no (S-77). */
-  retryAlarm = true;
-
-  /**
-   * @param {string} label what people see it as: `fetch`, a method's name
-   * @param {(instance: Instance) => unknown} work its result may be a promise
-   * @param {(result: any) => void} done
-   * @param {(error: unknown, reset: boolean) => void} failed `reset` tells an object that was reset from user code that merely threw:
-   *   the first breaks the caller's stub, the second does not
-   */
-  constructor(label, work, done, failed) {
-    this.label = label;
-    this.work = work;
-    this.done = done;
-    this.failed = failed;
-  }
-}
 
 /**
  * An error that says its object was reset.
@@ -68,8 +47,7 @@ export class Instance extends Owner {
   #entered = false;
   /** What waits for a macrotask of its own. @type {(() => void)[]} */
   #entries = [];
-  /** Turns delivered and not ended. @type {Set<Turn>} */
-  #inFlight = new Set();
+  #inFlight = new TurnsInFlight();
   /** @type {(() => void)[]} */
   #outbox = [];
   #unindexedAlarms = 0;
@@ -90,7 +68,7 @@ export class Instance extends Owner {
 
   /**
    * Let an event in as soon as order and the input gate allow; not before the running code's turn is over.
-   * @param {Turn} turn
+   * @param {import("./turns.mjs").Delivery} turn
    * @param {{now?: boolean}} [options] `now`: it may start before this returns, because no user code is on the stack
    */
   deliver(turn, { now = false } = {}) {
@@ -221,7 +199,7 @@ export class Instance extends Owner {
 
   /** Somebody waits for it: an event that has not ended, an effect on its way, a body being read. */
   get answering() {
-    return this.#inFlight.size > 0 || this.#outbox.length > 0 || this.holds.has("body");
+    return this.#inFlight.size > 0 || this.#outbox.length > 0 || this.isHeldBy("body");
   }
 
   /** The events that have not ended, by label. @returns {string[]} */
@@ -400,7 +378,7 @@ export class Instance extends Owner {
     this.broken = error;
     this.kill();
     this.storage.revoke();
-    const unanswered = [...this.#inFlight];
+    const unanswered = this.#inFlight.takeAll();
     this.#forget();
     this.handle.instanceEnded(this, Step.RESET, { cutSockets });
     for (const turn of unanswered) turn.failed(error, true);
@@ -419,7 +397,6 @@ export class Instance extends Owner {
   #forget() {
     this.#outbox = [];
     this.#entries = [];
-    this.#inFlight.clear();
   }
 }
 

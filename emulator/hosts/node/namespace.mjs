@@ -1,7 +1,6 @@
 /** Durable Object namespaces, ids and stubs as user code sees them (durable-objects.md 1, 8). */
 
 import { callFetch } from "./dispatch.mjs";
-import { Turn } from "./instance.mjs";
 import { ownedResponse } from "./owned_body.mjs";
 import { ILLEGAL_INVOCATION } from "./rpc/errors.mjs";
 import { Fetcher, FetcherWildcard } from "./rpc/fetcher.mjs";
@@ -9,6 +8,7 @@ import { sendTo } from "./rpc/fetching.mjs";
 import { REFUSED, sourceOfObject } from "./rpc/visit.mjs";
 import { wildcardProxy } from "./rpc/wildcard.mjs";
 import { wrongParameter } from "./surface/arguments.mjs";
+import { Turn } from "./turns.mjs";
 
 const NO_JURISDICTION = "Jurisdiction restrictions are not implemented in workerd.";
 const FACET_STAYS = "Stubs pointing to Durable Object facets are not serializable.";

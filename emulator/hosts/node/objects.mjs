@@ -99,7 +99,7 @@ export class ObjectHandle {
 
   /**
    * Hand an event to the live instance; where there is none, one is constructed for it.
-   * @param {import("./instance.mjs").Turn} turn
+   * @param {import("./turns.mjs").Delivery} turn
    * @param {{now?: boolean}} [options] as `Instance.deliver`
    */
   deliver(turn, options) {
@@ -165,7 +165,8 @@ export class ObjectHandle {
   awakeBecause() {
     const instance = this.instance;
     if (instance === null) return [];
-    const reasons = Array.from(instance.holds, ([what, count]) => `${count} ${what}`);
+    const reasons = [];
+    for (const [what, count] of instance.holds) if (count > 0) reasons.push(`${count} ${what}`);
     for (const label of instance.eventsInFlight) reasons.push(`event ${label}`);
     if (instance.busy && reasons.length === 0) reasons.push("effects waiting");
     for (const [key, facet] of this.facets) {

@@ -1,9 +1,10 @@
 /** What the gateway asks of a host: the operations of a CALL (wire/README.md). */
 
 import { callHandler } from "./dispatch.mjs";
-import { resetError, Turn } from "./instance.mjs";
+import { resetError } from "./instance.mjs";
 import { monotonicMs, setTimeout } from "./originals.mjs";
 import { callByHand } from "./rpc/operation.mjs";
+import { Delivery } from "./turns.mjs";
 
 /** An alarm that failed so often is given up (durable-objects.md 4.3). */
 const MAX_RETRIES = 6;
@@ -98,7 +99,7 @@ export class Operations {
 }
 
 /** One run of an alarm; `resolve` gets the gateway's answer (durable-objects.md 4.2, 4.3). */
-class AlarmTurn extends Turn {
+class AlarmTurn extends Delivery {
   #host;
   #handle;
   #call;
@@ -106,19 +107,14 @@ class AlarmTurn extends Turn {
   #dropped = false;
 
   constructor(host, handle, call, resolve) {
-    super(
-      "alarm",
-      (instance) => this.#run(instance),
-      () => this.#settle(this.#dropped ? "dropped" : "done"),
-      (error, reset) => this.#fail(error, reset),
-    );
+    super("alarm");
     this.#host = host;
     this.#handle = handle;
     this.#call = call;
     this.#resolve = resolve;
   }
 
-  async #run(instance) {
+  async work(instance) {
     const { retry, scheduled_ms: scheduledTime } = this.#call;
     if (!instance.storage.alarmStarted(scheduledTime)) {
       this.#dropped = true;
@@ -133,7 +129,11 @@ class AlarmTurn extends Turn {
     if (!instance.dead) instance.storage.alarmFinished({ retry: false });
   }
 
-  #fail(error, reset) {
+  done() {
+    this.#settle(this.#dropped ? "dropped" : "done");
+  }
+
+  failed(error, reset) {
     this.#host.userError("alarm", error, this.#handle);
     if (!reset) {
       this.#settle("failed");

@@ -62,7 +62,7 @@ export class Owner {
   dead = false;
   /** The input gate, null where there is none (the Worker). @type {import("./gates.mjs").InputGate | null} */
   gate = null;
-  /** What keeps it busy besides its events, by kind: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`. @type {ReadonlyMap<string, number>} */
+  /** What keeps it busy besides its events, by kind: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`; 0 where it is over. @type {ReadonlyMap<string, number>} */
   holds = NOTHING;
   /** The sum of `holds`. */
   held = 0;
@@ -78,6 +78,11 @@ export class Owner {
   /** Nothing it began is unfinished. */
   get quiet() {
     return this.held === 0;
+  }
+
+  /** @param {string} what @returns {boolean} */
+  isHeldBy(what) {
+    return (this.holds.get(what) ?? 0) > 0;
   }
 
   /**
@@ -98,8 +103,7 @@ export class Owner {
   release(what) {
     const count = this.holds.get(what) ?? 0;
     if (count === 0) throw new Error(`${this.label} was not held by ${what}`);
-    if (count === 1) this.holds.delete(what);
-    else this.holds.set(what, count - 1);
+    this.holds.set(what, count - 1);
     this.held -= 1;
     if (this.held === 0) this.onQuiet();
   }

@@ -5,20 +5,20 @@ import { clearTimeout, setTimeout } from "./originals.mjs";
 import { inSection } from "./owner.mjs";
 import { echoedCode } from "./socket_rules.mjs";
 import { endOf } from "./surface/websocket.mjs";
+import { Delivery } from "./turns.mjs";
 import { closePayload, Kind } from "./wire/frames.mjs";
 
 /** @typedef {import("./sockets.mjs").SocketRecord} SocketRecord */
 
 /** A message for `webSocketMessage`; without such a method it is dropped silently (5.3). */
-export class MessageTurn {
-  label = "webSocketMessage";
-  retryAlarm = true;
+export class MessageTurn extends Delivery {
   #record;
   #message;
   #size;
 
   /** @param {SocketRecord} record @param {string | ArrayBuffer} message @param {number} size bytes to grant when it starts */
   constructor(record, message, size) {
+    super("webSocketMessage");
     this.#record = record;
     this.#message = message;
     this.#size = size;
@@ -31,8 +31,6 @@ export class MessageTurn {
     const limitMs = record.handle.eventTimeoutMs;
     return limitMs === null ? handle() : within(limitMs, instance, handle);
   }
-
-  done() {}
 
   failed(error, reset) {
     if (!reset) this.#record.hub.handlerFailed(this.label, error, this.#record);
@@ -56,9 +54,7 @@ function within(limitMs, instance, handle) {
  *
  * Where the handler did not answer a Close, we do (S-95, an accepted difference that only helps clients).
  */
-export class CloseTurn {
-  label = "webSocketClose";
-  retryAlarm = true;
+export class CloseTurn extends Delivery {
   #record;
   #code;
   #reason;
@@ -66,6 +62,7 @@ export class CloseTurn {
 
   /** @param {SocketRecord} record @param {number} code @param {string} reason @param {boolean} wasClean */
   constructor(record, code, reason, wasClean) {
+    super("webSocketClose");
     this.#record = record;
     this.#code = code;
     this.#reason = reason;
@@ -94,14 +91,13 @@ export class CloseTurn {
 }
 
 /** The connection broke the protocol: `webSocketError` only (S-90). */
-export class FaultTurn {
-  label = "webSocketError";
-  retryAlarm = true;
+export class FaultTurn extends Delivery {
   #record;
   #error;
 
   /** @param {SocketRecord} record @param {Error} error */
   constructor(record, error) {
+    super("webSocketError");
     this.#record = record;
     this.#error = error;
   }

@@ -103,7 +103,7 @@ export class Invocation extends Owner {
   answered() {
     this.#answered = true;
     this.#endUnlessNeeded();
-    if (!this.dead && this.holds.has("waitUntil")) {
+    if (!this.dead && this.isHeldBy("waitUntil")) {
       this.#cutOff = rootContext(() => setTimeout(() => this.#stopLateWork(), AFTER_RESPONSE_MS));
     }
   }
@@ -124,9 +124,9 @@ export class Invocation extends Owner {
   #ends = () => this.#endUnlessNeeded();
 
   #endUnlessNeeded() {
-    if (this.holds.has("waitUntil")) return;
+    if (this.isHeldBy("waitUntil")) return;
     // A body on its way, a socket, a function somebody else may call.
-    if (!this.#left && (this.holds.has("body") || this.holds.has("socket") || this.holds.has("stub"))) return;
+    if (!this.#left && (this.isHeldBy("body") || this.isHeldBy("socket") || this.isHeldBy("stub"))) return;
     this.kill();
   }
 
@@ -137,7 +137,7 @@ export class Invocation extends Owner {
   }
 
   #stopLateWork() {
-    if (!this.holds.has("waitUntil")) return;
+    if (!this.isHeldBy("waitUntil")) return;
     this.#world.writeLog("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.");
     this.kill();
   }
@@ -186,10 +186,12 @@ export class RequestHandler {
   take(incoming) {
     const invocation = new Invocation(this.#world);
     const leaving = this.#abortSignal ? new ClientSignal(invocation) : null;
-    incoming.onCancel = () => {
+    const clientLeft = () => {
       leaving?.abort(new DOMException("The client has disconnected", "AbortError"));
       invocation.clientLeft();
     };
+    // Not written in one statement: V8 makes a function that is assigned to a property old at once, and all it reaches with it.
+    incoming.onCancel = clientLeft;
     this.#unanswered += 1;
     invocation
       .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving })))

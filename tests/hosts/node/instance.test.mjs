@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
-import { Turn } from "../../../emulator/hosts/node/instance.mjs";
 import { ObjectHandle } from "../../../emulator/hosts/node/objects.mjs";
 import { currentOwner, emit, wayBack } from "../../../emulator/hosts/node/owner.mjs";
 import { CommitFailed } from "../../../emulator/hosts/node/storage/storage_errors.mjs";
+import { Turn } from "../../../emulator/hosts/node/turns.mjs";
 
 const macrotask = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DurableObjectState } from "../../../emulator/hosts/node/context.mjs";
-import { Turn } from "../../../emulator/hosts/node/instance.mjs";
 import { ObjectTable } from "../../../emulator/hosts/node/objects.mjs";
 import { wayBack } from "../../../emulator/hosts/node/owner.mjs";
 import { SocketHub } from "../../../emulator/hosts/node/sockets.mjs";
 import { usePort } from "../../../emulator/hosts/node/surface/port.mjs";
 import { WebSocketPair } from "../../../emulator/hosts/node/surface/websocket_pair.mjs";
+import { Turn } from "../../../emulator/hosts/node/turns.mjs";
 import { CLEAN, CUT, closePayload, Frame, Kind } from "../../../emulator/hosts/node/wire/frames.mjs";
 
 usePort({ flags: { web_socket_auto_reply_to_close: true }, unhandled: (error) => assert.fail(error) });

@@ -1,8 +1,8 @@
 /** The `rpc` operation of the gateway: a method of an object, called by people with JSON (`agents-emu call`). */
 
 import { types } from "node:util";
-import { Turn } from "../instance.mjs";
 import { Buffer } from "../originals.mjs";
+import { Turn } from "../turns.mjs";
 import { checkCall, invoke, locate } from "./targets.mjs";
 import { sourceOfObject } from "./visit.mjs";
 

@@ -5,9 +5,10 @@
  * `Symbol.dispose` is called. A stub ends when it is disposed, when the owner that holds it ends, and when nobody can reach it any more.
  */
 
-import { Instance, Turn } from "../instance.mjs";
+import { Instance } from "../instance.mjs";
 import { queueMicrotask } from "../originals.mjs";
 import { rootContext } from "../owner.mjs";
+import { Turn } from "../turns.mjs";
 import { HOME_GONE, STUB_DISPOSED } from "./errors.mjs";
 import { NO_OBJECT, REFUSED, sourceOfObject } from "./visit.mjs";
 

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { Buffer, monotonicMs, nowMs, setImmediate } from "../originals.mjs";
 import { Incoming, inChunks, isSource, LinkLost, Outgoing } from "./exchange.mjs";
+import { ExchangeTable } from "./exchange_table.mjs";
 import { BODY_WINDOW, HAS_BODY, jsonPayload, Kind, requestHead, UPGRADE } from "./frames.mjs";
 import { Inbox } from "./inbox.mjs";
 import { Outbox } from "./outbox.mjs";
@@ -32,7 +33,7 @@ export class Link {
   #socket = null;
   #inbox = new Inbox();
   #outbox = new Outbox();
-  #exchanges = new Map();
+  #exchanges = new ExchangeTable();
   #nextId = FIRST_ID;
   #clock;
   #scheduled = false;
@@ -140,7 +141,7 @@ export class Link {
     const exchange = new Outgoing(this, this.#nextId);
     this.#advance();
     if (this.lost) exchange.lost(new LinkLost("the link is closed"));
-    else this.#exchanges.set(exchange.id, exchange);
+    else this.#exchanges.add(exchange);
     return exchange;
   }
 
@@ -240,7 +241,7 @@ export class Link {
 
   #accept(frame) {
     const incoming = new Incoming(this, frame);
-    this.#exchanges.set(frame.id, incoming);
+    this.#exchanges.add(incoming);
     return incoming;
   }
 
@@ -249,9 +250,7 @@ export class Link {
     this.lost = true;
     this.#socket.destroy();
     const loss = new LinkLost(error === null ? "the other process has ended" : error.message);
-    const exchanges = [...this.#exchanges.values()];
-    this.#exchanges.clear();
-    for (const exchange of exchanges) exchange.lost(loss);
+    for (const exchange of this.#exchanges.takeAll()) exchange.lost(loss);
     this.#receiver.onLost(error);
   }
 }

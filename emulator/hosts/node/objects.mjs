@@ -165,8 +165,7 @@ export class ObjectHandle {
   awakeBecause() {
     const instance = this.instance;
     if (instance === null) return [];
-    const reasons = [];
-    for (const [what, count] of instance.holds) if (count > 0) reasons.push(`${count} ${what}`);
+    const reasons = Array.from(instance.holds, ([what, count]) => `${count} ${what}`);
     for (const label of instance.eventsInFlight) reasons.push(`event ${label}`);
     if (instance.busy && reasons.length === 0) reasons.push("effects waiting");
     for (const [key, facet] of this.facets) {

@@ -52,8 +52,6 @@ export function inSection(owner, section, callback) {
   return scopes.run({ owner, section }, callback);
 }
 
-const NOTHING = Object.freeze(new Map());
-
 /** Counts what runs. Subclasses say what being quiet means, what a gate lets through, and how effects leave. */
 export class Owner {
   /** How people see it: `Chat/me`, or `worker`. */
@@ -62,9 +60,9 @@ export class Owner {
   dead = false;
   /** The input gate, null where there is none (the Worker). @type {import("./gates.mjs").InputGate | null} */
   gate = null;
-  /** What keeps it busy besides its events, by kind: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`; 0 where it is over. @type {ReadonlyMap<string, number>} */
-  holds = NOTHING;
-  /** The sum of `holds`. */
+  /** What keeps it busy besides its events; 0 where it is over. @type {Map<string, number> | null} */
+  #counts = null;
+  /** How much keeps it busy. */
   held = 0;
   #scope = { owner: this, section: null };
   /** @type {Set<() => void> | null} */
@@ -80,9 +78,14 @@ export class Owner {
     return this.held === 0;
   }
 
+  /** How much of each kind keeps it busy: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`. @returns {Map<string, number>} */
+  get holds() {
+    return new Map([...(this.#counts ?? [])].filter(([, count]) => count > 0));
+  }
+
   /** @param {string} what @returns {boolean} */
   isHeldBy(what) {
-    return (this.holds.get(what) ?? 0) > 0;
+    return this.#counts !== null && (this.#counts.get(what) ?? 0) > 0;
   }
 
   /**
@@ -91,8 +94,8 @@ export class Owner {
    */
   hold(what) {
     // Most invocations of the Worker never hold anything.
-    if (this.holds === NOTHING) this.holds = new Map();
-    this.holds.set(what, (this.holds.get(what) ?? 0) + 1);
+    this.#counts ??= new Map();
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
     this.held += 1;
   }
 
@@ -101,9 +104,9 @@ export class Owner {
    * @param {string} what
    */
   release(what) {
-    const count = this.holds.get(what) ?? 0;
+    const count = this.#counts?.get(what) ?? 0;
     if (count === 0) throw new Error(`${this.label} was not held by ${what}`);
-    this.holds.set(what, count - 1);
+    this.#counts.set(what, count - 1);
     this.held -= 1;
     if (this.held === 0) this.onQuiet();
   }

@@ -97,6 +97,12 @@ export class Bundler {
     this.#remember({ whole: reason, used: [] });
   }
 
+  /** Nothing more will be built: esbuild's process ends. */
+  async end() {
+    await Promise.all([this.#apart?.dispose(), this.#whole?.dispose()]);
+    await this.#esbuild.api.stop();
+  }
+
   /** Packages may have changed, or another process may have built them, since we looked. */
   #refresh() {
     const found = this.#cache.read() ?? this.#cache.empty();

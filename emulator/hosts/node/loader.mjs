@@ -111,7 +111,8 @@ export class Loader {
       if (isBuildFailure(error)) throw await buildError(error, plan, esbuild.api);
       throw isEsbuildsOwn(error) ? brokenEsbuild(error) : error;
     } finally {
-      esbuild.api.stop();
+      // Nobody waits for it; what an esbuild that is broken says of it has been said.
+      bundler.end().catch(() => {});
     }
   }
 

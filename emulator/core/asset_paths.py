@@ -104,6 +104,8 @@ def nearest_404(path: str, exists: Exists) -> str | None:
 
 # -- spelling
 
+_PLAIN = re.compile(r"(?:/(?!\.)[\w.~-]*)+", re.ASCII)
+"""A path that is spelled as it is named; most are."""
 _UNTOUCHED = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"#<>?`{}')
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _DOT = re.compile(r"\.|%2e", re.IGNORECASE)
@@ -111,6 +113,8 @@ _DOT = re.compile(r"\.|%2e", re.IGNORECASE)
 
 def normal(path: str) -> str:
     """A request's path as a URL has it: backslashes turned, what must be encoded encoded, `.` and `..` resolved."""
+    if _PLAIN.fullmatch(path):
+        return path
     segments: list[str] = []
     # From the edge one character is one byte.
     encoding = "latin-1" if all(character < "\u0100" for character in path) else "utf-8"
@@ -128,6 +132,8 @@ def normal(path: str) -> str:
 
 def decode(path: str) -> str:
     """The name that a normal path spells. A segment that is not UTF-8, percent-encoded, stays as it is; repeated slashes are one."""
+    if "%" not in path and "//" not in path:
+        return path
     return re.sub("/+", "/", "/".join(map(_decoded, path.split("/"))))
 
 
@@ -142,4 +148,6 @@ def _decoded(segment: str) -> str:
 
 def encode(path: str) -> str:
     """The canonical spelling of a name in a URL."""
+    if _PLAIN.fullmatch(path):
+        return path
     return "/".join(quote(segment, safe="-_.!~*'()", errors="surrogatepass") for segment in path.split("/"))

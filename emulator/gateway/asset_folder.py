@@ -18,6 +18,8 @@ from emulator.gateway.content_types import content_type
 from emulator.gateway.exchange import Headers, Request, Response
 
 CHUNK = 64 * 1024
+AT_ONCE = 32 * 1024
+"""Files up to this size are read sooner than a thread is asked to."""
 INLINE = 256 * 1024
 """Files up to this size are answered in one piece."""
 REDIRECTS, HEADERS, IGNORE = "_redirects", "_headers", ".assetsignore"
@@ -25,6 +27,7 @@ REDIRECTS, HEADERS, IGNORE = "_redirects", "_headers", ".assetsignore"
 Warn = Callable[[Notice], None]
 _Version = tuple[int, int]
 """Modification time in ns and size: what tells a file from its earlier self."""
+_NEVER_READ: _Version = (-1, -1)
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,8 +49,9 @@ class AssetFolder:
 
     def __init__(self, folder: Path, warn: Warn, *, html: bool = True) -> None:
         """`html`: whether paths are mapped to HTML files (`html_handling` is not `none`)."""
-        self._root = Path(os.path.realpath(folder))
-        self._rules = RuleFiles(self._root, warn, html=html)
+        root = os.path.realpath(folder)
+        self._prefix = root.rstrip(os.sep) + os.sep
+        self._rules = RuleFiles(Path(root), warn, html=html)
 
     @property
     def rules(self) -> Rules:
@@ -74,6 +78,8 @@ class AssetFolder:
         headers.append(("content-length", str(file.size)))
         if request.method == "HEAD":
             return Response(status, headers)
+        if file.size <= AT_ONCE:
+            return Response(status, headers, file.path.read_bytes())
         if file.size <= INLINE:
             return Response(status, headers, await asyncio.to_thread(file.path.read_bytes))
         return Response(status, headers, _chunks(await asyncio.to_thread(file.path.open, "rb"), file.size))
@@ -81,11 +87,12 @@ class AssetFolder:
     def _look(self, path: str) -> _File | None:
         """The file at a path. Symbolic links may not lead out of the folder."""
         name = path.lstrip("/")
-        if not name or "\0" in name or path.endswith("/") or self._rules.hides(name):
+        # Most paths that are asked for are no files: this comes first, because it is quick.
+        if not name or path.endswith("/") or _version(f"{self._prefix}{name}") is None or self._rules.hides(name):
             return None
-        real = Path(os.path.realpath(self._root / name))
-        version = _version(real) if real.is_relative_to(self._root) else None
-        return _File(real, version) if version else None
+        real = os.path.realpath(f"{self._prefix}{name}")
+        version = _version(real) if real.startswith(self._prefix) else None
+        return _File(Path(real), version) if version else None
 
 
 class RuleFiles:
@@ -93,6 +100,7 @@ class RuleFiles:
 
     def __init__(self, folder: Path, warn: Warn, *, html: bool) -> None:
         self._folder = folder
+        self._paths = {name: str(folder / name) for name in (REDIRECTS, HEADERS, IGNORE)}
         self._warn = warn
         self._html = html
         self._versions: dict[str, _Version | None] = {}
@@ -118,9 +126,9 @@ class RuleFiles:
         return self._ignored.ignores(name)
 
     def _changed(self, *names: str) -> bool:
-        versions = {name: _version(self._folder / name) for name in names}
-        changed = any(name not in self._versions or self._versions[name] != version for name, version in versions.items())
-        self._versions |= versions
+        versions = [_version(self._paths[name]) for name in names]
+        changed = versions != [self._versions.get(name, _NEVER_READ) for name in names]
+        self._versions.update(zip(names, versions, strict=True))
         return changed
 
     def _text(self, name: str) -> str:
@@ -134,10 +142,11 @@ class RuleFiles:
             self._warn(Notice(f"this line has no effect: {one.what}", f"{shown(self._folder / name)}:{one.line}"))
 
 
-def _version(path: Path) -> _Version | None:
+def _version(path: str) -> _Version | None:
+    """None when there is no regular file."""
     try:
-        status = path.stat()
-    except (OSError, ValueError):
+        status = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None
 

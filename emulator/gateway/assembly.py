@@ -56,8 +56,6 @@ GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
 STOP_WITHIN_S = 1.8
 """After a signal everything is over within two seconds, whatever hangs."""
-WARM_UP_S = 1.5
-"""After the first requests and the spare host have had the processor to themselves."""
 STOPPING = "The server is shutting down."
 
 
@@ -153,7 +151,6 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
         self._key_task: asyncio.Task[None] | None = None
-        self._warming: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
         self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
@@ -196,7 +193,6 @@ class Gateway:
             use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
             self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
         self.console.listen(loop, self._key)
-        self._warming = loop.create_task(self.own_paths.warm_up(WARM_UP_S))
 
     async def stop(self) -> None:
         """End everything: turns get a moment, clients a Close frame, processes no choice."""
@@ -221,9 +217,8 @@ class Gateway:
         if self.front is not None:
             await self.front.stop()
         self.tunnels.close()
-        for task in (self._watching, self._warming):
-            if task is not None:
-                task.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.alarms.close()
         if self.alarms.unwritten:
             self._start.lock.doubted()

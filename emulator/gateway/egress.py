@@ -36,6 +36,7 @@ from emulator.gateway.ai.stub import Stub
 from emulator.gateway.ai.stub_text import StubError
 from emulator.gateway.exchange import HOP_BY_HOP, URL_HEADER, Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
+from emulator.gateway.late import late_import
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class EgressService:
         if kept is not None:
             hop = hop.with_body(aiter(kept))
         for redirects in range(_MOST_REDIRECTS + 1):
-            response = await self._remote().send(hop, arrived=bool(redirects))
+            response = await (await self._remote()).send(hop, arrived=bool(redirects))
             following = next_hop(hop, response.status, header(response.headers, "location"), kept) if follow else None
             if following is None:
                 return response
@@ -138,12 +139,13 @@ class EgressService:
             hop = following
         raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
 
-    def _remote(self) -> RemoteServers:
+    async def _remote(self) -> RemoteServers:
         if self._servers is None:
-            # Late: importing aiohttp takes as long as starting everything else.
+            # Importing aiohttp takes as long as starting everything else.
+            await late_import("emulator.gateway.remote_servers")
             from emulator.gateway.remote_servers import RemoteServers
 
-            self._servers = RemoteServers()
+            self._servers = self._servers or RemoteServers()
         return self._servers
 
     def _finish(self, call: _Call, status: int, chunks: int, size: int, failure: Exception | None) -> None:

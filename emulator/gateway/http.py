@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -43,7 +43,7 @@ MAX_RESERVED_BODY = 5 * 1024 * 1024
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status.value >= 200}
 
-Reserved = Callable[[], asyncio.BaseProtocol]
+Reserved = Callable[[], Awaitable[asyncio.BaseProtocol]]
 """Makes the protocol that answers on a connection of the emulator's own paths."""
 
 _NOBODY = contextvars.Context()
@@ -225,13 +225,13 @@ class Edge:
                 if sum(map(len, chunks)) > MAX_RESERVED_BODY:
                     break  # a little too much is what the handler refuses
             body = b"".join(chunks)
+        handler: Any = await self._reserved()
         transport, _ = request.connection.take_over()
         if transport is None:
             return
         lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
         lines += [b"%b: %b\r\n" % pair for pair in request.headers if pair[0].lower() not in _NOT_TO_RESERVED]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
-        handler: Any = self._reserved()
         transport.set_protocol(handler)
         handler.connection_made(transport)
         handler.data_received(b"".join([*lines, body]))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emulator.gateway.journal import Journal
+from emulator.gateway.late import late_import
 from emulator.gateway.sockets import SocketBook
 from emulator.wire.exchange import Incoming
 
@@ -33,17 +34,20 @@ class OutgoingSockets:
             self._journal.add("egress", method="GET", url=url, status=599, problem=message)
             incoming.fail({"name": "Error", "message": message, "props": {}})
             return
-        # Late: importing aiohttp takes as long as starting everything else.
-        from emulator.gateway.far_socket import FarSocket
-
-        socket = FarSocket(self._book, incoming)
-        task = incoming.link.spawn(socket.run(self._client(), self._journal))
+        task = incoming.link.spawn(self._carry(incoming))
         incoming.on_cancel = lambda reason: _cancel(task)
 
     async def close(self) -> None:
         """End the client's session."""
         if self._session is not None:
             await self._session.close()
+
+    async def _carry(self, incoming: Incoming) -> None:
+        # Importing aiohttp takes as long as starting everything else.
+        await late_import("emulator.gateway.far_socket")
+        from emulator.gateway.far_socket import FarSocket
+
+        await FarSocket(self._book, incoming).run(self._client(), self._journal)
 
     def _client(self) -> ClientSession:
         if self._session is None:

@@ -1,5 +1,5 @@
-"""The emulator's own paths on the public port: aiohttp answers them. It is imported with the first such request, or when the server has
-been up for a moment, because importing it takes as long as starting everything else."""
+"""The emulator's own paths on the public port: aiohttp answers them. It is imported with the first such request, because importing it
+takes as long as starting everything else."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from emulator.gateway.journal import Journal
+from emulator.gateway.late import late_import
 from emulator.gateway.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -27,14 +28,11 @@ class OwnPaths:
         self._enabled = enabled
         self._server: Server | None = None
 
-    def protocol(self) -> RequestHandler:
+    async def protocol(self) -> RequestHandler:
         """Of a connection that one of these paths was asked for on."""
+        if self._server is None:
+            await late_import("emulator.gateway.control")
         return self._made()()
-
-    async def warm_up(self, after_s: float) -> None:
-        """Import what the first such request needs, beside the event loop."""
-        await asyncio.sleep(after_s)
-        await asyncio.get_running_loop().run_in_executor(None, _import)
 
     async def close(self, within_s: float) -> None:
         """Requests that are being answered get a moment."""
@@ -52,7 +50,3 @@ class OwnPaths:
             control = Control(self._verbs, self._journal, ip=self._ip, token=self._token, enabled=self._enabled)
             self._server = web.Server(control.handle, access_log=None, handler_cancellation=True, lingering_time=0)
         return self._server
-
-
-def _import() -> None:
-    from emulator.gateway import control  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -17,8 +18,15 @@ from harness.server import copy_project, serving
 from playing.stage import Server
 
 PROJECT = Path(__file__).parents[1] / "project"
+PACKAGES = ("agents", "@cloudflare/ai-chat", "wrangler", "workerd")
 _START_BOUND_S = 60
 _STOP_BOUND_S = 10
+
+
+def versions() -> dict[str, str]:
+    """What the project runs on."""
+    modules = npm.sample_modules()
+    return {package: json.loads((modules / package / "package.json").read_text("utf-8"))["version"] for package in PACKAGES}
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ _ID_KEYS = frozenset({"id", "ids", "messageId", "messageIds", "requestId", "conn
 _GENERATED = re.compile(r"[A-Za-z0-9_-]{8,}")
 _MESSAGE_ID = re.compile(r"assistant_\d{13}_\w+")
 _PLACE = re.compile(r"(?:127\.0\.0\.1|localhost):\d+")
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
+_ISO = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _RECENT_MS = range(1_600_000_000_000, 2_600_000_000_000)
 _RECENT_S = range(1_600_000_000, 2_600_000_000)
 

@@ -135,9 +135,10 @@ async def nothing_after_all(stage: Stage) -> None:
 
 @scenario(70, "A tab waits for a turn that throws")
 async def thrown_after_all(stage: Stage) -> None:
-    _, _, c = await parked(stage, "throw")
+    a, _, c = await parked(stage, "throw")
     await c.send(ask_for_stream("p1"))
     await c.receive()
     await stage.release(1)
     await c.until(lambda frame: is_type(frame, RESUME_NONE))
     await c.fence()
+    await a.fence()

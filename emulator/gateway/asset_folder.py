@@ -51,6 +51,7 @@ class AssetFolder:
         """`html`: whether paths are mapped to HTML files (`html_handling` is not `none`)."""
         root = os.path.realpath(folder)
         self._prefix = root.rstrip(os.sep) + os.sep
+        self._warn = warn
         self._rules = RuleFiles(Path(root), warn, html=html)
 
     @property
@@ -78,11 +79,11 @@ class AssetFolder:
         headers.append(("content-length", str(file.size)))
         if request.method == "HEAD":
             return Response(status, headers)
-        if file.size <= AT_ONCE:
-            return Response(status, headers, file.path.read_bytes())
-        if file.size <= INLINE:
-            return Response(status, headers, await asyncio.to_thread(file.path.read_bytes))
-        return Response(status, headers, _chunks(await asyncio.to_thread(file.path.open, "rb"), file.size))
+        try:
+            return Response(status, headers, await _content(file))
+        except OSError as error:
+            self._warn(Notice(f"an asset cannot be read: {(error.strerror or str(error)).lower()}", shown(file.path)))
+            return Response(500)
 
     def _look(self, path: str) -> _File | None:
         """The file at a path. Symbolic links may not lead out of the folder."""
@@ -149,6 +150,15 @@ def _version(path: str) -> _Version | None:
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return (status.st_mtime_ns, status.st_size) if stat.S_ISREG(status.st_mode) else None
+
+
+async def _content(file: _File) -> bytes | AsyncIterator[bytes]:
+    """A file's bytes, at once when they are few. Raises OSError."""
+    if file.size <= AT_ONCE:
+        return file.path.read_bytes()
+    if file.size <= INLINE:
+        return await asyncio.to_thread(file.path.read_bytes)
+    return _chunks(await asyncio.to_thread(file.path.open, "rb"), file.size)
 
 
 async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:

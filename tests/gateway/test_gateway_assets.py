@@ -103,6 +103,17 @@ async def test_large_files_are_streamed(folder: Path) -> None:
     assert len(await text_of(response)) == INLINE + 1
 
 
+async def test_a_file_that_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices: list[Notice] = []
+
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert (await ask(service(folder, notices=notices), "/app.js")).status == 500
+    assert notices[0].what == "an asset cannot be read: permission denied"
+
+
 async def test_rule_files_are_read_again_when_they_change(folder: Path) -> None:
     notices: list[Notice] = []
     assets = service(folder, notices=notices)

@@ -2,7 +2,7 @@
 PYTHON ?=
 BIN := .venv/bin
 
-.PHONY: install dev test parity lint format types bench clean
+.PHONY: install dev test parity matrix lint format types bench clean
 
 install: .venv/installed
 
@@ -24,6 +24,10 @@ test: install
 # The protocol's scenarios on the Node host; PARITY=workerd also plays them on a real `wrangler dev`, PARITY=record records what it does.
 parity: install
 	$(BIN)/pytest tests/parity
+
+# The samples on all versions of the SDK that tests/matrix knows; `make test` plays the newest and the oldest.
+matrix: install
+	MATRIX=all $(BIN)/pytest tests/matrix
 
 lint: install
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ import json
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from harness import npm
@@ -29,8 +30,10 @@ class Node:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls) -> Node:
-        folder = await asyncio.to_thread(npm.clients)
+    async def start(cls, folder: Path | None = None) -> Node:
+        """`folder` has driver.mjs and node_modules; the clients of the journeys if it is not given."""
+        if folder is None:
+            folder = await asyncio.to_thread(npm.clients)
         process = await asyncio.create_subprocess_exec(npm.NODE, "driver.mjs", cwd=folder, stdin=PIPE, stdout=PIPE, limit=64 << 20)
         return cls(process)
 

@@ -1,7 +1,6 @@
 // The real npm clients, driven from Python: one JSON object per line in ({n, op, ...}), one per line out ({n, value} or {n, error}).
 import { createInterface } from "node:readline";
 import { agentFetch } from "agents/client";
-import { Browser } from "./browser.mjs";
 import { Client } from "./client.mjs";
 import { Tab } from "./tab.mjs";
 
@@ -15,6 +14,7 @@ const operations = {
     opened.set(key, new Tab(options));
   },
   async browser({ key, options }) {
+    const { Browser } = await import("./browser.mjs"); // the matrix has no playwright
     const browser = new Browser();
     opened.set(key, browser);
     await browser.launch(options.executablePath);

@@ -15,9 +15,12 @@ import { parseJson } from "./originals.mjs";
  * @property {number} column from 1
  */
 
-const DIGITS = new Map(
-  [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].map((digit, value) => [digit.charCodeAt(0), value]),
-);
+/** The value of each base-64 digit, by its character's code. */
+const VALUES = new Uint8Array(128);
+for (const [value, digit] of [..."ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"].entries())
+  VALUES[digit.charCodeAt(0)] = value;
+const COMMA = 44;
+const SEMICOLON = 59;
 
 /** The source maps of the loaded modules. */
 export class SourceMaps {
@@ -66,46 +69,49 @@ class SourceMap {
   original(line, column) {
     const segments = this.#lines[line - 1];
     if (segments === undefined) return null;
-    let at = -1;
-    for (let index = 0; index < segments.length && segments[index] <= column - 1; index += 4) at = index;
-    if (at === -1) return null;
+    const at = 4 * lastAtMost(segments, column - 1);
+    if (at < 0) return null;
     return { file: this.#sources[segments[at + 1]], line: segments[at + 2] + 1, column: segments[at + 3] + 1 };
   }
+}
+
+/** Which segment is the last that begins at a column or before it, -1 when none does. Lines of minified packages have thousands. */
+function lastAtMost(segments, column) {
+  let [low, high] = [-1, segments.length / 4 - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (segments[4 * middle] <= column) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** The `mappings` of a source map, revision 3: base-64 variable-length differences. @param {string} mappings @returns {number[][]} */
 function decode(mappings) {
   const lines = [];
   let line = [];
-  let [column, source, sourceLine, sourceColumn] = [0, 0, 0, 0];
-  let fields = [];
-  let [value, shift] = [0, 0];
+  const sums = [0, 0, 0, 0];
+  let [field, value, shift] = [0, 0, 0];
   const endSegment = () => {
-    if (fields.length >= 4) {
-      column += fields[0];
-      source += fields[1];
-      sourceLine += fields[2];
-      sourceColumn += fields[3];
-      line.push(column, source, sourceLine, sourceColumn);
-    } else if (fields.length > 0) column += fields[0];
-    fields = [];
+    // One field alone is code without a source, the fifth is a name.
+    if (field >= 4) line.push(sums[0], sums[1], sums[2], sums[3]);
+    field = 0;
   };
   for (let index = 0; index < mappings.length; index += 1) {
     const code = mappings.charCodeAt(index);
-    if (code === 44 || code === 59) {
+    if (code === COMMA) endSegment();
+    else if (code === SEMICOLON) {
       endSegment();
-      if (code === 59) {
-        lines.push(line);
-        line = [];
-        column = 0;
-      }
-      continue;
-    }
-    const digit = DIGITS.get(code);
-    value |= (digit & 31) << shift;
-    if (digit & 32) shift += 5;
-    else {
-      fields.push(value & 1 ? -(value >> 1) : value >> 1);
+      lines.push(line);
+      line = [];
+      sums[0] = 0;
+    } else {
+      const digit = VALUES[code];
+      value |= (digit & 31) << shift;
+      shift += 5;
+      if (digit >= 32) continue;
+      if (field < 4) sums[field] += value & 1 ? -(value >> 1) : value >> 1;
+      field += 1;
       [value, shift] = [0, 0];
     }
   }

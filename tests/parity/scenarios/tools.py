@@ -11,7 +11,8 @@ from playing.stage import Line, Stage, scenario
 from scenarios.chat import begun, finished, replayed, tab, two_tabs
 
 HELLO = user("hello", "u1")
-GOES_ON = {"k": 2, "gated": True, "script": "deltas"}
+# The model thinks before it goes on: so that who asks for the stream does it before there is one, however slow the machine.
+GOES_ON = {"k": 2, "gated": True, "script": "slow"}
 
 
 def tool_result(output: Any, *, go_on: bool = True) -> dict[str, Any]:
@@ -34,6 +35,8 @@ async def going_on(stage: Stage) -> tuple[Line, Line, str]:
     await a.send(tool_result("here"))
     await a.send(ask_for_stream("p1"))
     await a.until(lambda frame: is_type(frame, PENDING))
+    await stage.thinking()
+    await stage.release(1)
     id = (await a.until(lambda frame: is_type(frame, RESUMING)))[-1]["id"]
     await b.until(begun)
     await a.send(take_stream(id))

@@ -25,7 +25,7 @@ test: install
 parity: install
 	$(BIN)/pytest tests/parity
 
-# The samples on all versions of the SDK that tests/matrix knows; `make test` plays the newest and the oldest.
+# All samples on all versions of the SDK that tests/matrix knows; `make test` plays a part of it.
 matrix: install
 	MATRIX=all $(BIN)/pytest tests/matrix
 

@@ -23,18 +23,10 @@ PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
 Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 
-OLDER = {"0.24.0": "0.12.0", "0.21.0": "0.10.2"}
-"""Versions of `agents` that are still in use, with the `@cloudflare/ai-chat` of their time; 0.21 still stands on partyserver."""
-
-
-@pytest.fixture(scope="module", params=["newest", *OLDER])
-def modules(request: pytest.FixtureRequest) -> Path:
-    return npm.sample_modules() if request.param == "newest" else npm.older_modules(request.param, OLDER[request.param])
-
-
 @pytest.fixture
-def serve(modules: Path, tmp_path: Path) -> Serve:
+def serve(tmp_path: Path) -> Serve:
     """`async with serve(sample, *arguments) as server`."""
+    modules = npm.sample_modules()
     return lambda sample, *arguments, **environment: serving(SAMPLES / sample, tmp_path, *arguments, modules=modules, **environment)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -40,21 +39,6 @@ def sample_modules() -> Path:
     """The `node_modules` of all samples together, wrangler included. Raises CalledProcessError."""
     install(SAMPLE_PACKAGES, SAMPLES, [SAMPLES / "package.json", *sorted(SAMPLES.glob("*_[jt]s/package.json"))])
     return SAMPLE_PACKAGES / "node_modules"
-
-
-def older_modules(agents: str, ai_chat: str) -> Path:
-    """The `node_modules` of all samples with these versions of the SDK, without the tools. Raises CalledProcessError."""
-    wanted: dict[str, str] = {}
-    for package in SAMPLES.glob("*_[jt]s/package.json"):
-        wanted |= json.loads(package.read_text("utf-8"))["dependencies"]
-    esbuild = json.loads((sample_modules() / "esbuild" / "package.json").read_text("utf-8"))["version"]
-    wanted |= {"agents": agents, "@cloudflare/ai-chat": ai_chat, "esbuild": esbuild}
-    folder = CHECKOUT / "build" / f"sample-agents-{agents}"
-    source = folder / "wanted" / "package.json"
-    source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(json.dumps({"name": "samples", "private": True, "dependencies": wanted}, indent=2, sort_keys=True), "utf-8")
-    install(folder, source.parent, [source])
-    return folder / "node_modules"
 
 
 def install(folder: Path, source: Path, packages: list[Path], *options: str, drivers: Iterable[Path] = ()) -> None:

@@ -6,13 +6,12 @@ import { DOMException, Event, EventTarget, URL } from "../originals.mjs";
 import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
 import { CloseEvent, errorEvent, MessageEvent } from "./events.mjs";
 import { port } from "./port.mjs";
+import { uncaught } from "./uncaught.mjs";
 import { webInterface } from "./web_interface.mjs";
 import { CLOSED, CLOSING, CONNECTING, MAX_ATTACHMENT, OPEN, SocketEnd } from "./websocket_end.mjs";
 
 /** Marks a constructor call of ours: `new WebSocket(url)` of user code opens a client socket instead. */
 const OURS = Symbol("socket of the host");
-/** Stands for an argument that is not there. */
-const NOTHING = Symbol("nothing");
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** @type {(socket: WebSocket) => SocketEnd} */
@@ -96,10 +95,11 @@ export class WebSocket extends EventTarget {
     this.#end.accept();
   }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView} message Anything else goes as its string, a Blob too. */
-  send(message = NOTHING) {
-    if (message === NOTHING) throw wrongParameter("send", "WebSocket", 1, "ArrayBuffer or ArrayBufferView or string");
-    this.#end.send(sendable(message));
+  /** @param {[string | ArrayBuffer | ArrayBufferView]} given Anything else goes as its string, a Blob too. */
+  send(...given) {
+    // `undefined` is a message, nothing at all is none.
+    if (given.length === 0) throw wrongParameter("send", "WebSocket", 1, "ArrayBuffer or ArrayBufferView or string");
+    this.#end.send(sendable(given[0]));
   }
 
   /** @param {number} [code] @param {string} [reason] */
@@ -161,7 +161,7 @@ export class WebSocket extends EventTarget {
       if (typeof listener === "function") listener.call(this, event);
       else listener.handleEvent(event);
     } catch (error) {
-      port().unhandled(error);
+      uncaught(error);
       if (event.type !== "error") this.#end.abort(error);
     }
   }

@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { Ai } from "../../../emulator/hosts/node/ai.mjs";
 import { exit, setTimeout } from "../../../emulator/hosts/node/originals.mjs";
+import { hearStrays } from "../../../emulator/hosts/node/strays.mjs";
 import { contentOf } from "../../../emulator/hosts/node/surface/body.mjs";
 import { pairsOf } from "../../../emulator/hosts/node/surface/headers.mjs";
 import { install } from "../../../emulator/hosts/node/surface/install.mjs";
@@ -18,6 +19,7 @@ const LOST = "Network connection lost.";
 
 const flags = { nodejs_compat: true, websocket_standard_binary_type: true, web_socket_auto_reply_to_close: true };
 install({ flags, vars: { GREETING: "hello" }, fetch: answer, openSocket: connect, unhandled() {}, waitUntil() {} });
+hearStrays(() => {});
 const { default: worker } = await import("./surface_peer/worker.mjs");
 const env = { AI: new Ai(answer) };
 const told = await worker.fetch(receivedRequest("GET", `${ORIGIN}/probe`, [["host", "peer"]], null), env);

@@ -1,32 +1,18 @@
 /** The global object as an event target, and what is said about it. */
 
-import { EventTarget } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
-import { errorEvent, PromiseRejectionEvent } from "./events.mjs";
 import { fetch } from "./fetch.mjs";
 import { port } from "./port.mjs";
+import { globalTarget, uncaught } from "./uncaught.mjs";
 
-const target = new EventTarget();
-
-export const addEventListener = (...given) => target.addEventListener(...given);
-export const removeEventListener = (...given) => target.removeEventListener(...given);
-export const dispatchEvent = (event) => target.dispatchEvent(event);
+export const addEventListener = (...given) => globalTarget.addEventListener(...given);
+export const removeEventListener = (...given) => globalTarget.removeEventListener(...given);
+export const dispatchEvent = (event) => globalTarget.dispatchEvent(event);
 
 /** Tells listeners of "error" and, when none prevents it, the terminal. @param {[error: unknown]} given */
 export function reportError(...given) {
   if (given.length === 0) throw wrongParameter("reportError", "ServiceWorkerGlobalScope", 1, "Value");
-  if (target.dispatchEvent(errorEvent(given[0]))) port().unhandled(given[0]);
-}
-
-/**
- * A promise was rejected and nobody handled it: tells listeners of "unhandledrejection".
- *
- * @param {unknown} reason
- * @param {Promise<unknown>} promise
- * @returns {boolean} whether a listener took care of it
- */
-export function tellRejection(reason, promise) {
-  return !target.dispatchEvent(new PromiseRejectionEvent("unhandledrejection", { promise, reason, cancelable: true }));
+  uncaught(given[0]);
 }
 
 /** What the global object is an instance of; of the second only, as on workerd. */

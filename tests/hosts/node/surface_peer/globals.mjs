@@ -39,6 +39,29 @@ export function globals() {
       removeEventListener("error", listener);
       return [seen, tried(() => reportError())];
     },
+    "errors that nobody catches": async () => {
+      const seen = [];
+      const listener = (event) => {
+        seen.push([event.type, event.constructor.name, event.message ?? event.reason]);
+        event.preventDefault();
+      };
+      const types = ["error", "unhandledrejection"];
+      for (const type of types) addEventListener(type, listener);
+      queueMicrotask(() => {
+        throw new Error("of a microtask");
+      });
+      await sleep(10);
+      const target = new EventTarget();
+      target.addEventListener("x", () => {
+        throw new Error("of a listener");
+      });
+      target.dispatchEvent(new Event("x"));
+      await sleep(10);
+      Promise.reject(new Error("of a promise"));
+      await sleep(10);
+      for (const type of types) removeEventListener(type, listener);
+      return seen;
+    },
     "an error event": () => {
       const event = new ErrorEvent("error", { message: "m", error: new Error("x"), filename: "f", lineno: 1, colno: 2 });
       const { message, error, filename, lineno, colno, type } = event;

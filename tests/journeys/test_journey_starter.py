@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -144,8 +145,12 @@ async def test_hot_module_reload_of_the_page(page, server):
         app.write_text(original)
     await page.shows("Agent Starter")
     style = server.folder / "src/styles.css"
-    style.write_text(style.read_text() + "\nheader { outline: 3px solid rgb(1, 2, 3) }\n")
-    await page.until("getComputedStyle(document.querySelector('header')).outlineColor === 'rgb(1, 2, 3)'")
+    plain = style.read_text()
+    style.write_text(plain + "\nheader { outline: 3px solid rgb(1, 2, 3) }\n")
+    try:
+        await page.until("getComputedStyle(document.querySelector('header')).outlineColor === 'rgb(1, 2, 3)'")
+    finally:
+        style.write_text(plain)
     # What only the page is made of is no new code for the agents.
     assert await _generation(server) == before
 
@@ -162,6 +167,15 @@ async def test_new_code_of_the_agent_keeps_the_socket(page, server):
         assert await page.evaluate("window.statuses.includes('Disconnected')") is False
     finally:
         code.write_text(original)
+
+
+async def test_no_file_of_the_project_has_changed(server):
+    def files(folder: Path) -> dict[str, bytes]:
+        found = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
+        ours = {".agents-emu", ".wrangler", "node_modules", ".git"}
+        return {str(name): path.read_bytes() for name, path in found if not ours & set(name.parts)}
+
+    assert files(server.folder) == files(starter.folder())
 
 
 async def _answers(server: Server, text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import { contentOf } from "./surface/body.mjs";
 import { pairsOf } from "./surface/headers.mjs";
-import { receivedResponse } from "./surface/response.mjs";
+import { encodeBodyOf, receivedResponse } from "./surface/response.mjs";
 import { endOf } from "./surface/websocket.mjs";
 
 /** @typedef {import("./wire/exchange.mjs").BodySource} BodySource */
@@ -119,5 +119,6 @@ export function ownedResponse(response, owner) {
   const content = contentOf(response);
   const known = content === null || typeof content === "string" || content instanceof Uint8Array;
   const body = known ? content : new OwnedBody(content, owner);
-  return receivedResponse(response.status, response.statusText, pairsOf(response.headers), body, { url, redirected, webSocket });
+  const more = { url, redirected, webSocket, encodeBody: encodeBodyOf(response) };
+  return receivedResponse(response.status, response.statusText, pairsOf(response.headers), body, more);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { constants, gunzipSync } from "node:zlib";
 import { NetworkBody } from "../../../emulator/hosts/node/network_body.mjs";
 import { OwnedBody, ownedResponse } from "../../../emulator/hosts/node/owned_body.mjs";
 import { currentOwner, Owner } from "../../../emulator/hosts/node/owner.mjs";
@@ -124,6 +125,26 @@ test("a promised length is announced", () => {
   const { readable } = new FixedLengthStream(5);
   intoResponse(new Response(readable), incoming, new Owner("worker")).cancel();
   assert.deepEqual(incoming.answer.lines, [["content-length", "5"]]);
+});
+
+test("a body that says it is gzip is packed on its way out, unless it is already", async () => {
+  const owner = new Owner("worker");
+  const gzip = { "content-encoding": "gzip", "content-length": "5" };
+  const known = exchange();
+  intoResponse(new Response("hello", { headers: gzip }), known, owner);
+  assert.equal(gunzipSync(known.answer.content).toString(), "hello");
+  assert.ok(!known.answer.lines.some(([name]) => name === "content-length"));
+  const streamed = exchange();
+  const body = intoResponse(new Response(stream("hel", "lo"), { headers: gzip }), streamed, owner);
+  const first = await body.read();
+  assert.equal(gunzipSync(first.value, { finishFlush: constants.Z_SYNC_FLUSH }).toString(), "hel");
+  const packed = [first.value];
+  for (let step = await body.read(); !step.done; step = await body.read()) packed.push(step.value);
+  assert.equal(gunzipSync(Buffer.concat(packed)).toString(), "hello");
+  const manual = exchange();
+  intoResponse(ownedResponse(new Response("packed", new Response(null, { headers: gzip, encodeBody: "manual" })), owner), manual, owner);
+  assert.equal(manual.answer.content, "packed");
+  assert.ok(owner.quiet);
 });
 
 test("a body that fails says why; one whose client has gone is cancelled", async () => {

@@ -8,7 +8,7 @@ import { contentOf, knownSize } from "../surface/body.mjs";
 import { pairsOf } from "../surface/headers.mjs";
 import { port } from "../surface/port.mjs";
 import { clientSignal, givenSignal, receivedRequest, Request } from "../surface/request.mjs";
-import { receivedResponse } from "../surface/response.mjs";
+import { encodeBodyOf, receivedResponse } from "../surface/response.mjs";
 import { copyData } from "./copy.mjs";
 import { thrownAcross } from "./errors.mjs";
 import { statusText as wordsFor } from "./status_texts.mjs";
@@ -158,7 +158,8 @@ class Fetch {
     const { url, redirected } = this.#hop;
     const text = statusText === "" ? wordsFor(status) : statusText;
     const content = contentAcross(contentOf(response), null, (error) => this.#lost(error));
-    this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, { url, redirected, webSocket }));
+    const more = { url, redirected, webSocket, encodeBody: encodeBodyOf(response) };
+    this.#end(this.#settled.resolve, receivedResponse(status, text, pairsOf(headers), content, more));
   }
 
   failed(error, { stage, source }) {

@@ -3,6 +3,7 @@
 import { NetworkBody } from "../network_body.mjs";
 import { OwnedBody } from "../owned_body.mjs";
 import { contentOf, knownSize } from "./body.mjs";
+import { encoded } from "./content_encoding.mjs";
 import { pairsOf } from "./headers.mjs";
 import { receivedRequest } from "./request.mjs";
 
@@ -33,19 +34,19 @@ export function fromIncoming(incoming, owner, more = undefined) {
  */
 export function intoResponse(response, incoming, owner) {
   const { status, statusText } = response;
-  const content = contentOf(response);
+  const { lines, content } = encoded(response, pairsOf(response.headers), contentOf(response));
   if (content === null || typeof content === "string" || content instanceof Uint8Array) {
-    incoming.respond(status, statusText, pairsOf(response.headers), content);
+    incoming.respond(status, statusText, lines, content);
     return null;
   }
   const body = new OwnedBody(content, owner);
-  incoming.respond(status, statusText, linesOfStreamed(response), body);
+  incoming.respond(status, statusText, withLength(lines, response), body);
   return body;
 }
 
 /** A stream of a promised length (FixedLengthStream) says so. */
-function linesOfStreamed(response) {
+function withLength(lines, response) {
   const size = knownSize(response);
-  const lines = pairsOf(response.headers);
-  return size === null || response.headers.has("content-length") ? lines : [...lines, ["content-length", String(size)]];
+  const says = size === null || ["content-length", "content-encoding"].some((name) => response.headers.has(name));
+  return says ? lines : [...lines, ["content-length", String(size)]];
 }

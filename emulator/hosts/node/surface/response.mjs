@@ -24,13 +24,13 @@ const BAD_TEXT = /[\0-\x08\x0a-\x1f\x7f]/;
  * @property {"automatic" | "manual"} [encodeBody]
  */
 
-/** @type {(response: Response) => boolean} */
-let readManual;
+/** @type {(response: Response) => Parts} */
+let readParts;
 
 /** An HTTP response; with `webSocket` and status 101 it is an accepted upgrade. */
 export class Response extends Body {
   static {
-    readManual = (response) => response.#parts.encodeBody === "manual";
+    readParts = (response) => response.#parts;
   }
 
   /** @type {Parts} */
@@ -152,7 +152,8 @@ const PLAIN = Object.freeze({
 function partsOf(init) {
   if (init === undefined || init === null) return { ...PLAIN, headers: new Headers() };
   if (typeof init !== "object" && typeof init !== "function") throw wrongConstructorParameter("Response", 2, "InitializerDict or Response");
-  const { status: given = 200, statusText: text = "", headers, webSocket = null, cf, encodeBody = "automatic" } = init;
+  const from = init instanceof Response ? readParts(init) : init;
+  const { status: given = 200, statusText: text = "", headers, webSocket = null, cf, encodeBody = "automatic" } = from;
   const status = Math.trunc(Number(given));
   const statusText = String(text);
   if (headers === null) throw wrongField("headers", "InitializerDict", "Headers or Sequence or object");
@@ -189,15 +190,15 @@ function bodyFor(status, extracted) {
  * @param {string} statusText
  * @param {[string, string][]} headers
  * @param {import("./body.mjs").Content} body
- * @param {{url?: string, redirected?: boolean, webSocket?: WebSocket | null}} [more]
+ * @param {{url?: string, redirected?: boolean, webSocket?: WebSocket | null, encodeBody?: "automatic" | "manual"}} [more]
  * @returns {Response}
  */
-export function receivedResponse(status, statusText, headers, body, { url = "", redirected = false, webSocket = null } = {}) {
+export function receivedResponse(status, statusText, headers, body, more = undefined) {
   const content = NULL_BODY.has(status) ? null : body;
-  return new Response(OURS, { ...PLAIN, status, statusText, headers: receivedHeaders(headers), content, url, redirected, webSocket });
+  return new Response(OURS, { ...PLAIN, ...more, status, statusText, headers: receivedHeaders(headers), content });
 }
 
-/** Whether the body is encoded already as its headers say (`encodeBody: "manual"`). @param {Response} response */
-export function isEncoded(response) {
-  return readManual(response);
+/** Whether the body is packed on its way out as its `content-encoding` says, or is already. @param {Response} response @returns {"automatic" | "manual"} */
+export function encodeBodyOf(response) {
+  return readParts(response).encodeBody;
 }

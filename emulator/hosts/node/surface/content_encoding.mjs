@@ -1,10 +1,13 @@
 /** Bodies of responses that say they are gzip: the platform packs them on their way out, unless `encodeBody` is "manual". */
 
 import { Readable } from "node:stream";
-import { constants, createGzip, gzipSync } from "node:zlib";
+import { process } from "../originals.mjs";
 import { encodeBodyOf } from "./response.mjs";
 
 /** @typedef {import("./body.mjs").Content} Content */
+
+/** Loaded when the first such body leaves: it takes longer than the rest of the surface. */
+const zlib = () => process.getBuiltinModule("node:zlib");
 
 const HEADER = "content-encoding";
 
@@ -18,7 +21,7 @@ const HEADER = "content-encoding";
  */
 export function encoded(response, lines, content) {
   if (content === null || !lines.some(isGzip) || encodeBodyOf(response) === "manual") return { lines, content };
-  const packed = typeof content === "string" || content instanceof Uint8Array ? gzipSync(content) : new GzipSource(content);
+  const packed = typeof content === "string" || content instanceof Uint8Array ? zlib().gzipSync(content) : new GzipSource(content);
   return { lines: lines.filter(([name]) => name.toLowerCase() !== "content-length"), content: packed };
 }
 
@@ -36,6 +39,7 @@ class GzipSource {
   constructor(source) {
     this.#source = source;
     const plain = Readable.from(chunksOf(source));
+    const { constants, createGzip } = zlib();
     this.#packed = createGzip({ flush: constants.Z_SYNC_FLUSH });
     plain.on("error", (error) => this.#packed.destroy(error));
     plain.pipe(this.#packed);

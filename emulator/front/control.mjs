@@ -10,7 +10,7 @@ export class Control {
     this.#descriptor = descriptor;
   }
 
-  /** Requests are answered from now on. @param {{vite: string, root: string, publicDir: string, base: string, leftOut: string[]}} fields */
+  /** Requests are answered from now on. @param {{vite: string, root: string, publicDir: string, leftOut: string[]}} fields */
   ready(fields) {
     this.#say({ say: "ready", ...fields });
   }

@@ -21,16 +21,19 @@ export async function importVite(folder) {
 }
 
 /**
- * Give every import of `@cloudflare/vite-plugin` the stand-in, until the answer is called. The plugin brings all of Wrangler and Miniflare
- * with it: a second and 200 MB for something that is left out in the end.
- * @returns {() => void} the real plugin again, for imports from now on
+ * Give every import of `@cloudflare/vite-plugin` the stand-in from now on. The plugin brings all of Wrangler and Miniflare with it: a second
+ * and 200 MB for something that is left out in the end.
+ * @returns {{wasAsked: () => boolean, leave: () => void}} whether anybody imported it; the real plugin again, for imports from then on
  */
 export function standInForPlugin() {
+  let asked = false;
   const hooks = registerHooks({
     resolve(specifier, context, next) {
       const found = next(specifier, context);
-      return PLUGIN.test(found.url) ? { ...found, url: STAND_IN, format: "module", shortCircuit: true } : found;
+      if (!PLUGIN.test(found.url)) return found;
+      asked = true;
+      return { ...found, url: STAND_IN, format: "module", shortCircuit: true };
     },
   });
-  return () => hooks.deregister();
+  return { wasAsked: () => asked, leave: () => hooks.deregister() };
 }

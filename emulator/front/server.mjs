@@ -20,7 +20,7 @@ const UNWATCHED = ["**/.wrangler/**", "**/.agents-emu/**"];
 /**
  * Start it; settles once it listens.
  * @param {{config: string, folder: string, socket: string, port: number, denied: string[]}} settings `port` is the gateway's, where browsers
- *   are; `denied` are further files that are nobody's business
+ *   are; `denied` are names of further files that are nobody's business
  * @param {import("./control.mjs").Control} control
  */
 export async function serve(settings, control) {
@@ -49,23 +49,21 @@ export async function serve(settings, control) {
   });
   await listen(server, settings.socket);
   server.config.server.port = settings.port; // listening on a path made it undefined
-  const { root, publicDir, base } = server.config;
-  control.ready({ vite: vite.version, root, publicDir, base, leftOut });
+  const { root, publicDir } = server.config;
+  control.ready({ vite: vite.version, root, publicDir, leftOut });
 }
 
 async function loadConfig(vite, path) {
   const load = () => vite.loadConfigFromFile({ command: "serve", mode: "development" }, path, undefined, "silent");
-  const realPlugin = standInForPlugin();
+  const standIn = standInForPlugin();
   try {
     return await load();
   } catch (error) {
-    realPlugin();
-    // It may want more of the plugin than the stand-in has. Any other error comes again.
-    if (error instanceof SyntaxError) return await load();
-    throw error;
+    if (!standIn.wasAsked()) throw error;
   } finally {
-    realPlugin();
+    standIn.leave();
   }
+  return load(); // It may want more of the plugin than the stand-in has. Any other error comes again.
 }
 
 function listen(server, socket) {

@@ -127,7 +127,8 @@ class Front:
         self._serving = Serving(process, facts, Vite(process.socket), time.monotonic())
         self._failure = None
         self._journal.add("front.ready", vite=facts.version, ms=ms)
-        self._console.show(Note("front", f"vite {facts.version} serves the front end"))
+        without = ", without the Cloudflare plugin" if facts.left_out else ""
+        self._console.show(Note("front", f"vite {facts.version} serves the front end{without}"))
         self._on_swap()
         if old is not None:
             self._later(self._retire(old))

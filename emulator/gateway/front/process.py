@@ -41,12 +41,13 @@ class FrontCommand:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a ready Vite says of itself. `public` is the folder of files that are served as they are, None without one."""
+    """What a ready Vite says of itself. `public` is the folder of files that are served as they are, None without one; `left_out` are the
+    names of plugins that do not run."""
 
     version: str
     root: Path
     public: Path | None
-    base: str
+    left_out: tuple[str, ...]
 
 
 class FrontListener(Protocol):
@@ -167,7 +168,7 @@ class FrontProcess:
         match fields["say"]:
             case "ready":
                 public = fields["publicDir"]
-                self._settle(Facts(fields["vite"], Path(fields["root"]), Path(public) if public else None, fields["base"]))
+                self._settle(Facts(fields["vite"], Path(fields["root"]), Path(public) if public else None, tuple(fields["leftOut"])))
             case "failed":
                 self._settle(self._refusal(fields))
             case "stale" if self._listener is not None:

@@ -5,11 +5,8 @@
  * @property {(request: import("./request.mjs").Request) => Promise<import("./response.mjs").Response>} fetch Sends a request of user code to
  *   the outside. A network failure rejects with an Error of workerd's words.
  * @property {(socket: import("./websocket.mjs").WebSocket, url: string, protocols: string[]) => void} openSocket Connects a client socket:
- *   later `endOf(socket).attach(...)` and `.deliverOpen(...)`, or `.deliverError(...)`.
- * @property {(level: "log"|"debug"|"info"|"warn"|"error", args: unknown[]) => void} log One line of the host's own for the terminal.
- * @property {() => number} nowMs The clock user code sees, milliseconds since 1970.
+ *   later `endOf(socket).attach(...)` and `.deliverOpen(...)`, or `.deliverRefused(...)`.
  * @property {(error: unknown) => void} unhandled An error of user code that nobody else hears (`reportError`, a throwing timer).
- * @property {object} env The project's env.
  * @property {Record<string, boolean>} flags Compatibility flags that are on.
  * @property {Record<string, string>} vars Plain variables and secrets, for `process.env`.
  * @property {import("./clock.mjs").Clock} [clock] The machine's without one.

@@ -66,7 +66,7 @@ class Scope:
     def matters(self, path: Path, *, added: bool) -> bool:
         """Whether the code or the configuration may be another one after this file's change."""
         name = path.name
-        if name.endswith(IGNORED_SUFFIXES) or name.startswith((".#", "#", "4913")):
+        if name.endswith(IGNORED_SUFFIXES) or name.startswith((".#", "#", "4913")) or not self._holds_code(path):
             return False
         if is_config(name) or path == self._config:
             return self._is_own(path)

@@ -42,7 +42,7 @@ def mattering(scope: Scope, root: Path, *names: str, added: bool = False) -> lis
 
 
 ANY = ("src/index.ts", "client/page.ts", "src/new.ts", "wrangler.jsonc", ".dev.vars")
-NEVER = ("node_modules/x/index.js", "public/app.js", ".git/HEAD", "src/index.ts~", "src/.#index.ts", "src/4913", "out.log")
+NEVER = (".wrangler", "node_modules/x/index.js", "public/app.js", ".git/HEAD", "src/index.ts~", "src/.#index.ts", "src/4913", "out.log")
 
 
 def test_without_inputs_every_file_of_code_matters(scope: Scope, root: Path) -> None:

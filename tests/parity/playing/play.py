@@ -54,5 +54,7 @@ async def _play(serve: Serve, folder: Path, wanted: Sequence[Scenario], node: No
 
 @asynccontextmanager
 async def _session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    # `wrangler dev` compresses for who can unpack, which holds lines back, and has a page of its own for errors, but not for curl.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "curl/8"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
         yield session

@@ -144,15 +144,15 @@ class Stage:
             raise
         return Line(ws, label, self.transcript)
 
-    async def http(self, method: str, path: str, *headers: str, silent: bool = False) -> Any:
+    async def http(self, method: str, path: str, *headers: str, body: str | None = None, silent: bool = False) -> Any:
         """An answer's body (JSON when it says so). `headers`: further headers of the answer to write down."""
         url = URL(self.server.origin + path, encoded=True)
-        async with self.session.request(method, url, allow_redirects=False) as answer:
-            body = await answer.text()
+        async with self.session.request(method, url, data=body, allow_redirects=False) as answer:
+            text = await answer.text()
             told = {name: answer.headers[name] for name in (*_TOLD_HEADERS, *headers) if name in answer.headers}
             if not silent:
-                self.transcript.add(f"{method} {path}", "answers", answer.status, told, body)
-            return json.loads(body) if answer.content_type == "application/json" else body
+                self.transcript.add(f"{method} {path}", "answers", answer.status, told, text)
+            return json.loads(text) if answer.content_type == "application/json" else text
 
     async def history(self, agent: str = "chat") -> list[dict[str, Any]]:
         """The stored messages, written down."""

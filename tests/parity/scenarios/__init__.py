@@ -1,5 +1,5 @@
 """The scenarios, by topic. Importing this registers all of them."""
 
-from scenarios import calls, chat, connect, crash, family, resume, routing, schedules, state, tools, turns
+from scenarios import beyond, calls, chat, connect, crash, family, resume, routing, schedules, state, tools, turns
 
-__all__ = ["calls", "chat", "connect", "crash", "family", "resume", "routing", "schedules", "state", "tools", "turns"]
+__all__ = ["beyond", "calls", "chat", "connect", "crash", "family", "resume", "routing", "schedules", "state", "tools", "turns"]

@@ -4,9 +4,10 @@ import { asked } from "./asked";
 import { Chat, DropChat, LatestChat } from "./chat";
 import { Clockwork } from "./clockwork";
 import { Counter, Late, Plain, Quiet, QuietCounter } from "./counter";
+import { Explorer } from "./explorer";
 import { Child, Parent } from "./family";
 
-export { Chat, Child, Clockwork, Counter, DropChat, Late, LatestChat, Parent, Plain, Quiet, QuietCounter };
+export { Chat, Child, Clockwork, Counter, DropChat, Explorer, Late, LatestChat, Parent, Plain, Quiet, QuietCounter };
 
 export interface Env {
   Counter: DurableObjectNamespace<Counter>;
@@ -14,6 +15,7 @@ export interface Env {
   Quiet: DurableObjectNamespace<Quiet>;
   QuietCounter: DurableObjectNamespace<QuietCounter>;
   Late: DurableObjectNamespace<Late>;
+  Explorer: DurableObjectNamespace<Explorer>;
   Clockwork: DurableObjectNamespace<Clockwork>;
   Chat: DurableObjectNamespace<Chat>;
   DropChat: DurableObjectNamespace<DropChat>;

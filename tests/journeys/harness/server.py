@@ -40,6 +40,7 @@ class Server:
     folder: Path
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    command: tuple[str | Path, ...] = (COMMAND,)
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     ready: dict[str, Any] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
@@ -73,7 +74,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if name != "CI"} | self.environment | {_MARK: self.token}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(COMMAND, "dev", self.folder, "--port", str(port), "--ready-file", ready_file, "--persist-to", self.state),
+                *(*self.command, "dev", self.folder, "--port", str(port), "--ready-file", ready_file, "--persist-to", self.state),
                 *self.arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

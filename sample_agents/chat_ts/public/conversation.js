@@ -113,8 +113,10 @@ export class Conversation {
       case "cf_agent_stream_pending":
         await this.#load();
         break;
-      case "cf_agent_stream_resume_none": // nothing is being said; what was said is stored
-        await this.#settle();
+      case "cf_agent_stream_resume_none":
+        // Another tab's tool call may be going on: its chunks come here live. Else nothing is being said; what was said is stored.
+        if (frame.reason === "continuation-owned") this.#expecting = false;
+        else await this.#settle();
         break;
       case "cf_agent_chat_messages": // another tab spoke, or an answer was stored
         this.#replace(frame.messages);
@@ -140,7 +142,7 @@ export class Conversation {
       this.error = body;
     } else if (body) {
       answer.take(JSON.parse(body), seq, continuation && this.messages.findLast(({ role }) => role === "assistant"));
-      this.#place(answer.message);
+      if (answer.message) this.#place(answer.message); // null: its beginning went elsewhere; its end is read from the store
     }
     if (done) {
       if (!answer.finished) return this.#settle();

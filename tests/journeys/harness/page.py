@@ -93,7 +93,8 @@ async def tabs(browser: NpmClient, origin: str, conversation: str) -> AsyncItera
     yield open_page
     for label in opened:
         await browser.use("shut", label)
-    assert await browser.use("failures") == []
+    failures = await browser.use("failures")
+    assert not failures, failures
 
 
 def spoken_by_recording(sample: str, recording: str) -> str:

@@ -31,7 +31,7 @@ export class Browser {
     this.context = await chromium.launchPersistentContext(this.#profile, { executablePath, headless: true, args: FLAGS });
     await this.context.addInitScript(witness);
     this.errors = [];
-    this.context.on("weberror", (event) => this.errors.push(String(event.error())));
+    this.context.on("weberror", (event) => this.errors.push(event.error().stack ?? String(event.error())));
   }
 
   async open(label, address) {
@@ -66,8 +66,9 @@ export class Browser {
     return this.#pages.get(label).evaluate(expression);
   }
 
+  // The errors of all pages since it was asked last.
   failures() {
-    return this.errors;
+    return this.errors.splice(0);
   }
 
   async shut(label) {

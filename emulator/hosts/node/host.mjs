@@ -226,7 +226,6 @@ export class Host {
 
   /** Tell the gateway; an object with nothing left is forgotten here. */
   objectChanged(handle) {
-    if (handle.instance === null) this.sockets.standard.cutOrphans();
     if (handle.parent !== null) return;
     this.link.note("object", handle.describe());
     if (handle.lifecycle.state === State.INACTIVE) this.objects.forget(handle);

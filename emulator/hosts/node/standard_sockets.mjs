@@ -98,32 +98,49 @@ export class StandardSockets {
     socket.take(frame);
     if (frame.kind === TEXT || frame.kind === BINARY) this.#link.send(CREDIT, frame.id, creditPayload(frame.size));
   }
+}
 
-  /** Those whose owner has been reset drop with it (S-91). */
-  cutOrphans() {
-    for (const socket of [...this.#sockets.values()]) if (socket.owner?.dead) socket.cut();
+/** A socket that somebody keeps, and that drops with him (S-91). */
+class Kept {
+  /** Null once it is over. @type {import("./owner.mjs").Owner | null} */
+  owner;
+  #ownerKilled = () => this.cut();
+
+  /** @param {import("./owner.mjs").Owner | null} owner */
+  constructor(owner) {
+    this.owner = owner;
+    owner?.hold("socket");
+    owner?.whenKilled(this.#ownerKilled);
+  }
+
+  /** Drop the connection. */
+  cut() {}
+
+  letGo() {
+    const owner = this.owner;
+    this.owner = null;
+    if (owner === null || owner.dead) return;
+    owner.forgetKilled(this.#ownerKilled);
+    owner.release("socket");
   }
 }
 
 /** One socket between user code and the link; the Transport of its end. */
-class StandardSocket {
+class StandardSocket extends Kept {
   #link;
   #id;
   #end;
   #forget;
   #connecting;
   #early = [];
-  /** Who keeps it; null once it is over. @type {import("./owner.mjs").Owner | null} */
-  owner;
 
   constructor(link, id, end, owner, forget, connecting = null) {
+    super(owner);
     this.#link = link;
     this.#id = id;
     this.#end = end;
     this.#forget = forget;
     this.#connecting = connecting;
-    this.owner = owner;
-    owner?.hold("socket");
   }
 
   sendText(text) {
@@ -200,27 +217,23 @@ class StandardSocket {
   /** The connection is over. */
   end() {
     this.#forget();
-    const owner = this.owner;
-    this.owner = null;
-    if (owner !== null && !owner.dead) owner.release("socket");
+    this.letGo();
   }
 }
 
 /** Two connections of the link in a row: what one says goes to the other, unread by user code. The SocketEvents of the far end. */
-class Bridge {
+class Bridge extends Kept {
   #link;
   #id;
   #far;
   #forget;
-  owner;
 
   constructor(link, id, far, owner, forget) {
+    super(owner);
     this.#link = link;
     this.#id = id;
     this.#far = far;
     this.#forget = forget;
-    this.owner = owner;
-    owner.hold("socket");
   }
 
   // -- from the far side
@@ -272,8 +285,6 @@ class Bridge {
 
   #end() {
     this.#forget();
-    const owner = this.owner;
-    this.owner = null;
-    if (owner !== null && !owner.dead) owner.release("socket");
+    this.letGo();
   }
 }

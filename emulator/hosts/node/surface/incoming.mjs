@@ -3,9 +3,9 @@
 import { NetworkBody } from "../network_body.mjs";
 import { OwnedBody } from "../owned_body.mjs";
 import { contentOf, knownSize } from "./body.mjs";
-import { encoded } from "./content_encoding.mjs";
 import { pairsOf } from "./headers.mjs";
 import { receivedRequest } from "./request.mjs";
+import { encodeBodyOf } from "./response.mjs";
 
 /**
  * The request of an exchange. A body that is still coming keeps `owner` awake until it ends.
@@ -34,13 +34,16 @@ export function fromIncoming(incoming, owner, more = undefined) {
  */
 export function intoResponse(response, incoming, owner) {
   const { status, statusText } = response;
-  const { lines, content } = encoded(response, pairsOf(response.headers), contentOf(response));
+  const lines = pairsOf(response.headers);
+  const content = contentOf(response);
+  // Else the gateway packs what the header calls packed.
+  const encoded = encodeBodyOf(response) === "manual";
   if (content === null || typeof content === "string" || content instanceof Uint8Array) {
-    incoming.respond(status, statusText, lines, content);
+    incoming.respond(status, statusText, lines, content, encoded);
     return null;
   }
   const body = new OwnedBody(content, owner);
-  incoming.respond(status, statusText, withLength(lines, response), body);
+  incoming.respond(status, statusText, withLength(lines, response), body, encoded);
   return body;
 }
 

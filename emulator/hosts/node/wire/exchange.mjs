@@ -1,6 +1,17 @@
 /** Exchanges on the link: an id, an answer, a body each way with credit, and the moment when it is over (wire/README.md, Exchanges). */
 import { BodyReader } from "./body_reader.mjs";
-import { BODY_WINDOW, HAS_BODY, jsonPayload, Kind, LAST, readRequestHead, readResponseHead, responseHead, UPGRADE } from "./frames.mjs";
+import {
+  BODY_WINDOW,
+  ENCODED,
+  HAS_BODY,
+  Kind,
+  LAST,
+  UPGRADE,
+  jsonPayload,
+  readRequestHead,
+  readResponseHead,
+  responseHead,
+} from "./frames.mjs";
 
 /**
  * Where a body comes from: what a `ReadableStreamDefaultReader` of bytes is, and a BodyReader too. `cancel` is called when nobody wants the
@@ -290,14 +301,15 @@ export class Incoming extends Exchange {
    * @param {string} reason
    * @param {Iterable<[string, string]>} headers ISO-8859-1
    * @param {string|Uint8Array|BodySource|null} [body] a text (sent as UTF-8) or bytes, or a source that is pumped with flow control
+   * @param {boolean} [encoded] the body is in its content-encoding already, nobody shall pack it
    */
-  respond(status, reason, headers, body = null) {
+  respond(status, reason, headers, body = null, encoded = false) {
     if (this.answered || this.cancelled) {
       if (isSource(body)) body.cancel("nobody waits for this response");
       return;
     }
     this.answered = true;
-    this.link.sendAnswer(this, responseHead(status, reason, headers), body);
+    this.link.sendAnswer(this, responseHead(status, reason, headers), body, encoded ? ENCODED : 0);
     this.halfDone();
   }
 

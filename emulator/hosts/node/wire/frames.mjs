@@ -47,6 +47,7 @@ export const Kind = Object.freeze({
 export const HAS_BODY = 1;
 export const UPGRADE = 2;
 export const WHOLE = 4;
+export const ENCODED = 8;
 /** Flag of BODY. */
 export const LAST = 1;
 /** Flags of CLOSE. */

@@ -99,8 +99,8 @@ export class Link {
   }
 
   /** Queue the RESPONSE of `incoming`: a body within the window goes inline, others follow as credit allows. */
-  sendAnswer(incoming, head, body) {
-    this.#sendWithBody(Kind.RESPONSE, incoming, head, body, 0);
+  sendAnswer(incoming, head, body, flags) {
+    this.#sendWithBody(Kind.RESPONSE, incoming, head, body, flags);
   }
 
   #sendWithBody(kind, exchange, head, body, flags) {

@@ -186,13 +186,19 @@ export class RequestHandler {
   take(incoming) {
     const invocation = new Invocation(this.#world);
     const leaving = this.#abortSignal ? new ClientSignal(invocation) : null;
+    let unanswered = true;
+    this.#unanswered += 1;
+    const answered = () => {
+      if (unanswered) this.#unanswered -= 1;
+      unanswered = false;
+    };
     const clientLeft = () => {
+      answered();
       leaving?.abort(new DOMException("The client has disconnected", "AbortError"));
       invocation.clientLeft();
     };
     // Not written in one statement: V8 makes a function that is assigned to a property old at once, and all it reaches with it.
     incoming.onCancel = clientLeft;
-    this.#unanswered += 1;
     invocation
       .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving })))
       .then((response) => this.#answer(incoming, response, invocation))
@@ -200,7 +206,7 @@ export class RequestHandler {
         if (!invocation.dead) incoming.fail(errorObject(error));
       })
       .finally(() => {
-        this.#unanswered -= 1;
+        answered();
         invocation.answered();
       });
   }

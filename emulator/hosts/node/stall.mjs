@@ -27,6 +27,11 @@ export class StallWatch {
   /** Watch from now on, until the process ends. */
   start() {
     const signs = new Int32Array(new SharedArrayBuffer(8));
+    const beat = () => {
+      Atomics.add(signs, BEATS, 1);
+      Atomics.store(signs, DEBUGGED, debuggerUrl() === undefined ? 0 : 1);
+    };
+    beat(); // before anybody looks: a breakpoint may come first
     const worker = new Worker(new URL("./stall_watch.mjs", import.meta.url), {
       workerData: signs,
       execArgv: [],
@@ -35,10 +40,6 @@ export class StallWatch {
     });
     worker.on("message", this.#report);
     worker.unref();
-    const beat = () => {
-      Atomics.add(signs, BEATS, 1);
-      Atomics.store(signs, DEBUGGED, debuggerUrl() === undefined ? 0 : 1);
-    };
     setInterval(beat, BEAT_MS).unref();
   }
 }

@@ -35,10 +35,12 @@ _PREFIX = "agents-emu-"
 
 
 class LoadFailed(Exception):
-    """The user's code does not load; `error` is the host's error object (wire/README.md)."""
+    """The user's code does not load; `error` is the host's error object (wire/README.md). `again`: nothing of the code has run, so the
+    process may load it once more."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(f"{error.get('name', 'Error')}: {error.get('message', '')}")
+        self.again = bool(error.pop("again", False))
         self.error = error
 
 

@@ -174,7 +174,10 @@ class Hosts:
         try:
             return fresh, await fresh.load(self._project())
         except LoadFailed as error:
-            self._discard(fresh)
+            if error.again:
+                self._spare = fresh
+            else:
+                self._discard(fresh)
             return error.error
         except EmuError as error:
             self._discard(fresh)

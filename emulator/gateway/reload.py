@@ -6,6 +6,7 @@ A burst of writes is one change. Files of configuration are read again too; when
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Reloader:
         self._watch = Watch(self._scope)
         self._changed: set[Path] = set()
         self._wake = asyncio.Event()
+        self._loading_since_s = time.time()
         self._mode = mode
         self._hosts = hosts
         self._console = console
@@ -85,7 +87,7 @@ class Reloader:
     def loaded(self, inputs: Iterable[str] | None, where: str | None) -> None:
         """What the serving code was built from; None when that is not known, or the code as it is now does not load because of `where`."""
         self._scope.learn(inputs, where)
-        self._watch.refresh()
+        self._watch.grow(self._loading_since_s)
 
     async def changed(self, paths: set[Path]) -> None:
         """These files changed: read the configuration again if it is among them, then the code."""
@@ -101,6 +103,7 @@ class Reloader:
     async def reload(self, paths: tuple[str, ...] = ()) -> hosts.Reloaded:
         """Load the code as it is now and swap."""
         keep = self._mode is not Reload.CLOSE
+        self._loading_since_s = time.time()
         outcome = await self._hosts.reload(keep_sockets=keep)
         if self._stop.is_set():
             return outcome  # how it ended is no news to anybody

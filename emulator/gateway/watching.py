@@ -18,8 +18,8 @@ QUIET_MS = 10
 """A save is over when nothing has happened for so long; editors write, rename and touch within it."""
 BURST_MS = 100
 STOP_WITHIN_MS = 200
-CLOCK_STEP_S = 0.02
-"""Files bear the time of the system's last tick."""
+MAX_WATCHERS = 12
+"""Each of them holds a thread; then one takes the place of all."""
 
 IGNORED_FOLDERS = frozenset(
     (".wrangler", ".agents-emu", "node_modules", ".git", "__pycache__", "fixtures", ".mypy_cache", ".ruff_cache", ".pytest_cache")
@@ -81,9 +81,10 @@ class Scope:
         """Whether this is a folder that should be watched."""
         return path.is_dir() and self._holds_code(path) and self._is_own(path)
 
-    def changed_since(self, moment_s: float) -> set[Path]:
-        """Inputs that have changed, or gone, since a moment on time.time()."""
-        return {path for path in self.inputs or () if not path.exists() or path.stat().st_ctime > moment_s - CLOCK_STEP_S}
+    def changed_in(self, folders: Iterable[Path], since_s: float) -> set[Path]:
+        """Files of these folders that matter and have changed since a moment on time.time()."""
+        found = {path for folder in folders if folder.is_dir() for path in folder.iterdir() if self.matters(path, added=True)}
+        return {path for path in found if path.exists() and path.stat().st_ctime > since_s}
 
     def _is_own(self, path: Path) -> bool:
         if not path.is_relative_to(self._root):
@@ -100,64 +101,84 @@ class Scope:
 
 
 class Watch:
-    """Batches of changed files, from folders that come and go."""
+    """Batches of changed files. Folders that come later get a watcher of their own, so that nothing goes unseen meanwhile."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._stopped = False
+        self._found: asyncio.Queue[set[Path] | Exception | None] = asyncio.Queue()
         self._watched: set[Path] = set()
-        self._again = asyncio.Event()
-        self._since: float | None = None
-        self._has_new_folder = False
+        self._watchers = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
 
     async def batches(self) -> AsyncIterator[set[Path]]:
-        """Until `stop`. Who takes them is quick: meanwhile nobody looks into new folders."""
-        while not self._stopped:
-            self._again, self._watched, self._has_new_folder = asyncio.Event(), self._scope.folders(), False
-            changes = self._awatch()
-            coming = asyncio.ensure_future(anext(changes, None))
-            await asyncio.sleep(0)  # now it watches
-            if self._since is not None and (missed := self._scope.changed_since(self._since)):
-                yield missed
-            while (batch := await coming) is not None:
-                files = {Path(path) for change, path in batch if self._matters(change, Path(path))}
-                if files:
-                    yield files
-                if self._has_new_folder:
-                    self._since = time.time()
-                    break
-                coming = asyncio.ensure_future(anext(changes, None))
-            await changes.aclose()
+        """Until `stop`."""
+        self.grow(time.time())
+        try:
+            while (found := await self._found.get()) is not None:
+                if isinstance(found, Exception):
+                    raise found
+                yield found
+        finally:
+            self._over.set()
 
-    def refresh(self) -> None:
-        """The scope has other inputs than before: watch where they are as well."""
-        if not self._scope.folders() <= self._watched:
-            self._since = time.time()
-            self._again.set()
+    def grow(self, since_s: float) -> None:
+        """Watch folders that are new in the scope, and give those of their files that have changed since a moment on time.time()."""
+        if self._over.is_set():
+            return
+        if self._watchers >= MAX_WATCHERS:
+            self._over.set()
+            self._over, self._watched, self._watchers = asyncio.Event(), set(), 0
+            since_s = min(since_s, time.time() - BURST_MS / 1000)
+        folders = self._scope.folders() - self._watched
+        if folders:
+            self._watched |= folders
+            self._watchers += 1
+            task = asyncio.create_task(self._follow(folders, self._over, since_s))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
         """End `batches`."""
-        self._stopped = True
-        self._again.set()
+        self._over.set()
+        self._found.put_nowait(None)
 
-    def _awatch(self) -> AsyncGenerator[set[tuple[Change, str]]]:
+    async def _follow(self, folders: set[Path], over: asyncio.Event, since_s: float) -> None:
+        try:
+            changes = self._awatch(folders, over)
+            coming = asyncio.ensure_future(anext(changes, None))
+            await asyncio.sleep(0)  # now it watches
+            self._give(self._scope.changed_in(folders, since_s))
+            while (batch := await coming) is not None:
+                self._take(batch)
+                coming = asyncio.ensure_future(anext(changes, None))
+        except FileNotFoundError:
+            # One of them went before it could be watched.
+            self._watched -= folders
+            self.grow(since_s)
+        except Exception as error:
+            self._found.put_nowait(error)
+
+    def _take(self, batch: set[tuple[Change, str]]) -> None:
+        gone = {Path(path) for change, path in batch if change is Change.deleted} & self._watched
+        self._watched -= {folder for folder in self._watched if any(folder.is_relative_to(one) for one in gone)}
+        self._give({Path(path) for change, path in batch if self._scope.matters(Path(path), added=change is Change.added)})
+        if any(change is Change.added and self._scope.is_watched(Path(path)) for change, path in batch):
+            self.grow(since_s=0)
+
+    def _give(self, files: set[Path]) -> None:
+        if files:
+            self._found.put_nowait(files)
+
+    def _awatch(self, folders: set[Path], over: asyncio.Event) -> AsyncGenerator[set[tuple[Change, str]]]:
         return awatch(
-            *self._watched,
-            watch_filter=self._concerns,
+            *folders,
+            watch_filter=None,
             debounce=BURST_MS,
             step=QUIET_MS,
-            stop_event=self._again,
+            stop_event=over,
             rust_timeout=STOP_WITHIN_MS,
             yield_on_timeout=False,
             recursive=False,
             ignore_permission_denied=True,
         )
-
-    def _concerns(self, change: Change, path: str) -> bool:
-        if change is Change.added and self._scope.is_watched(Path(path)):
-            self._has_new_folder = True
-            return True
-        return self._matters(change, Path(path))
-
-    def _matters(self, change: Change, path: Path) -> bool:
-        return self._scope.matters(path, added=change is Change.added)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from emulator.gateway.watching import Scope, Watch
+from emulator.gateway.watching import MAX_WATCHERS, Scope, Watch
 
 BOUND_S = 10
 
@@ -146,13 +147,26 @@ async def test_a_folder_that_was_replaced_is_watched_again(scope: Scope, root: P
             pytest.fail("nobody watches the folder again")
 
 
+async def test_what_is_saved_just_when_a_folder_comes_is_not_missed(scope: Scope, root: Path) -> None:
+    async with watching(scope) as (_, found):
+        for number in range(2 * MAX_WATCHERS):
+            folder = root / "src" / f"new{number}"
+            folder.mkdir()
+            (folder / "inside.ts").write_text("at once")
+            await until(found, folder)
+            (root / "src/index.ts").write_text(str(number))
+            await until(found, root / "src/index.ts")
+            (folder / "later.ts").write_text("later")
+            await until(found, folder / "later.ts")
+
+
 async def test_inputs_elsewhere_are_watched_once_they_are_known_and_nothing_is_missed(scope: Scope, root: Path) -> None:
     shared = root.parent / "shared" / "src"
     shared.mkdir(parents=True)
     (shared / "s.ts").write_text("")
     async with watching(scope) as (watch, found):
         scope.learn([str(root / "src/index.ts"), str(shared / "s.ts")])
-        watch.refresh()
+        watch.grow(time.time())
         (root / "src/index.ts").write_text("saved while the watch is set up anew")
         assert root / "src/index.ts" in await until(found, root / "src/index.ts")
         (shared / "s.ts").write_text("saved")

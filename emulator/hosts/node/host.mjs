@@ -1,7 +1,7 @@
 /** The host once the project is loaded: builds every part and is what they ask of it (the composition root of this process). */
 
 import { Ai } from "./ai.mjs";
-import { captureConsole, consoleText } from "./console.mjs";
+import { captureConsole } from "./console.mjs";
 import { DurableObjectState, keepAlive } from "./context.mjs";
 import { loopbackClass, loopbackService, serviceBinding } from "./exports.mjs";
 import { errorObject, originOf } from "./faults.mjs";
@@ -11,7 +11,7 @@ import { Loader } from "./loader.mjs";
 import { namespaceOf } from "./namespace.mjs";
 import { ObjectTable } from "./objects.mjs";
 import { Operations } from "./operations.mjs";
-import { exit, monotonicMs, nowMs, setTimeout } from "./originals.mjs";
+import { exit, monotonicMs, setTimeout } from "./originals.mjs";
 import { send } from "./outbound.mjs";
 import { currentOwner } from "./owner.mjs";
 import { requestBinding } from "./rpc/fetcher.mjs";
@@ -70,10 +70,7 @@ export class Host {
     install({
       fetch: (request) => send(this, "egress", request),
       openSocket: (socket, url, protocols) => this.sockets.standard.connect(endOf(socket), url, protocols),
-      log: (level, args) => this.writeLog(level, consoleText(args)),
-      nowMs,
       unhandled: (error) => this.unhandled(error),
-      env: this.env,
       flags: this.flags,
       vars: this.#vars,
       waitUntil: (promise) => this.#waitUntil(promise),
@@ -116,6 +113,8 @@ export class Host {
   async load(project) {
     this.project = project;
     this.idleMs = project.idle_ms;
+    // What an earlier try has left may be gone from the project.
+    for (const filled of [this.flags, this.#vars, this.env]) for (const name of Object.keys(filled)) delete filled[name];
     Object.assign(this.flags, project.flags);
     this.prepare();
     this.objects = new ObjectTable(this, project.name, project.state_dir);
@@ -126,6 +125,11 @@ export class Host {
     this.code = await this.#loader.load(project);
     this.#fillExports();
     this.requests = new RequestHandler(this, { abortSignal: this.flags.enable_request_signal === true });
+  }
+
+  /** Whether `load` may be called again after it has failed: nothing of the user's code has run. */
+  get canLoadAgain() {
+    return this.#loader.isUntouched;
   }
 
   #bind({ kind, name, class: className, entrypoint, props }) {

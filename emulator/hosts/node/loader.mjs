@@ -41,6 +41,7 @@ export class Loader {
   #hooks;
   #maps = new SourceMaps();
   #prepared = false;
+  #hasRun = false;
   /** @type {{esbuild: import("./esbuild.mjs").Esbuild, plan: object, cache: PackageCache, bundler: Bundler}|null} */
   #ready = null;
 
@@ -111,9 +112,14 @@ export class Loader {
       if (isBuildFailure(error)) throw await buildError(error, plan, esbuild.api);
       throw isEsbuildsOwn(error) ? brokenEsbuild(error) : error;
     } finally {
-      // Nobody waits for it; what an esbuild that is broken says of it has been said.
-      bundler.end().catch(() => {});
+      // Nobody waits for it, and what an esbuild that is broken says has been said. Code that did not build may be mended in a moment.
+      if (this.#hasRun) bundler.end().catch(() => {});
     }
+  }
+
+  /** Nothing of the user's own code has run, so `load` may be called again after it has failed. */
+  get isUntouched() {
+    return !this.#hasRun;
   }
 
   #readyFor(plan, esbuild) {
@@ -157,6 +163,7 @@ export class Loader {
   }
 
   #evaluate({ files, main, outdir }, name) {
+    this.#hasRun = true;
     const folder = join(dirname(outdir), name);
     this.#hooks.provide(folder, new Map([...files].map(([file, { code }]) => [file, code])));
     for (const [file, { map }] of files) this.#maps.add(urlIn(folder, file), map, outdir);

@@ -62,7 +62,7 @@ export class Session {
     try {
       await this.#host.load(project);
     } catch (error) {
-      this.#link.sendJson(Kind.FAILED, errorObject(error));
+      this.#link.sendJson(Kind.FAILED, { ...errorObject(error), again: this.#host.canLoadAgain });
       return;
     }
     this.#link.sendJson(Kind.READY, this.#host.describe());

@@ -14,6 +14,8 @@ class StandIn {
     },
   };
 
+  canLoadAgain = false;
+
   async preloadLast() {}
 
   async preload(modules) {

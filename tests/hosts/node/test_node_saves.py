@@ -95,9 +95,13 @@ async def test_a_mistake_keeps_the_old_code_serving_until_it_is_mended(served: S
     await told('E424 src/index.ts does not build: Could not resolve "../../shared/src/new"')
     await told("src/index.ts:2")
     assert await answer(served) == ["one", 1, "a", pid]
+    processes = {int(path.name) for path in Path("/proc").glob("[0-9]*")}
     # A file that nobody had imported before may be the cure.
     (served.folder.parent / "shared/src/new.ts").write_text("export const shared: string = 'new';")
-    await answers(served, "one", 1, "new")
+    [*_, cured] = await answers(served, "one", 1, "new")
+    # Nothing of the code had run in the process that could not build it: it is the one that serves now.
+    assert cured != pid
+    assert cured in processes
 
 
 async def test_a_project_that_never_loaded_serves_its_error_and_recovers(served: Server) -> None:

@@ -6,6 +6,7 @@
  * are committed (2.4).
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { InputGate } from "./gates.mjs";
 import { Step } from "./lifecycle.mjs";
 import { clearTimeout, nextTick, queueMicrotask, setImmediate, setTimeout } from "./originals.mjs";
@@ -51,6 +52,8 @@ export class Instance extends Owner {
   /** @type {(() => void)[]} */
   #outbox = [];
   #unindexedAlarms = 0;
+  /** Enters the async context of its code, made with the first event: it has many. @type {(<T>(callback: () => T) => T) | null} */
+  #inside = null;
 
   /** @param {import("./objects.mjs").ObjectHandle} handle */
   constructor(handle) {
@@ -62,6 +65,11 @@ export class Instance extends Owner {
       block: (critical) => this.block(critical),
       alarmChanged: (timeMs) => this.#alarmChanged(timeMs),
     });
+  }
+
+  enter(callback) {
+    this.#inside ??= super.enter(() => AsyncLocalStorage.snapshot());
+    return this.#inside(callback);
   }
 
   // -- events

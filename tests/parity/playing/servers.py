@@ -13,26 +13,33 @@ from pathlib import Path
 
 import aiohttp
 from harness import npm
-from harness.server import copy_project, serving
+from harness.server import CHECKOUT, copy_project, serving
 
 from playing.stage import Server
 
 PROJECT = Path(__file__).parents[1] / "project"
+_INSTALLED = CHECKOUT / "build" / "parity"
 PACKAGES = ("agents", "@cloudflare/ai-chat", "wrangler", "workerd")
 _START_BOUND_S = 60
 _STOP_BOUND_S = 10
 
 
+def modules() -> Path:
+    """The project's `node_modules`, of the very versions that the transcripts were recorded with. Raises CalledProcessError."""
+    npm.install(_INSTALLED, PROJECT, [PROJECT / "package.json"])
+    return _INSTALLED / "node_modules"
+
+
 def versions() -> dict[str, str]:
     """What the project runs on."""
-    modules = npm.sample_modules()
-    return {package: json.loads((modules / package / "package.json").read_text("utf-8"))["version"] for package in PACKAGES}
+    installed = modules()
+    return {package: json.loads((installed / package / "package.json").read_text("utf-8"))["version"] for package in PACKAGES}
 
 
 @asynccontextmanager
 async def emulator(folder: Path) -> AsyncIterator[Server]:
     """`agents-emu dev` on a copy of the project below `folder`."""
-    async with serving(PROJECT, folder, modules=npm.sample_modules()) as server:
+    async with serving(PROJECT, folder, modules=modules()) as server:
         yield server
 
 
@@ -95,9 +102,8 @@ class Wrangler:
 @asynccontextmanager
 async def wrangler(folder: Path) -> AsyncIterator[Server]:
     """`wrangler dev` on a copy of the project below `folder`."""
-    modules = npm.sample_modules()
     project = copy_project(PROJECT, folder / "project")
-    (project / "node_modules").symlink_to(modules, target_is_directory=True)
+    (project / "node_modules").symlink_to(modules(), target_is_directory=True)
     server = Wrangler(folder)
     try:
         await server.start()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 # Keys whose strings may be ids that the server made up.
-_ID_KEYS = frozenset({"id", "ids", "messageId", "messageIds", "requestId", "connections", "left", "runId"})
+_ID_KEYS = frozenset({"id", "ids", "messageId", "messageIds", "requestId", "connections", "serverId"})
 _GENERATED = re.compile(r"[A-Za-z0-9_-]{8,}")
 _MESSAGE_ID = re.compile(r"assistant_\d{13}_\w+")
 _PLACE = re.compile(r"(?:127\.0\.0\.1|localhost):\d+")
@@ -97,7 +97,7 @@ def _ids(value: Any, key: str = "") -> Iterable[str]:
 def _plain(value: Any, ids: dict[str, str]) -> Any:
     match value:
         case dict():
-            return {key: _plain(part, ids) for key, part in value.items()}
+            return {ids.get(key, key): _plain(part, ids) for key, part in value.items()}
         case list():
             return [_plain(part, ids) for part in value]
         case str():

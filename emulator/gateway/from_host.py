@@ -72,6 +72,8 @@ class FromHost:
                 self._book.auto_response(note["class"], note["id"], note.get("request"), note.get("response") or "")
             case "stall":
                 self._journal.add("stall", where=note.get("where"), ms=note.get("ms"), **_subject(note))
+            case "debugger":
+                host.debugged = bool(note.get("attached"))
             case other:
                 self._journal.add("note", op=str(other))
 

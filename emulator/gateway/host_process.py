@@ -137,6 +137,8 @@ class HostProcess:
         self.started = False
         self.killed = False
         """Whether we ended it by force."""
+        self.debugged = False
+        """Whether a debugger may hold it, as it said: then it may be silent for as long as somebody looks at it."""
         self._dumping = False
         self.ended: asyncio.Future[int] | None = None
         self.last_lines: list[str] = []

@@ -339,9 +339,10 @@ class Hosts:
         while True:
             await asyncio.sleep(PING_EVERY_S)
             host = self.active
-            if host is None or host.link is None or host is self._replacing:
+            if host is None or host.link is None or host is self._replacing or host.debugged:
                 continue
-            if not await host.link.ping(PING_WITHIN_S) and host is self.active and host is not self._replacing:
+            answers = await host.link.ping(PING_WITHIN_S)
+            if not answers and host is self.active and host is not self._replacing and not host.debugged:
                 self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S)
                 host.kill()
 

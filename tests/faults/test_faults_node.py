@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -102,8 +103,7 @@ async def test_an_endless_loop_is_named_while_it_runs_and_a_restart_keeps_the_so
 
 async def test_an_endless_loop_is_ended_when_its_time_is_up(tmp_path: Path, session: aiohttp.ClientSession):
     """The socket stays open, the state is as it was committed, and what the loop had was never written."""
-    server = Server(copy_project(PROJECT, tmp_path / "project"), command=(sys.executable, Path(__file__).with_name("impatient.py")))
-    (server.folder / "node_modules").symlink_to(npm.sample_modules(), target_is_directory=True)
+    server = impatient(tmp_path)
     try:
         await server.start()
         async with session.ws_connect(f"{server.origin}/two/ws") as ws:
@@ -118,6 +118,36 @@ async def test_an_endless_loop_is_ended_when_its_time_is_up(tmp_path: Path, sess
             assert await ws.receive_str(timeout=10) in ("during 2", "after 2")
     finally:
         await server.close()
+
+
+async def test_a_breakpoint_may_last_longer_than_a_loop(tmp_path: Path, session: aiohttp.ClientSession):
+    """Whoever looks at variables in a debugger is not cut off, neither by the limit nor by the watchdog's own look at the stack."""
+    server = impatient(tmp_path, NODE_OPTIONS="--inspect=127.0.0.1:0")
+    try:
+        await server.start()
+        assert await server.get("/one/count") == (200, 1)
+        address, *_ = re.findall(r"Debugger listening on (ws://\S+)", server.output())
+        async with session.ws_connect(address, max_msg_size=0) as debugger:
+            for number, method in enumerate(("Debugger.enable", "Debugger.pause"), 1):
+                await debugger.send_json({"id": number, "method": method})
+            asked = asyncio.ensure_future(server.get("/one/count"))
+            while (await debugger.receive_json(timeout=10)).get("method") != "Debugger.paused":
+                pass
+            await asyncio.sleep(3.0)  # longer than the host may be silent
+            assert not asked.done()
+            await debugger.send_json({"id": 3, "method": "Debugger.resume"})
+            assert await asked == (200, 2)
+        assert "E403" not in server.output() and "blocks the event loop" not in server.output()
+    finally:
+        await server.close()
+
+
+def impatient(folder: Path, **environment: str) -> Server:
+    """A server whose host may be silent for two seconds."""
+    command = (sys.executable, Path(__file__).with_name("impatient.py"))
+    server = Server(copy_project(PROJECT, folder / "project"), environment=environment, command=command)
+    (server.folder / "node_modules").symlink_to(npm.sample_modules(), target_is_directory=True)
+    return server
 
 
 async def test_out_of_memory_is_told_as_that_and_keeps_sockets_and_state(server: Server, session: aiohttp.ClientSession):

@@ -15,7 +15,10 @@ export class Session {
   #host = null;
   /** Session frames are taken one after the other. */
   #turn = Promise.resolve();
-  #stall = new StallWatch((fields) => this.#link.note("stall", fields));
+  #stall = new StallWatch(
+    (fields) => this.#link.note("stall", fields),
+    (attached) => this.#link.note("debugger", { attached }),
+  );
 
   /** @param {() => Promise<typeof import("./host.mjs").Host>} load gives the Host class, which takes longer to load than a HELLO may wait */
   constructor(load) {

@@ -18,10 +18,16 @@ const LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };
 /** One per host. */
 export class StallWatch {
   #report;
+  #onDebugger;
+  #debugged = false;
 
-  /** @param {(stall: {where: string, ms: number}) => void} report called when the loop moves again */
-  constructor(report) {
+  /**
+   * @param {(stall: {where: string, ms: number}) => void} report called when the loop moves again
+   * @param {(attached: boolean) => void} onDebugger called when a debugger may hold the process from now on, or no longer
+   */
+  constructor(report, onDebugger) {
     this.#report = report;
+    this.#onDebugger = onDebugger;
   }
 
   /** Watch from now on, until the process ends. */
@@ -29,7 +35,10 @@ export class StallWatch {
     const signs = new Int32Array(new SharedArrayBuffer(8));
     const beat = () => {
       Atomics.add(signs, BEATS, 1);
-      Atomics.store(signs, DEBUGGED, debuggerUrl() === undefined ? 0 : 1);
+      const debugged = debuggerUrl() !== undefined;
+      Atomics.store(signs, DEBUGGED, debugged ? 1 : 0);
+      if (debugged !== this.#debugged) this.#onDebugger(debugged);
+      this.#debugged = debugged;
     };
     beat(); // before anybody looks: a breakpoint may come first
     const worker = new Worker(new URL("./stall_watch.mjs", import.meta.url), {

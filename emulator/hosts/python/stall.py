@@ -33,6 +33,7 @@ class StallWatch:
         self._last_beat = time.monotonic()
         self._stopped = threading.Event()
         self._beat_timer: asyncio.TimerHandle | None = None
+        self._debugged = False
         self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +49,9 @@ class StallWatch:
 
     def _beat(self) -> None:
         self._last_beat = time.monotonic()
+        if (debugged := _debugged()) is not self._debugged:
+            self._debugged = debugged
+            self._host.link.note("debugger", attached=debugged)
         self._beat_timer = self._loop.call_later(BEAT_S, self._beat, context=contextvars.Context())
 
     def _watch(self) -> None:

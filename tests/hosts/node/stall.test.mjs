@@ -27,7 +27,7 @@ test("the line that blocks is named while it blocks, and its time is told afterw
   const [reports, firstEnd] = JSON.parse(said.stdout);
   assert.deepEqual(
     reports.map(({ where }) => where),
-    [`${BLOCKER}:9`, `${BLOCKER}:18`],
+    [`${BLOCKER}:9`, `${BLOCKER}:21`],
   );
   assert.ok(
     reports.every(({ ms }) => ms >= 500),
@@ -36,13 +36,14 @@ test("the line that blocks is named while it blocks, and its time is told afterw
   const named = said.stderr.trimEnd().split("\n");
   assert.deepEqual(
     named,
-    [9, 18].map((line) => `agents-emu: user code blocks the event loop: ${BLOCKER}:${line}`),
+    [9, 21].map((line) => `agents-emu: user code blocks the event loop: ${BLOCKER}:${line}`),
   );
   assert.equal(firstEnd, "the loop ended by itself");
 });
 
 test("a process that a debugger may hold is left alone from its first moment on", async () => {
-  const { stderr } = await run(DEBUGGED);
+  const { stdout, stderr } = await run(DEBUGGED);
+  assert.equal(stdout, "debugger: true\n");
   assert.match(stderr, /^Debugger listening/);
   assert.ok(!stderr.includes("blocks the event loop"), stderr);
 });

@@ -10,7 +10,10 @@ function spin() {
   return "the loop ended by itself";
 }
 
-new StallWatch((stall) => reports.push(stall)).start();
+new StallWatch(
+  (stall) => reports.push(stall),
+  () => reports.push("a debugger"),
+).start();
 // The thread takes a moment to be there.
 await new Promise((resolve) => setTimeout(resolve, 300));
 const ended = spin();

@@ -134,7 +134,8 @@ class AlarmTurn extends Delivery {
   }
 
   failed(error, reset) {
-    this.#host.userError("alarm", error, this.#handle);
+    // An object that ends itself for good is no failure: the SDK's `destroy()` does that in its alarm.
+    if (this.retryAlarm) this.#host.userError("alarm", error, this.#handle);
     if (!reset) {
       this.#settle("failed");
       return;

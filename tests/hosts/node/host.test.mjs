@@ -62,9 +62,12 @@ test("an alarm that resets its object is tried again, unless it says no", async 
   await call("arm", DUE_MS, "abort");
   assert.deepEqual(await ring(DUE_MS), { outcome: "aborted", rearmed: false });
   assert.equal(await call("armed"), DUE_MS);
+  const told = () => rig.link.notes.filter(({ op }) => op === "exception").length;
+  const before = told();
   await call("arm", DUE_MS, "give up");
   assert.deepEqual(await ring(DUE_MS), { outcome: "dropped", rearmed: false });
   assert.equal(await call("armed"), null);
+  assert.equal(told(), before, "who ends for good has not failed");
 });
 
 test("evict waits for what is in flight, and says what keeps an object awake", async () => {

@@ -51,7 +51,8 @@ async def parity_node() -> AsyncIterator[Node]:
 @pytest.fixture(scope="session")
 def wanted(request: pytest.FixtureRequest) -> list[Scenario]:
     """The scenarios whose tests are to run."""
-    chosen = {item.callspec.params["scenario"] for item in request.session.items if HERE in item.path.parents and hasattr(item, "callspec")}
+    parameters = [item.callspec.params for item in request.session.items if HERE in item.path.parents and hasattr(item, "callspec")]
+    chosen = {found["scenario"] for found in parameters if "scenario" in found}
     return sorted(chosen, key=lambda scenario: scenario.key)
 
 

@@ -63,7 +63,7 @@ def tags_error(tags: Sequence[str]) -> str | None:
         if len(seen) >= MAX_TAGS:
             return f"a Hibernatable WebSocket cannot have more than {MAX_TAGS} tags"
         if len(tag) > MAX_TAG_LENGTH:
-            return f"a tag of a Hibernatable WebSocket cannot be longer than {MAX_TAG_LENGTH} characters"
+            return f'"{tag}" is longer than the max tag length ({MAX_TAG_LENGTH} characters).'
         seen.add(tag)
     return None
 

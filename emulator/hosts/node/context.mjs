@@ -1,9 +1,12 @@
 /** `ctx`: what an object's constructor and a Worker invocation get (node-host.md 2.3, durable-objects.md 5 to 8). */
 
-import { Facets } from "./facets.mjs";
+import { DurableObjectFacets } from "./facets.mjs";
 import { Instance } from "./instance.mjs";
 import { ownId } from "./namespace.mjs";
 import * as rules from "./socket_rules.mjs";
+import { wrongParameter } from "./surface/arguments.mjs";
+import { Tracing } from "./surface/tracing.mjs";
+import { webInterface } from "./surface/web_interface.mjs";
 import { endOf, WebSocket } from "./surface/websocket.mjs";
 import { WebSocketRequestResponsePair } from "./surface/websocket_pair.mjs";
 
@@ -18,6 +21,8 @@ import { WebSocketRequestResponsePair } from "./surface/websocket_pair.mjs";
  * @property {(where: string, error: unknown, handle: import("./objects.mjs").ObjectHandle | null) => void} userError
  */
 
+const NOT_ACCEPTED = "you must call 'acceptWebSocket()' before attempting to access the tags of a WebSocket.";
+
 /** `ctx` of a Worker invocation. */
 export class ExecutionContext {
   #owner;
@@ -31,18 +36,33 @@ export class ExecutionContext {
   constructor(owner, world, props = {}) {
     this.#owner = owner;
     this.#world = world;
+    this.access = undefined;
+    this.cache = undefined;
     this.props = props;
     this.exports = world.exports;
   }
 
-  /** Keep `work` running after the response. @param {unknown} work a promise */
+  /** Spans that nobody records. */
+  get tracing() {
+    return tracing;
+  }
+
+  /** Keep `work` running after the response. @param {Promise<unknown>} work */
   waitUntil(work) {
+    if (work === undefined) throw wrongParameter("waitUntil", "ExecutionContext", 1, "Promise");
     keepAlive(work, this.#owner, this.#world);
   }
 
   /** Accepted and without effect: there is no origin behind the Worker to pass to. */
   passThroughOnException() {}
+
+  get [Symbol.toStringTag]() {
+    return "ExecutionContext";
+  }
 }
+
+const tracing = new Tracing();
+webInterface(ExecutionContext);
 
 /** `ctx` of an object. */
 export class DurableObjectState {
@@ -54,17 +74,20 @@ export class DurableObjectState {
    * @param {ContextWorld} world
    */
   constructor(instance, world) {
+    const { handle } = instance;
     this.#instance = instance;
     this.#world = world;
-    this.id = ownId(instance.handle);
+    this.facets = new DurableObjectFacets(instance, world);
+    this.container = undefined;
     this.storage = instance.storage.userStorage;
-    this.facets = new Facets(instance, world);
+    this.id = handle.hasPlainId ? handle.id : ownId(handle);
+    this.props = handle.props ?? {};
     this.exports = world.exports;
-    this.props = instance.handle.props ?? {};
   }
 
-  /** Counts as activity (S-99); not needed to keep code running. @param {unknown} work a promise */
+  /** Counts as activity (S-99); not needed to keep code running. @param {Promise<unknown>} work */
   waitUntil(work) {
+    if (work === undefined) throw wrongParameter("waitUntil", "DurableObjectState", 1, "Promise");
     keepAlive(work, this.#instance, this.#world);
   }
 
@@ -75,10 +98,12 @@ export class DurableObjectState {
    * @returns {Promise<T>}
    */
   blockConcurrencyWhile(callback) {
-    if (typeof callback !== "function") {
-      throw new TypeError("Failed to execute 'blockConcurrencyWhile' on 'DurableObjectState': parameter 1 is not of type 'Function'.");
+    try {
+      if (typeof callback !== "function") throw wrongParameter("blockConcurrencyWhile", "DurableObjectState", 1, "function");
+      return this.#instance.blockConcurrency(callback);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#instance.blockConcurrency(callback);
   }
 
   /**
@@ -101,10 +126,9 @@ export class DurableObjectState {
    * @param {string[]} [tags]
    */
   acceptWebSocket(socket, tags = []) {
-    if (!(socket instanceof WebSocket)) {
-      throw new TypeError("Failed to execute 'acceptWebSocket' on 'DurableObjectState': parameter 1 is not of type 'WebSocket'.");
-    }
-    const given = Array.from(tags, String);
+    if (!(socket instanceof WebSocket)) throw wrongParameter("acceptWebSocket", "DurableObjectState", 1, "WebSocket");
+    if (!Array.isArray(tags)) throw wrongParameter("acceptWebSocket", "DurableObjectState", 2, "Array");
+    const given = tags.map(String);
     rules.checkTags(given);
     this.#world.sockets.accept(endOf(socket), this.#instance, rules.distinct(given));
   }
@@ -122,24 +146,17 @@ export class DurableObjectState {
     return tag === undefined ? found.reverse() : found;
   }
 
-  /** The tags a socket was accepted with. @param {WebSocket} socket @returns {string[]} */
-  getTags(socket) {
-    return [...this.#record(socket, "tags").tags];
-  }
-
   /** Let the gateway answer an exact text; without argument, no longer. @param {WebSocketRequestResponsePair} [pair] */
   setWebSocketAutoResponse(pair) {
     const handle = this.#instance.handle;
-    if (pair !== undefined && pair !== null) {
+    if (pair === undefined) {
+      handle.autoResponse = null;
+    } else {
       if (!(pair instanceof WebSocketRequestResponsePair)) {
-        throw new TypeError(
-          "Failed to execute 'setWebSocketAutoResponse' on 'DurableObjectState': parameter 1 is not of type 'WebSocketRequestResponsePair'.",
-        );
+        throw wrongParameter("setWebSocketAutoResponse", "DurableObjectState", 1, "WebSocketRequestResponsePair");
       }
       rules.checkAutoResponse(pair.request, pair.response);
       handle.autoResponse = { request: pair.request, response: pair.response };
-    } else {
-      handle.autoResponse = null;
     }
     this.#world.autoResponseChanged(handle);
   }
@@ -152,15 +169,13 @@ export class DurableObjectState {
 
   /** When the socket was last answered that way, or null. @param {WebSocket} socket @returns {Date | null} */
   getWebSocketAutoResponseTimestamp(socket) {
-    const answeredMs = this.#record(socket, "auto-response timestamp").answeredMs;
+    const answeredMs = this.#record("getWebSocketAutoResponseTimestamp", socket)?.answeredMs ?? null;
     return answeredMs === null ? null : new Date(answeredMs);
   }
 
   /** Cut handlers that still run after this long (S-93); 0 or nothing unsets it. @param {number} [timeoutMs] */
-  setHibernatableWebSocketEventTimeout(timeoutMs) {
-    const limit = Number(timeoutMs ?? 0);
-    rules.checkEventTimeout(limit);
-    this.#instance.handle.eventTimeoutMs = Math.trunc(limit) || null;
+  setHibernatableWebSocketEventTimeout(timeoutMs = 0) {
+    this.#instance.handle.eventTimeoutMs = rules.checkedEventTimeout(timeoutMs) || null;
   }
 
   /** The timeout set, or null. @returns {number | null} */
@@ -168,13 +183,25 @@ export class DurableObjectState {
     return this.#instance.handle.eventTimeoutMs;
   }
 
-  #record(socket, what) {
-    for (const record of this.#instance.handle.sockets.values()) {
-      if (record.socket === socket) return record;
-    }
-    throw new Error(`you must call 'acceptWebSocket()' before attempting to access the ${what} of a WebSocket.`);
+  /** The tags a socket was accepted with. @param {WebSocket} socket @returns {string[]} */
+  getTags(socket) {
+    const record = this.#record("getTags", socket);
+    if (record === null) throw new Error(NOT_ACCEPTED);
+    return [...record.tags];
+  }
+
+  #record(method, socket) {
+    if (!(socket instanceof WebSocket)) throw wrongParameter(method, "DurableObjectState", 1, "WebSocket");
+    for (const record of this.#instance.handle.sockets.values()) if (record.socket === socket) return record;
+    return null;
+  }
+
+  get [Symbol.toStringTag]() {
+    return "DurableObjectState";
   }
 }
+
+webInterface(DurableObjectState);
 
 /**
  * Keep `owner` busy until `work` has ended, whoever stopped waiting; its failure is shown and harms nothing (S-16, S-104).

@@ -56,6 +56,8 @@ export class ObjectHandle {
   parent;
   /** 1 for an object, up to MAX_FACET_DEPTH for facets. */
   depth;
+  /** Of a facet that was given a text of its own as id: `ctx.id` is that text. */
+  hasPlainId = false;
   facetNumber;
   /** @type {FacetFiles} */
   facetFiles;
@@ -241,6 +243,21 @@ export class ObjectHandle {
     for (const record of records) record.cut();
   }
 
+  /** What is written is in the files, its own and those of its facets; the next access opens them again. */
+  closeFiles() {
+    for (const facet of this.facets.values()) facet.closeFiles();
+    if (this.instance === null) return;
+    this.instance.commit();
+    this.instance?.storage.close();
+  }
+
+  /** Nothing in memory tells it from an object that was never here. */
+  get isSpent() {
+    if (this.instance !== null || this.sockets.size > 0 || this.autoResponse !== null) return false;
+    for (const facet of this.facets.values()) if (!facet.isSpent) return false;
+    return true;
+  }
+
   /** Which object, and which of its lives, for notes about it (wire/README.md). */
   reference() {
     return { class: this.className, id: this.id, name: this.name, generation: this.lifecycle.generation };
@@ -321,10 +338,11 @@ export class ObjectTable {
    * A child of `parent`, listed with it from now on; its file's number is given at first use and kept for good.
    * @param {ObjectHandle} parent
    * @param {string} key
-   * @param {{className: string, id: string, name: string | null, props?: unknown}} start
+   * @param {{className: string, id: string, name: string | null, plain?: boolean, props?: unknown}} start `plain`: the id is a text of
+   *   its own
    * @returns {ObjectHandle}
    */
-  facet(parent, key, { className, id, name, props }) {
+  facet(parent, key, { className, id, name, plain = false, props }) {
     if (parent.depth >= MAX_FACET_DEPTH) {
       throw new Error(`Facet nesting depth limit exceeded. The maximum depth including the root Durable Object is ${MAX_FACET_DEPTH}.`);
     }
@@ -340,6 +358,7 @@ export class ObjectTable {
     const path = parent.facetFiles.path(facetNumber);
     const facet = new ObjectHandle({ world: this.#world, className, id, name: visibleName(name), path, parent, facetNumber });
     facet.props = props;
+    facet.hasPlainId = plain;
     parent.facets.set(key, facet);
     return facet;
   }
@@ -360,9 +379,7 @@ export class ObjectTable {
 
   /** An object with nothing left in memory needs no handle: thousands of sleeping objects cost nothing. @param {ObjectHandle} handle */
   forget(handle) {
-    if (handle.instance === null && handle.sockets.size === 0 && handle.facets.size === 0 && handle.autoResponse === null) {
-      this.#handles.get(handle.className)?.delete(handle.id);
-    }
+    if (handle.isSpent) this.#handles.get(handle.className)?.delete(handle.id);
   }
 
   /**

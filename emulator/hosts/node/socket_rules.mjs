@@ -30,9 +30,7 @@ export function checkTags(tags) {
   const seen = new Set();
   for (const tag of tags) {
     if (seen.size >= MAX_TAGS) throw new Error(`a Hibernatable WebSocket cannot have more than ${MAX_TAGS} tags`);
-    if (tag.length > MAX_TAG_LENGTH) {
-      throw new Error(`a tag of a Hibernatable WebSocket cannot be longer than ${MAX_TAG_LENGTH} characters`);
-    }
+    if (tag.length > MAX_TAG_LENGTH) throw new Error(`"${tag}" is longer than the max tag length (${MAX_TAG_LENGTH} characters).`);
     seen.add(tag);
   }
 }
@@ -55,9 +53,16 @@ function checkHalf(half, article, text) {
   }
 }
 
-/** Throws when handlers may not be cut after this long. @param {number} timeoutMs */
-export function checkEventTimeout(timeoutMs) {
-  if (!(timeoutMs >= 0 && timeoutMs <= MAX_EVENT_TIMEOUT_MS)) {
-    throw new Error(`Event timeout should not exceed ${MAX_EVENT_TIMEOUT_MS} ms.`);
-  }
+/**
+ * Whole milliseconds that handlers may take, from what user code gave.
+ * @param {unknown} given
+ * @returns {number}
+ * @throws {TypeError} it is no number of milliseconds; an Error when it is too large
+ */
+export function checkedEventTimeout(given) {
+  const timeoutMs = Math.trunc(Number(given));
+  if (!Number.isFinite(timeoutMs)) throw new TypeError("The value cannot be converted because it is not an integer.");
+  if (timeoutMs < 0) throw new TypeError("The value cannot be converted because it is negative and this API expects a positive number.");
+  if (timeoutMs > MAX_EVENT_TIMEOUT_MS) throw new Error(`Event timeout should not exceed ${MAX_EVENT_TIMEOUT_MS} ms.`);
+  return timeoutMs;
 }

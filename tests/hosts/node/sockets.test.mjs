@@ -278,8 +278,8 @@ test("a handler that runs too long is cut off", async () => {
   });
   await connect(3);
   await inObject(({ ctx }) => ctx.setHibernatableWebSocketEventTimeout(5));
-  world.sockets.take(frame(Kind.TEXT, 3, "x"));
   await settled();
+  world.sockets.take(frame(Kind.TEXT, 3, "x"));
   assert.deepEqual(handle.awakeBecause(), ["1 fetch", "event webSocketMessage"]);
   while (handle.awakeBecause().length > 1) await new Promise((resolve) => setTimeout(resolve, 5));
   answer();

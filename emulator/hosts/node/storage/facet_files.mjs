@@ -5,7 +5,7 @@
  * its name in bytes (u16 LE) and the name. A facet's number is its position, counted from 1, and is never reused.
  */
 import { Buffer } from "node:buffer";
-import { closeSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { StartError } from "./storage_errors.mjs";
 
@@ -89,6 +89,19 @@ export class FacetFiles {
     const removed = [...this.children(number).values()].flatMap((child) => this.delete(child));
     for (const suffix of SQLITE_SUFFIXES) rmSync(this.path(number) + suffix, { force: true });
     return [...removed, number];
+  }
+
+  /**
+   * Put the data of facet `source`, and of every facet below it, into facet `target`, which has none. Close their databases before.
+   * @param {number} source
+   * @param {number} target
+   */
+  copy(source, target) {
+    for (const suffix of ["", "-wal"]) {
+      const from = this.path(source) + suffix;
+      if (existsSync(from)) copyFileSync(from, this.path(target) + suffix);
+    }
+    for (const [name, child] of this.children(source)) this.copy(child, this.number(target, name));
   }
 
   #sibling(suffix) {

@@ -15,6 +15,7 @@ export const CLOSED = 3;
 export const MAX_ATTACHMENT = 16_384;
 export const NO_CODE = 1005;
 export const LOST_REASON = "WebSocket disconnected without sending Close frame.";
+const PAIR_IN_USE = "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.";
 const REFUSED_REASON = "Failed to establish websocket connection";
 const MAX_REASON_BYTES = 123;
 const RESERVED_CODES = new Set([1004, 1005, 1006, 1015]);
@@ -196,13 +197,8 @@ export class SocketEnd {
 
   /** `ctx.acceptWebSocket(ws)`: arrivals go to `events`, listeners are never called. @param {SocketEvents} events */
   acceptHibernatable(events) {
-    if (this.#accepted) {
-      throw new TypeError(
-        this.#events === null
-          ? "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`"
-          : "Cannot call `acceptWebSocket()` twice on one WebSocket.",
-      );
-    }
+    if (this.#accepted) throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
+    if (this.peer?.accepted) throw new Error(PAIR_IN_USE);
     this.#accepted = true;
     this.#events = events;
     this.#wake();

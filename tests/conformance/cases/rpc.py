@@ -216,6 +216,39 @@ CASES = (
         ),
     ),
     Case(
+        "S-111i",
+        "clone gives a facet the data of another and of all below it, in place of its own",
+        (
+            Run(call(CHILD, in_child(put("k", "first"), CHILD, in_child(put("k", "below"))))),
+            Run(
+                call(
+                    ["let", "copy", ["!ctx.facets.get", "copy", FACET]],
+                    call(put("k", "own"), to=["@copy"]),
+                    ["!ctx.facets.clone", "child", "copy"],
+                    CHILD,
+                    in_child(put("k", "second")),
+                    ["let", "again", ["!ctx.facets.get", "copy", FACET]],
+                    [
+                        "list",
+                        catch(call(get("k"), to=["@copy"])),
+                        call(["list", get("k"), do(CHILD, in_child(get("k")))], to=["@again"]),
+                        in_child(get("k")),
+                    ],
+                ),
+                [error("Facet was cloned-over."), ["first", "below"], "second"],
+            ),
+            Run(
+                call(
+                    ["!ctx.facets.clone", "no such facet", "copy"],
+                    ["let", "copy", ["!ctx.facets.get", "copy", FACET]],
+                    call(get("k"), to=["@copy"]),
+                ),
+                UNDEFINED,
+            ),
+        ),
+        only="node",
+    ),
+    Case(
         "S-111h",
         "a facet keeps its sockets and its memory through a nap",
         (

@@ -78,6 +78,8 @@ CASES = (
         "S-81",
         "too many or too long tags, attachments and auto-responses are refused",
         (
+            Run(call(PAIR, ["!pair.0.accept"], catch(["!ctx.acceptWebSocket", SERVER])), error(Like("its pair has already been accepted"))),
+            Run(call(PAIR, ["!pair.1.accept"], catch(["!ctx.acceptWebSocket", SERVER])), error(Like("already accepted via `accept"))),
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *"abcdefghijk"]])), error(Like("tags"))),
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", *"abcdefghij", "a"]])), error(Like("tags"))),
             Run(call(PAIR, catch(["!ctx.acceptWebSocket", SERVER, ["list", ["text", 257]]])), error(Like("tag"))),

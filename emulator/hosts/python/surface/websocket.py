@@ -27,6 +27,7 @@ CONNECTING, OPEN, CLOSING, CLOSED = range(4)
 MAX_REASON_BYTES: Final = 123
 RESERVED_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 LOST_REASON: Final = "WebSocket disconnected without sending Close frame."
+PAIR_IN_USE: Final = "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response."
 
 
 class Transport(Protocol):
@@ -173,8 +174,9 @@ class WebSocket(EventTarget):
     def accept_hibernatable(self, events: SocketEvents) -> None:
         """`ctx.acceptWebSocket(ws)`: arrivals go to `events`, listeners are never called."""
         if self._accepted:
-            text = "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`"
-            raise js_error("TypeError", text if self._events is None else "Cannot call `acceptWebSocket()` twice on one WebSocket.")
+            raise js_error("Error", "Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`")
+        if self.peer is not None and self.peer.accepted:
+            raise js_error("Error", PAIR_IN_USE)
         self._accepted = True
         self._events = events
         self._wake()

@@ -135,10 +135,9 @@ class StarterPage:
         """Wait until the last answer has so many characters and is not at its end."""
         await self.until(f"({ANSWERS}.at(-1) ?? '').length > {characters} && !({IDLE})")
 
-    async def answers(self) -> list[str]:
-        """All answers, once none is arriving."""
-        await self.until(IDLE)
-        return await self.evaluate(ANSWERS)
+    async def answers(self, count: int) -> list[str]:
+        """All answers, once there are so many and none is arriving."""
+        return await self.until(f"({IDLE}) && {ANSWERS}.length === {count} && {ANSWERS}")
 
     async def clear(self) -> None:
         await self.until(IDLE)
@@ -147,14 +146,15 @@ class StarterPage:
 
 
 @asynccontextmanager
-async def open_page(browser: NpmClient, origin: str) -> AsyncIterator[StarterPage]:
-    """The page in a tab, connected and without messages."""
+async def open_page(browser: NpmClient, origin: str, *, clear: bool = True) -> AsyncIterator[StarterPage]:
+    """The page in a tab, connected; `clear` takes the messages of before away."""
     await browser.use("open", "starter", origin + "/")
     page = StarterPage(browser, "starter")
     try:
         await page.until(IDLE)
         await page.witness()
-        await page.clear()
+        if clear:
+            await page.clear()
         yield page
     finally:
         await browser.use("shut", "starter")

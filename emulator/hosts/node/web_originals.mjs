@@ -3,4 +3,3 @@ export const { fetch, Request, Response, Headers, FormData, WebSocket, EventSour
 export const { ReadableStream, WritableStream, TransformStream, ReadableStreamDefaultReader, Blob, CustomEvent, File, crypto } = globalThis;
 
 export const randomUUID = crypto.randomUUID.bind(crypto);
-export const getRandomValues = crypto.getRandomValues.bind(crypto);

@@ -31,8 +31,6 @@ let take;
 let share;
 /** @type {(from: Body, to: Body) => void} */
 let move;
-/** @type {(body: Body) => boolean} */
-let streamed;
 /** @type {(body: Body) => number | null} */
 let size;
 /** @type {(body: Body) => boolean} */
@@ -44,7 +42,6 @@ export class Body {
     take = (body) => body.#take(true);
     share = (from, to) => from.#share(to);
     move = (from, to) => from.#move(to);
-    streamed = (body) => body.#known === null && (body.#source !== null || body.#stream !== null);
     present = (body) => body.#known !== null || body.#source !== null || body.#stream !== null;
     size = (body) => {
       if (body.#known !== null) return byteLength(body.#known);
@@ -212,11 +209,6 @@ export function shareBody(from, to) {
 /** `new Request(request)`: the body goes over, the first one is used. @param {Body} from @param {Body} to */
 export function moveBody(from, to) {
   move(from, to);
-}
-
-/** Whether its bytes are not known yet. @param {Body} body */
-export function isStreamed(body) {
-  return streamed(body);
 }
 
 /** Whether `body.body` is not null, without making the stream. @param {Body} body */

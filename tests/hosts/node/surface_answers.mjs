@@ -58,12 +58,12 @@ function connect(socket, url, protocols) {
       env,
     );
     if (response.webSocket === null) return end.deliverRefused(notUpgraded(response.status));
-    const far = endOf(response.webSocket);
-    far.acceptHibernatable({
-      text: (_socket, text) => end.deliverText(text),
-      binary: (_socket, data) => end.deliverBinary(data),
-      close: (_socket, code, reason) => end.deliverClose(code, reason),
-    });
+    const far = response.webSocket;
+    far.accept();
+    far.addEventListener("message", ({ data }) =>
+      typeof data === "string" ? end.deliverText(data) : end.deliverBinary(new Uint8Array(data)),
+    );
+    far.addEventListener("close", ({ code, reason }) => end.deliverClose(code, reason));
     end.attach({ sendText: (text) => far.send(text), close: (code, reason) => far.close(code, reason) });
     return end.deliverOpen(response.headers.get("sec-websocket-protocol") ?? "");
   }, 1);

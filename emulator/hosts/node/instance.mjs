@@ -261,9 +261,18 @@ export class Instance extends Owner {
     while (this.#outbox.length > 0 && this.#unindexedAlarms === 0 && !this.storage.isDirty && !this.dead) {
       const effects = this.#outbox;
       this.#outbox = [];
-      for (const effect of effects) effect();
+      for (const effect of effects) this.#leave(effect);
     }
     if (this.held === 0) this.onQuiet();
+  }
+
+  /** One that cannot leave (a message over the link's limit) does not take those behind it along. */
+  #leave(effect) {
+    try {
+      effect();
+    } catch (error) {
+      this.handle.world.userError("sending", error, this.handle);
+    }
   }
 
   /** A commit changed the alarm. Effects wait until the gateway has it on disk: no acknowledged alarm is lost. */

@@ -301,6 +301,20 @@ test("effects leave in order, once the writes before them are committed", async 
   assert.deepEqual(log, ["free", "frame after 1 commits", "reply"]);
 });
 
+test("an effect that cannot leave is told of, and those behind it leave", async () => {
+  const { deliver, handle, world, log } = rig();
+  const seen = await deliver("m", () => {
+    handle.instance.storage.write();
+    emit(() => {
+      throw new Error("too large");
+    });
+    emit(() => log.push("the next"));
+    return "reply";
+  });
+  assert.deepEqual(seen, { result: "reply" });
+  assert.deepEqual([log, world.errors], [["the next"], ["sending: too large"]]);
+});
+
 test("a commit that fails resets the object before anything has left", async () => {
   const { deliver, handle, world, log } = rig();
   await deliver("m", () => {});

@@ -39,6 +39,7 @@ FLAGS = {
         Flag("assets_navigation_prefers_asset_serving", "assets_navigation_has_no_effect", "2025-04-01"),
         Flag("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21"),
         Flag("nodejs_compat", "no_nodejs_compat", "2026-08-04"),
+        Flag("nodejs_compat_populate_process_env", "nodejs_compat_do_not_populate_process_env", "2025-04-01"),
         Flag("durable_object_io_tasks_prevent_eviction", "no_durable_object_io_tasks_prevent_eviction", "2026-10-01"),
         Flag("enable_request_signal", "disable_request_signal"),
         Flag("request_signal_passthrough", "no_request_signal_passthrough"),

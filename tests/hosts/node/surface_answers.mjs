@@ -17,7 +17,12 @@ import { endOf } from "../../../emulator/hosts/node/surface/websocket.mjs";
 const ORIGIN = "http://127.0.0.1:8787";
 const LOST = "Network connection lost.";
 
-const flags = { nodejs_compat: true, websocket_standard_binary_type: true, web_socket_auto_reply_to_close: true };
+const flags = {
+  nodejs_compat: true,
+  nodejs_compat_populate_process_env: true,
+  websocket_standard_binary_type: true,
+  web_socket_auto_reply_to_close: true,
+};
 install({ flags, vars: { GREETING: "hello" }, fetch: answer, openSocket: connect, unhandled() {}, waitUntil() {} });
 hearStrays(() => {});
 const { default: worker } = await import("./surface_peer/worker.mjs");

@@ -130,11 +130,11 @@ test("process.env is the project's, when the flags say so; process.exit ends not
     installProcess();
     assert.deepEqual(Object.keys(process.env), []);
     Object.assign(vars, { A: "1" });
-    Object.assign(flags, { nodejs_compat: true });
+    Object.assign(flags, { nodejs_compat: true, nodejs_compat_populate_process_env: true });
     assert.deepEqual({ ...process.env }, { A: "1" });
     process.env.B = 2;
     assert.deepEqual([process.env.B, "B" in process.env, delete process.env.B, process.env.B], ["2", true, true, undefined]);
-    flags.nodejs_compat_do_not_populate_process_env = true;
+    flags.nodejs_compat_populate_process_env = false;
     assert.equal(process.env.A, undefined);
     assert.throws(() => process.exit(3), { message: "The Node.js process.exit(3) API was called. Canceling the request." });
   } finally {

@@ -46,7 +46,6 @@ class Environment {
 
   get #variables() {
     const { flags, vars } = port();
-    const populated = flags.nodejs_compat_populate_process_env ?? flags.nodejs_compat;
-    return populated && !flags.nodejs_compat_do_not_populate_process_env ? vars : this.#own;
+    return flags.nodejs_compat && flags.nodejs_compat_populate_process_env ? vars : this.#own;
   }
 }

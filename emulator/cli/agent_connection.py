@@ -104,5 +104,8 @@ def new_id() -> str:
 
 def refusal(refused: Refused, what: str) -> UserCodeError:
     """E452: the Worker does not let clients in to this agent."""
-    hint = "does the Worker's fetch call routeAgentRequest, and is the binding's name right?"
+    if refused.status == 503:
+        hint = "the Worker's code does not load: the terminal of agents-emu dev says why"
+    else:
+        hint = "does the Worker's fetch call routeAgentRequest, and is the binding's name right?"
     return UserCodeError("E452", f"the Worker answered {refused.status} to the connection", where=what, hint=hint)

@@ -55,11 +55,16 @@ class Pretty:
             "",
             *self._table(event.bindings),
             f"  State  {shown(event.state)}   Reload  {event.reload}",
-            f"  {paint('Ready', Colour.GOOD)} in {event.started_ms / 1000:.2f} s",
+            f"  {self._state(event)} {event.started_ms / 1000:.2f} s",
             *(["", *self._wrapped_keys()] if self._keys else []),
             "",
         ]
         return "\n".join(lines)
+
+    def _state(self, event: Ready) -> str:
+        if event.loaded:
+            return f"{self._paint('Ready', Colour.GOOD)} in"
+        return f"{self._paint('The code does not load', Colour.BAD)}; requests get the error until a save mends it. Serving after"
 
     @text.register
     def _(self, event: RequestServed) -> str:

@@ -185,6 +185,7 @@ class Gateway:
                 pid=os.getpid(),
                 environment=self.project.environment,
                 seed=self.options.seed,
+                loaded=outcome.error is None,
             )
         )
         for row in self.playback.status()["broken"]:

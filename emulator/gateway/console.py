@@ -54,7 +54,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The server can serve: the banner. `started_ms` counts from the start of the process."""
+    """The server can serve: the banner. `started_ms` counts from the start of the process; without `loaded` every request gets the error
+    of the code."""
 
     event: ClassVar[str] = "ready"
     project: str
@@ -67,6 +68,7 @@ class Ready:
     pid: int
     environment: str | None = None
     seed: int | None = None
+    loaded: bool = True
     level: LogLevel = LogLevel.INFO
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness.node import NpmClient
+from harness.node import NodeError, NpmClient
 from harness.server import CHECKOUT
 
 MODEL = "@cf/moonshotai/kimi-k2.7-code"
@@ -135,9 +135,13 @@ class StarterPage:
         """Wait until the last answer has so many characters and is not at its end."""
         await self.until(f"({ANSWERS}.at(-1) ?? '').length > {characters} && !({IDLE})")
 
-    async def answers(self, count: int) -> list[str]:
-        """All answers, once there are so many and none is arriving."""
-        return await self.until(f"({IDLE}) && {ANSWERS}.length === {count} && {ANSWERS}")
+    async def answered(self, *whole: str) -> None:
+        """Wait until these are all the answers and none is arriving. The page shows the last words a moment after it is idle."""
+        expected = f"({IDLE}) && JSON.stringify({ANSWERS}) === {json.dumps(json.dumps(whole, ensure_ascii=False, separators=(',', ':')))}"
+        try:
+            await self.until(expected)
+        except (NodeError, TimeoutError):
+            raise AssertionError(f"the page shows {await self.evaluate(ANSWERS)}, not {whole}") from None
 
     async def clear(self) -> None:
         await self.until(IDLE)

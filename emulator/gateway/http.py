@@ -141,7 +141,17 @@ class Edge:
     def _spawn(self, request: ClientRequest, work: Coroutine[Any, Any, None]) -> None:
         task = request.work = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._ended(request, ended))
+
+    def _ended(self, request: ClientRequest, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None or isinstance(error, ConnectionError):
+            return
+        # Nobody knows what was written already: the client hears that this is not the end, and does not wait.
+        self._journal.add("internal", text=f"{request.method.decode()} {request.path}: {type(error).__name__}: {error}")
+        if request.connection.transport is not None:
+            request.connection.transport.close()
 
     async def _serve(self, request: ClientRequest) -> None:
         """A request that an asset may answer, or that waits for a host."""

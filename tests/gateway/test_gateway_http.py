@@ -8,11 +8,19 @@ import json
 import socket
 import struct
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
 import brotli
 import pytest
+
+from emulator.core.routing import Attributor
+from emulator.gateway.clocks import SystemClock
+from emulator.gateway.dispatcher import Dispatcher
+from emulator.gateway.http import Edge
+from emulator.gateway.journal import Journal
+from emulator.gateway.sockets import SocketBook
 
 
 async def raw(server: Any, text: bytes) -> bytes:
@@ -295,3 +303,23 @@ async def test_what_a_worker_calls_packed_is_packed(server: Any, client: aiohttp
 async def test_a_body_that_is_packed_already_passes(server: Any, client: aiohttp.ClientSession) -> None:
     async with client.get(f"{server.url}/packed/gzip/manual") as response:
         assert gzip.decompress(await response.read()) == b"packed by hand"
+
+
+async def test_a_failure_of_ours_ends_the_connection_and_is_told() -> None:
+    """Whatever an asset service raises, no client may wait for ever."""
+    clock = SystemClock()
+    journal = Journal(clock)
+    broken = SimpleNamespace(is_workers=lambda path: False, at_edge=fail)
+    book = SocketBook(clock, journal)
+    edge = Edge(Dispatcher(book), book, journal, reserved=fail, attributor=Attributor(()), address="x", assets=broken)  # type: ignore[arg-type]
+    server = await asyncio.get_running_loop().create_server(edge.connection, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    server.close()
+    assert [entry["text"] for entry in journal.since(0) if entry["kind"] == "internal"] == ["GET /: RuntimeError: broken"]
+
+
+async def fail(*_: Any) -> Any:
+    raise RuntimeError("broken")

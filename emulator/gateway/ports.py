@@ -52,8 +52,12 @@ def is_loopback(ip: str) -> bool:
 
 def holder_of(port: int) -> tuple[int, str] | None:
     """Process id and name of who listens on a TCP port, where /proc tells and the process is one we may look at."""
-    inodes = {*_listening("/proc/net/tcp", port), *_listening("/proc/net/tcp6", port)}
-    if not inodes:
+    inodes: set[str] = set()
+    for _ in range(3):  # a table that changes while it is read may leave out a line
+        inodes = {*_listening("/proc/net/tcp", port), *_listening("/proc/net/tcp6", port)}
+        if inodes:
+            break
+    else:
         return None
     wanted = {f"socket:[{inode}]" for inode in inodes}
     for process in Path("/proc").iterdir():

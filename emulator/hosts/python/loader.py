@@ -68,6 +68,9 @@ def load(project: dict[str, Any]) -> UserCode:
     main = Path(project["root"]) / project["main"]
     if not main.is_file():
         raise UserCodeError("E421", f"main is {project['main']!r}, and there is no such file", where=str(main), hint=_nearby(main))
+    # Bytecode is taken for a source of the same size and second: of two quick saves, the first would go on serving. Libraries that a
+    # spare process imports ahead have their bytecode all the same.
+    sys.dont_write_bytecode = True
     try:
         module = importlib.import_module(main.stem)
     except BaseException as error:

@@ -1,64 +1,18 @@
-/**
- * The recorded answers to the probe of rpc_peer/ are still the real runtime's.
- *
- * Needs workerd in build/peers (`npm install --prefix build/peers wrangler@4`); skipped without. With RECORD=1 the answers are recorded.
- */
-import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+/** The recorded answers to the probe of rpc_peer/ are still the real runtime's. */
+
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
-import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { holdAgainstRecording, withWorkerd } from "./real_workerd.mjs";
 
-const WORKERD = fileURLToPath(new URL("../../../build/peers/node_modules/@cloudflare/workerd-linux-64/bin/workerd", import.meta.url));
-const PROBE = fileURLToPath(new URL("rpc_peer", import.meta.url));
-const VECTORS = new URL("../../vectors/rpc.json", import.meta.url);
-const START_MS = 30_000;
-
-test("the real runtime's answers", { skip: existsSync(WORKERD) ? false : "no workerd in build/peers" }, async () => {
-  const answers = await askWorkerd();
-  if (process.env.RECORD === "1") {
-    const comment = "What the real runtime answers to tests/hosts/node/rpc_peer; recorded by rpc_peer.test.mjs with RECORD=1.";
-    writeFileSync(VECTORS, `${JSON.stringify({ comment, answers }, null, 1)}\n`);
-  }
-  assert.deepEqual(answers, JSON.parse(readFileSync(VECTORS, "utf8")).answers);
-});
-
-async function askWorkerd() {
+holdAgainstRecording("rpc_peer", "rpc.json", async () => {
   const folder = mkdtempSync(join(tmpdir(), "rpc-peer-"));
-  const port = await freePort();
-  const places = ["--directory-path", `state=${folder}`, "--socket-addr", `http=127.0.0.1:${port}`];
-  const child = spawn(WORKERD, ["serve", "--experimental", "workerd.capnp", "config", ...places], { cwd: PROBE, stdio: "ignore" });
   try {
-    const url = `http://127.0.0.1:${port}`;
-    const saved = await firstAnswer(`${url}/save`, child);
-    return { saved, checks: await (await fetch(url)).json() };
+    return await withWorkerd("rpc_peer", ["--directory-path", `state=${folder}`], async (ask) => ({
+      saved: await ask("/save"),
+      checks: await ask("/"),
+    }));
   } finally {
-    child.kill();
     rmSync(folder, { recursive: true });
   }
-}
-
-async function firstAnswer(url, child) {
-  const deadline = performance.now() + START_MS;
-  for (;;) {
-    try {
-      return await (await fetch(url)).json();
-    } catch (error) {
-      assert.ok(child.exitCode === null && performance.now() < deadline, `workerd does not start: ${error}`);
-      await sleep(50);
-    }
-  }
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+});

@@ -24,36 +24,42 @@ export class AiInternalError extends NamedError {
   }
 }
 
+/** AI Gateway did not do what it was asked. */
 export class AiGatewayInternalError extends NamedError {
   constructor(message, name = "AiGatewayInternalError") {
     super(message, name);
   }
 }
 
+/** AI Gateway has no log with that id. */
 export class AiGatewayLogNotFound extends NamedError {
   constructor(message, name = "AiGatewayLogNotFound") {
     super(message, name);
   }
 }
 
+/** AutoRAG did not do what it was asked. */
 export class AutoRAGInternalError extends NamedError {
   constructor(message, name = "AutoRAGInternalError") {
     super(message, name);
   }
 }
 
+/** There is no AutoRAG instance of that name. */
 export class AutoRAGNotFoundError extends NamedError {
   constructor(message, name = "AutoRAGNotFoundError") {
     super(message, name);
   }
 }
 
+/** AutoRAG does not let this account in. */
 export class AutoRAGUnauthorizedError extends NamedError {
   constructor(message, name = "AutoRAGUnauthorizedError") {
     super(message, name);
   }
 }
 
+/** AutoRAG was asked without a name. */
 export class AutoRAGNameNotSetError extends NamedError {
   constructor(message, name = "AutoRAGNameNotSetError") {
     super(message, name);

@@ -11,7 +11,8 @@ export const MAX_SOCKETS = 32_768;
 /** What an object hears when the client's Close frame carried no code. */
 export const NO_CODE = 1005;
 
-const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
+/** Codes that no Close frame may carry. */
+export const UNSENDABLE = new Set([1004, 1005, 1006, 1015]);
 
 /**
  * The code that answers a client's Close: the same one; null (an empty Close) when it had none or must not be sent.

@@ -8,14 +8,13 @@ import { contentOf, knownSize } from "../surface/body.mjs";
 import { pairsOf } from "../surface/headers.mjs";
 import { port } from "../surface/port.mjs";
 import { clientSignal, givenSignal, receivedRequest, Request } from "../surface/request.mjs";
-import { encodeBodyOf, receivedResponse } from "../surface/response.mjs";
+import { encodeBodyOf, REDIRECTS, receivedResponse } from "../surface/response.mjs";
 import { copyData } from "./copy.mjs";
 import { thrownAcross } from "./errors.mjs";
 import { statusText as wordsFor } from "./status_texts.mjs";
 import { contentAcross } from "./streams.mjs";
 
 const MAX_REDIRECTS = 20;
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const ONE_TIME_BODY =
   "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect requiring the body to be " +
   "retransmitted. To avoid this error in the future, construct this request from a buffer-like body initializer.";

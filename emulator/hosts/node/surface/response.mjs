@@ -9,7 +9,8 @@ import { webInterface } from "./web_interface.mjs";
 import { WebSocket } from "./websocket.mjs";
 
 const NULL_BODY = new Set([101, 204, 205, 304]);
-const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** Statuses that send a client elsewhere. */
+export const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const NO_BODY = "Response with null body status (101, 204, 205, or 304) cannot have a body.";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a status text must not have
 const BAD_TEXT = /[\0-\x08\x0a-\x1f\x7f]/;

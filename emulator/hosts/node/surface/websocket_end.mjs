@@ -6,6 +6,7 @@
 
 import { Buffer, DOMException, setImmediate } from "../originals.mjs";
 import { currentOwner } from "../owner.mjs";
+import { NO_CODE, UNSENDABLE } from "../socket_rules.mjs";
 import { asCaller } from "./caller.mjs";
 
 export const CONNECTING = 0;
@@ -13,12 +14,10 @@ export const OPEN = 1;
 export const CLOSING = 2;
 export const CLOSED = 3;
 export const MAX_ATTACHMENT = 16_384;
-export const NO_CODE = 1005;
 export const LOST_REASON = "WebSocket disconnected without sending Close frame.";
 const PAIR_IN_USE = "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.";
 const REFUSED_REASON = "Failed to establish websocket connection";
 const MAX_REASON_BYTES = 123;
-const RESERVED_CODES = new Set([1004, 1005, 1006, 1015]);
 
 /**
  * The real socket behind an end; its calls never block and never throw.
@@ -346,7 +345,7 @@ export class SocketEnd {
     if (this.#events !== null) return this.#events.close(this.#socket, code, reason, clean);
     if (clean && this.closeReply && !this.#closeSent) {
       this.#closeSent = true;
-      this.#emit(["close", RESERVED_CODES.has(code) ? null : code, reason]);
+      this.#emit(["close", UNSENDABLE.has(code) ? null : code, reason]);
     }
     this.#hear.closed(code, reason, clean);
     if (this.readyState === CLOSED) this.#listensNoMore();
@@ -359,7 +358,7 @@ function checkClose(code, reason) {
     if (!reason) return;
     throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
   }
-  if (code < 1000 || code >= 5000 || RESERVED_CODES.has(code)) {
+  if (code < 1000 || code >= 5000 || UNSENDABLE.has(code)) {
     throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
   }
   if (reason !== null && Buffer.byteLength(reason) > MAX_REASON_BYTES) {

@@ -50,9 +50,18 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class RawBody:
+    """A request's body as it came, with its whole content type (a form's boundary included)."""
+
+    content_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One request as recordings describe it. `target` is a model id, or `METHOD URL` for http kinds; `body` is parsed JSON, or
-    a description (`media_type`, `bytes`, `sha256`) of a body that is not JSON; `headers` are lower-case."""
+    a description (`media_type`, `bytes`, `sha256`) of a body that is not JSON; `headers` are lower-case. `raw`: the stream of a
+    stream-input request, which a backend needs as it came; no part of what recordings say."""
 
     kind: Kind
     target: str
@@ -60,6 +69,7 @@ class ModelRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     gateway: Mapping[str, Any] | None = None
     options: Mapping[str, Any] | None = None
+    raw: RawBody | None = field(default=None, repr=False, compare=False)
 
     def document(self) -> dict[str, Any]:
         """The request as `match.where` paths see it."""

@@ -11,7 +11,7 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.canonical import Kind, ModelRequest, RawBody
 from emulator.gateway.exchange import Headers, header
 
 _SECRET_QUERY = frozenset({"key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
@@ -46,7 +46,8 @@ def stream_input_request(headers: Headers, query: str, body: bytes) -> ModelRequ
     except ValueError as error:
         raise BadRequest(f"`userInputs` is not JSON: {error}") from None
     media_type = header(headers, "content-type") or ""
-    return ModelRequest(Kind.STREAM_INPUT, model_of(headers), {"inputs": inputs, "stream": parsed_body(media_type, body)}, options=options)
+    described = {"inputs": inputs, "stream": parsed_body(media_type, body)}
+    return ModelRequest(Kind.STREAM_INPUT, model_of(headers), described, options=options, raw=RawBody(media_type, body))
 
 
 def universal_request(gateway_id: str, headers: Headers, body: bytes) -> ModelRequest:

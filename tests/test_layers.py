@@ -31,6 +31,9 @@ FORBIDDEN = {
 CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"}
 """All that the command line knows of the rings below config: addresses, and the three doors of the gateway."""
 
+CLI_AI_MAY = {f"emulator.gateway.ai.{module}" for module in ("inventory", "run_record")}
+"""What the verbs of `agents-emu ai` know besides: the parts of the model layer that work on files, and need no server."""
+
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
 
@@ -96,7 +99,8 @@ def test_imports_point_inwards() -> None:
 
 def beyond_the_doors(path: Path) -> list[str]:
     """Imports of the command line that reach into the gateway or the core."""
-    found = ((line, name) for line, name in imports(path) if ring_of_import(name) in ("gateway", "core") and name not in CLI_MAY)
+    doors = CLI_MAY | (CLI_AI_MAY if path.relative_to(ROOT).parts[:2] == ("cli", "ai") else set())
+    found = ((line, name) for line, name in imports(path) if ring_of_import(name) in ("gateway", "core") and name not in doors)
     return [f"{path.relative_to(ROOT)}:{line} imports {name}" for line, name in found]
 
 

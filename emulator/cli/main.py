@@ -1,13 +1,13 @@
 """Parses the command line, runs one command, and turns whatever ends it into words and an exit code (design 4.4).
 
-0 fine; 1 user code failed; 2 usage or config; 3 recording missing or stale; 6 could not start; 70 our bug; 130 and 143 signals.
+0 fine; 1 user code failed; 2 usage or config; 3 recording missing or stale; 4 difference; 6 could not start; 70 our bug;
+130 and 143 signals.
 Every other code than 0 ends with one line `exit N (reason)` on standard error.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import sys
@@ -18,6 +18,7 @@ from typing import Any
 import click
 
 from emulator import __version__
+from emulator.cli.lazy_group import LazyGroup, nearest_or
 from emulator.errors import EmuError, InternalError, UsageError
 
 NAME = "agents-emu"
@@ -26,6 +27,7 @@ COMMANDS = {
     "dev": "serve a project, reloading it as you edit",
     "chat": "talk to a chat agent of the running server",
     "call": "call a method of an agent",
+    "ai": "look at, check and change recorded model calls",
     "objects": "list the objects that exist",
     "evict": "drop an object's instance; its sockets stay",
     "hibernate": "let an idle object hibernate now",
@@ -38,6 +40,7 @@ REASONS = {
     1: "user code failed",
     2: "usage",
     3: "recording missing or stale",
+    4: "difference",
     6: "could not start",
     70: "internal",
     130: "interrupted",
@@ -50,38 +53,18 @@ Examples:
   agents-emu dev my-agent --port 3000
   agents-emu chat Chat/me "hello"          from a second terminal
   agents-emu call Counter/a add 1
+  agents-emu ai ls                         the recorded model calls
 
 Nothing you do is reported to anybody: there is no telemetry."""
 
 
-class Commands(click.Group):
-    """Imports a command when it is named. A wrong name is answered with the nearest right one."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """One command, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        command = getattr(importlib.import_module(f"emulator.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments start with. Raises UsageError E204."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS and not ctx.resilient_parsing:
-            raise UsageError("E204", f'there is no command "{args[0]}"', hint=_nearest(args[0], list(COMMANDS), f"{NAME} --help"))
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, without importing the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    package="emulator.cli",
+    table=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, "-V", "--version", message=f"{NAME} %(version)s")
 @click.option("-C", "directory", metavar="DIR", help="The project's folder, for any command.")
 @click.pass_context
@@ -147,16 +130,9 @@ def _usage(wrong: click.UsageError) -> UsageError:
     if isinstance(wrong, click.NoSuchOption):
         known = [word for option in (wrong.ctx.command.params if wrong.ctx else ()) for word in (*option.opts, *option.secondary_opts)]
         known = [word for word in known if word.startswith("--")]
-        return UsageError("E205", f"there is no option {wrong.option_name}", hint=_nearest(wrong.option_name, known, command))
+        return UsageError("E205", f"there is no option {wrong.option_name}", hint=nearest_or(wrong.option_name, known, command))
     message = wrong.format_message().rstrip(".")
     return UsageError("E205", message[0].lower() + message[1:], hint=command)
-
-
-def _nearest(word: str, known: Sequence[str], otherwise: str) -> str:
-    from emulator.config.shape import nearest
-
-    close = nearest(word, known)
-    return f"did you mean {close}?" if close else otherwise
 
 
 def _bug(error: Exception) -> InternalError:

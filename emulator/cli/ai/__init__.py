@@ -1,0 +1,23 @@
+"""`agents-emu ai`: recorded model calls and the model layer of a running server (ai-binding.md 7.7)."""
+
+from __future__ import annotations
+
+import click
+
+from emulator.cli.lazy_group import LazyGroup
+
+VERBS: dict[str, str] = {
+    "ls": "list recordings: id, kind, model, age, size, marks",
+}
+"""Every verb, in the order of `--help`; the module of the same name has the command of the same name (`import_` for `import`)."""
+
+EPILOG = """\b
+Examples:
+  agents-emu ai ls                         what is recorded
+  agents-emu ai show 3fa9                  one recording as a conversation
+  agents-emu ai lint                       is every recording usable?"""
+
+
+@click.group(cls=LazyGroup, package="emulator.cli.ai", table=VERBS, epilog=EPILOG, no_args_is_help=True)
+def ai() -> None:
+    """Look at, check and change recorded model calls. Each verb has --json. A recording is named by its id, a part of it, or CASSETTE/ID."""

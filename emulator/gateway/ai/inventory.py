@@ -1,0 +1,145 @@
+"""What lies in a fixtures folder, file by file: for the verbs that look at recordings, change them and clean up.
+
+The server's own view is cassettes.py, which keeps what can be matched. Here every file counts, the broken ones too, with the JSON as
+it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.config.shape import nearest
+from emulator.errors import RecordingError
+from emulator.gateway.ai.cassettes import MANIFEST, Cassette, Library
+from emulator.gateway.ai.recording import Recording
+
+BLOBS = "blobs"
+"""The folder of a cassette for bodies that are long or not text."""
+
+NOT_RECORDINGS = frozenset({MANIFEST, "faults.json"})
+"""JSON files of a cassette that are no recordings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file. `recording` is None when it is unusable, and `error` says why; `document` is None when it is no JSON object."""
+
+    cassette: str
+    path: Path
+    document: dict[str, Any] | None
+    recording: Recording | None
+    error: RecordingError | None
+    size: int
+    modified_s: float
+    """Since 1970."""
+
+    @property
+    def id(self) -> str:
+        """The id that the file claims, else its name."""
+        claimed = (self.document or {}).get("id")
+        return claimed if isinstance(claimed, str) and claimed else self.path.stem
+
+    @property
+    def name(self) -> str:
+        """`cassette/id`."""
+        return f"{self.cassette}/{self.id}"
+
+    @property
+    def key(self) -> str:
+        """The key that the file claims, or empty."""
+        claimed = ((self.document or {}).get("match") or {}).get("key") if self.recording else None
+        return claimed or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything below `<folder>/ai/`. `faulty` are manifests that cannot be used."""
+
+    folder: Path
+    cassettes: tuple[Cassette, ...]
+    entries: tuple[Entry, ...]
+    faulty: tuple[RecordingError, ...] = ()
+
+    def cassette(self, name: str) -> Cassette:
+        """The cassette of this name. Raises KeyError."""
+        return next(cassette for cassette in self.cassettes if cassette.name == name)
+
+    def find(self, words: str) -> Entry:
+        """The entry that `words` name: an id, `cassette/id`, the start of either, a part of the id, the start of the key, or a file.
+        Raises RecordingError E530 (none) or E537 (several)."""
+        as_path = Path(words).resolve() if words.endswith(".json") else None
+        stages = (
+            [entry for entry in self.entries if words in (entry.id, entry.name) or entry.path.resolve() == as_path],
+            [entry for entry in self.entries if entry.id.startswith(words) or entry.name.startswith(words)],
+            [entry for entry in self.entries if words in entry.id or entry.key.startswith(words)],
+        )
+        found = next((stage for stage in stages if stage), [])
+        if not found:
+            close = nearest(words, [name for entry in self.entries for name in (entry.id, entry.name)])
+            raise RecordingError(
+                "E530",
+                f"there is no recording {words!r}",
+                where=str(self.folder / "ai"),
+                hint=f"did you mean {close}?" if close else "agents-emu ai ls",
+            )
+        if len(found) > 1:
+            names = [entry.name for entry in found]
+            more = f"\nand {len(names) - 8} more" if len(names) > 8 else ""
+            raise RecordingError("E537", f"{words!r} names {len(names)} recordings", hint="one of\n" + "\n".join(names[:8]) + more)
+        return found[0]
+
+
+def read_inventory(folder: Path, cassette: str | None = None) -> Inventory:
+    """Every file of the cassettes of `folder` (the one named `cassette`, if given). Raises UsageError E243 when there is none of that
+    name, RecordingError E535 when there is no folder at all."""
+    if not (folder / "ai").is_dir():
+        raise RecordingError(
+            "E535",
+            "there are no recordings",
+            where=str(folder / "ai"),
+            hint="record some: agents-emu ai record -- <command>\nor name their folder: --fixtures DIR",
+        )
+    library = Library([folder], recheck_ms=0)
+    library.choose(cassette)
+    shelf = library.shelf()
+    usable = {recording.file: recording for recording in shelf.recordings}
+    entries: list[Entry] = []
+    faulty: list[RecordingError] = []
+    for name in (one.name for one in shelf.cassettes):
+        for path in recording_files(folder / "ai" / name):
+            entries.append(_entry(name, path, usable.get(path), _about(path, shelf.broken)))
+        manifest = _about(folder / "ai" / name / MANIFEST, shelf.broken)
+        faulty += [manifest] if manifest else []
+    return Inventory(folder, shelf.cassettes, tuple(entries), tuple(faulty))
+
+
+def recording_files(cassette: Path) -> Iterator[Path]:
+    """The recordings of a cassette's folder, in file order."""
+    return (path for path in sorted(cassette.glob("*.json")) if path.name not in NOT_RECORDINGS and path.is_file())
+
+
+def blobs_of(document: dict[str, Any]) -> tuple[str, ...]:
+    """The blob files that a recording names, relative to its cassette."""
+    asked, response = document.get("request") or {}, document.get("response") or {}
+    blobs = (asked.get("body_blob"), response.get("blob"))
+    return tuple(blob["file"] for blob in blobs if isinstance(blob, dict) and isinstance(blob.get("file"), str))
+
+
+def _about(path: Path, errors: Sequence[RecordingError]) -> RecordingError | None:
+    """The error whose place is in `path`: `file`, `file:line:column` or `file $.path`."""
+    return next((error for error in errors if re.match(rf"{re.escape(str(path))}(?:[: ]|$)", error.where or "")), None)
+
+
+def _entry(cassette: str, path: Path, recording: Recording | None, error: RecordingError | None) -> Entry:
+    stat = path.stat()
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        document = None  # `error` says what is wrong with it
+    usable = document if isinstance(document, dict) else None
+    return Entry(cassette, path, usable, recording, error, stat.st_size, stat.st_mtime)

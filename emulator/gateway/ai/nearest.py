@@ -5,34 +5,48 @@ Pure. A report stays under 40 lines, whatever was asked.
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
+from emulator.config.document import shown
 from emulator.gateway.ai import jsonpath
-from emulator.gateway.ai.canonical import NORMALISERS, Kind, ModelRequest, canonical, compact, key_of
-from emulator.gateway.ai.cassettes import Shelf
+from emulator.gateway.ai.canonical import NORMALISERS, ModelRequest, canonical, compact, key_of
+from emulator.gateway.ai.cassettes import DEFAULT, MANIFEST, Cassette, Shelf
 from emulator.gateway.ai.recording import Recording
+
+ABSENT = object()
+"""Stands for a value that one side does not have."""
+
+Difference = tuple[tuple[str | int, ...], Any, Any]
+"""Path, recorded value, asked value; a value is ABSENT where there is none."""
 
 _MOST_DIFFERENCES = 8
 _WIDTH = 100
-_ABSENT = object()
+_LOOKED_AT_CLOSELY = 12
+"""Recordings whose whole texts are compared: those that come first by what is cheap to compare."""
 
 
-def miss_report(request: ModelRequest, shelf: Shelf) -> str:
-    """Several lines for people: what was asked, what comes nearest, how it differs, what to do."""
+def miss_report(request: ModelRequest, shelf: Shelf, *, cassette: str | None = None) -> str:
+    """Several lines for people: what was asked, what comes nearest, how it differs, what to do. `cassette` is where a recording of this
+    request would go."""
     asked = canonical(request)
-    lines = [f"no recording answers {request.kind} {request.target} (key {key_of(asked)[:8]})"]
-    nearest = _nearest(request, asked, shelf)
+    lines = [f"no recording answers {request.kind} {_cut(request.target)} (key {key_of(asked)[:8]})"]
+    near = nearest(request, shelf)
     steps: list[str] = []
-    if nearest is None:
+    if near is None:
         lines.append(f"  nearest   none of {sum(1 for _ in shelf.recordings)} recordings is of kind {request.kind}")
     else:
-        lines.append(f"  nearest   {nearest.file}")
-        lines += _unmet_rules(nearest, request) if nearest.manual else _different_values(nearest, asked, steps)
+        lines.append(f"  nearest   {shown(near.file)}")
+        lines += _unmet_rules(near, request) if near.manual else _different_values(near, request, shelf, steps)
     if shelf.broken:
         lines.append(f"  note      {len(shelf.broken)} recording files could not be used; the first is {shelf.broken[0].where}")
-    steps += ["write a recording by hand (fixtures/README.md), or run with --ai auto or --ai live for other answers"]
+    target = cassette or (near.cassette if near is not None else DEFAULT)
+    steps.append(f"record it: agents-emu ai record --cassette {shlex.quote(target)} -- <your test command>")
+    steps.append("on a running server: agents-emu ai mode new   by hand: fixtures/README.md")
     lines += [f"  {'next' if index == 0 else '':<8}  {step}" for index, step in enumerate(steps)]
     return "\n".join(lines)
 
@@ -42,99 +56,152 @@ def exhausted_report(request: ModelRequest, recordings: tuple[Recording, ...]) -
     count = len(recordings)
     return "\n".join(
         [
-            f"recorded {count} {'time' if count == 1 else 'times'}, requested once more: {request.kind} {request.target}",
-            f"  last      {recordings[-1].file}",
-            '  next      set "repeat": "last" or "forever" in its "match", or add another recording',
+            f"recorded {count} {'time' if count == 1 else 'times'}, requested once more: {request.kind} {_cut(request.target)}",
+            f"  last      {shown(recordings[-1].file)}",
+            '  next      set "repeat": "last" or "forever" in its "match", or record the new number of calls:',
+            f"            agents-emu ai record --cassette {shlex.quote(recordings[-1].cassette)} -- <your test command>",
         ]
     )
+
+
+def nearest(request: ModelRequest, shelf: Shelf) -> Recording | None:
+    """The recording of the same kind that has most in common with `request`; the first of those that have equally much."""
+    wanted = _Features(request)
+    document = request.document()
+    rough = [
+        (
+            _manual_score(recording, request, document) if recording.manual else wanted.likeness(_Features(recording.request)),
+            -place,
+            recording,
+        )
+        for place, recording in enumerate(shelf.recordings)
+        if recording.request.kind is request.kind
+    ]
+    words = _words(request)
+    close = [
+        (score if recording.manual else score + 2 * _overlap(words, _words(recording.request)), place, recording)
+        for score, place, recording in heapq.nlargest(_LOOKED_AT_CLOSELY, rough, key=lambda row: row[:2])
+    ]
+    return max(close, key=lambda row: row[:2])[2] if close else None
+
+
+def differences(recorded: Any, asked: Any, path: tuple[str | int, ...]) -> Iterator[Difference]:
+    """Where two JSON values differ, at the deepest paths, in order."""
+    if isinstance(recorded, Mapping) and isinstance(asked, Mapping):
+        for name in sorted({*recorded, *asked}):
+            yield from differences(recorded.get(name, ABSENT), asked.get(name, ABSENT), (*path, name))
+    elif isinstance(recorded, list) and isinstance(asked, list):
+        for index in range(max(len(recorded), len(asked))):
+            left = recorded[index] if index < len(recorded) else ABSENT
+            right = asked[index] if index < len(asked) else ABSENT
+            yield from differences(left, right, (*path, index))
+    elif recorded is ABSENT or asked is ABSENT or recorded != asked:
+        yield path, recorded, asked
+
+
+def helping_rules(request: ModelRequest, recording: Recording, shelf: Shelf) -> tuple[str, ...] | None:
+    """The value of `normalise` under which `recording` would answer `request`, the shortest there is: what its cassette has, and more."""
+    home = next((one for one in shelf.cassettes if one.name == recording.cassette), Cassette(recording.cassette))
+    more = [name for name in NORMALISERS if name not in home.normalisers]
+    for count in range(1, len(more) + 1):
+        for added in combinations(more, count):
+            rules = (*home.normalisers, *added)
+            if key_of(canonical(request, rules)) == key_of(canonical(recording.request, rules)):
+                return rules
+    return None
+
+
+# -- ranking
+
+
+class _Features:
+    """What is cheap to compare."""
+
+    def __init__(self, request: ModelRequest) -> None:
+        body = _inputs(request)
+        turns = body.get("messages") or body.get("input")
+        self.target = request.target
+        self.tools = [_tool_name(tool) for tool in _list(body.get("tools"))]
+        self.count = len(turns) if isinstance(turns, list) else 0
+        users = [turn for turn in _list(turns) if isinstance(turn, Mapping) and turn.get("role") == "user"]
+        self.user = users[-1].get("content") if users else body.get("prompt", turns if isinstance(turns, str) else body.get("text"))
+
+    def likeness(self, other: _Features) -> float:
+        """0 to 6.5."""
+        same_user = self.user is not None and self.user == other.user
+        return 3.0 * (self.target == other.target) + 2.0 * same_user + (self.tools == other.tools) + 0.5 * (self.count == other.count)
+
+
+def _inputs(request: ModelRequest) -> Mapping[str, Any]:
+    """What the model is told, wherever this kind of request has it."""
+    body = request.body
+    if isinstance(body, list) and body and isinstance(body[0], Mapping):  # the universal endpoint
+        body = body[0].get("query")
+    return body if isinstance(body, Mapping) else {}
+
+
+def _tool_name(tool: Any) -> Any:
+    if not isinstance(tool, Mapping):
+        return None
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, Mapping) else tool.get("name")
+
+
+def _likeness(recording: Recording, request: ModelRequest, wanted: _Features, document: dict[str, Any]) -> float:
+    if not recording.manual:
+        return wanted.likeness(_Features(recording.request))
+    met = sum(rule.holds(document) for rule in recording.rules)
+    return 3.0 * recording.fits_target(request) + met / max(1, len(recording.rules))
+
+
+def _words(request: ModelRequest) -> set[str]:
+    return set(re.findall(r"\w+", compact(request.body).lower()))
+
+
+def _overlap(left: set[str], right: set[str]) -> float:
+    return len(left & right) / max(1, len(left | right))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+# -- words
 
 
 def _unmet_rules(recording: Recording, request: ModelRequest) -> list[str]:
     document = request.document()
     lines = []
     if not recording.fits_target(request):
-        lines.append(f"  target    {recording.request.target} does not fit {request.target}")
-    for rule in [rule for rule in recording.rules if not rule.holds(document)][:_MOST_DIFFERENCES]:
+        lines.append(f"  target    {_cut(recording.request.target)} does not fit {_cut(request.target)}")
+    unmet = [rule for rule in recording.rules if not rule.holds(document)]
+    for rule in unmet[:_MOST_DIFFERENCES]:
         values = jsonpath.select(document, rule.steps)
         lines += [f"  rule      {_cut(str(rule))}", f"    found   {_cut(compact(values[0])) if values else 'nothing at that path'}"]
-    return lines
+    return lines + _rest(len(unmet), "unmet rules")
 
 
-def _different_values(recording: Recording, asked: dict[str, Any], steps: list[str]) -> list[str]:
-    pairs = list(_differences(canonical(recording.request), asked, ()))
+def _different_values(recording: Recording, request: ModelRequest, shelf: Shelf, steps: list[str]) -> list[str]:
+    home = next((one for one in shelf.cassettes if one.name == recording.cassette), Cassette(recording.cassette))
+    pairs = list(differences(canonical(recording.request, home.normalisers), canonical(request, home.normalisers), ()))
     lines = []
-    for path, recorded, now in pairs[:_MOST_DIFFERENCES]:
-        left, right = _shown(recorded, now)
-        lines += [f"  {jsonpath.join(path)}", f"    recorded  {left}", f"    asked     {right}"]
-    if len(pairs) > _MOST_DIFFERENCES:
-        lines.append(f"  and {len(pairs) - _MOST_DIFFERENCES} more differences")
-    for name in NORMALISERS:
-        if pairs and all(_same_under(name, recorded, now) for _, recorded, now in pairs):
-            manifest = recording.file.parent / "cassette.json"
-            steps.append(f'only times differ; if they may, write "normalise": ["{name}"] into {manifest}')
-    return lines
+    for path, recorded, asked in pairs[:_MOST_DIFFERENCES]:
+        left, right = _both(recorded, asked)
+        lines += [f"  {_cut(jsonpath.join(path))}", f"    recorded  {left}", f"    asked     {right}"]
+    rules = helping_rules(request, recording, shelf) if pairs else None
+    if rules is not None:
+        line = f'"normalise": {compact(list(rules)).replace(",", ", ")}'
+        steps.append(f"if it is the same request all the same, write {line} into {shown(recording.file.parent / MANIFEST)}")
+    return lines + _rest(len(pairs), "differences")
 
 
-def _same_under(normaliser: str, recorded: Any, now: Any) -> bool:
-    def normal(value: Any) -> Any:
-        request = ModelRequest(Kind.RUN, "", {"value": str(value)})
-        return canonical(request, (normaliser,))["body"]
-
-    return recorded is not _ABSENT and now is not _ABSENT and bool(normal(recorded) == normal(now))
+def _rest(count: int, what: str) -> list[str]:
+    return [f"  and {count - _MOST_DIFFERENCES} more {what}"] if count > _MOST_DIFFERENCES else []
 
 
-def _nearest(request: ModelRequest, asked: dict[str, Any], shelf: Shelf) -> Recording | None:
-    wanted = _features(request, asked)
-    best: tuple[float, Recording] | None = None
-    for recording in shelf.recordings:
-        if recording.request.kind is not request.kind:
-            continue
-        score = _score(wanted, _features(recording.request, canonical(recording.request)), recording, request)
-        if best is None or score > best[0]:
-            best = (score, recording)
-    return best[1] if best else None
-
-
-def _features(request: ModelRequest, document: dict[str, Any]) -> dict[str, Any]:
-    body = request.body if isinstance(request.body, dict) else {}
-    messages = [message for message in body.get("messages") or [] if isinstance(message, dict)]
-    tools = [tool.get("function", tool).get("name") for tool in body.get("tools") or [] if isinstance(tool, dict)]
-    users = [message.get("content") for message in messages if message.get("role") == "user"]
-    return {
-        "target": request.target,
-        "tools": tools,
-        "count": len(messages),
-        "user": users[-1] if users else body.get("prompt"),
-        "tokens": set(re.findall(r"\w+", compact(document["body"]).lower())),
-    }
-
-
-def _score(wanted: dict[str, Any], have: dict[str, Any], recording: Recording, request: ModelRequest) -> float:
-    if recording.manual:
-        document = request.document()
-        met = sum(rule.holds(document) for rule in recording.rules)
-        return 3.0 * (recording.request.target == request.target) + met / max(1, len(recording.rules))
-    tokens = len(wanted["tokens"] & have["tokens"]) / max(1, len(wanted["tokens"] | have["tokens"]))
-    same = {name: wanted[name] == have[name] for name in ("target", "tools", "count", "user")}
-    return 3.0 * same["target"] + 2.0 * same["user"] + 2.0 * tokens + same["tools"] + 0.5 * same["count"]
-
-
-def _differences(recorded: Any, asked: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
-    if isinstance(recorded, dict) and isinstance(asked, dict):
-        for name in sorted({*recorded, *asked}):
-            yield from _differences(recorded.get(name, _ABSENT), asked.get(name, _ABSENT), (*path, name))
-    elif isinstance(recorded, list) and isinstance(asked, list):
-        for index in range(max(len(recorded), len(asked))):
-            left = recorded[index] if index < len(recorded) else _ABSENT
-            right = asked[index] if index < len(asked) else _ABSENT
-            yield from _differences(left, right, (*path, index))
-    elif recorded is _ABSENT or asked is _ABSENT or recorded != asked:
-        yield path, recorded, asked
-
-
-def _shown(recorded: Any, asked: Any) -> tuple[str, str]:
+def _both(recorded: Any, asked: Any) -> tuple[str, str]:
     """Both values, long texts cut so that the place where they part is visible."""
-    left, right = (("absent" if value is _ABSENT else compact(value)) for value in (recorded, asked))
+    left, right = (("absent" if value is ABSENT else compact(value)) for value in (recorded, asked))
     common = next((index for index, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     start = 0 if common < _WIDTH // 2 else common - 30
     return _cut(left, start), _cut(right, start)

@@ -1,7 +1,7 @@
 """What a session's model calls came to: a reader of the journal that counts calls, tokens and money, and keeps who failed.
 
-It hears the reports of the binding (`ai`) and of outbound requests (`egress`); an outbound request with a `model` is a model call too. Money
-is counted at list prices, US dollars: *spent* by calls that a real server answered, *saved* by those that a recording or AI
+It hears the reports of the binding (`ai`) and of outbound requests (`egress`); an outbound request with a `model` is a model call too.
+Money is counted at list prices, US dollars: *spent* by calls that a real server answered, *saved* by those that a recording or AI
 Gateway's cache answered instead. A report may carry `cost_usd`, which is then what it cost.
 """
 

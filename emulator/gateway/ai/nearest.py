@@ -69,11 +69,7 @@ def nearest(request: ModelRequest, shelf: Shelf) -> Recording | None:
     wanted = _Features(request)
     document = request.document()
     rough = [
-        (
-            _manual_score(recording, request, document) if recording.manual else wanted.likeness(_Features(recording.request)),
-            -place,
-            recording,
-        )
+        (_likeness(recording, request, wanted, document), -place, recording)
         for place, recording in enumerate(shelf.recordings)
         if recording.request.kind is request.kind
     ]

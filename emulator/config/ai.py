@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+MAX_AGE_DAYS = 90
+FIRST_BYTE_MS = 600_000
+"""A model may think for minutes."""
+SPEND_LIMIT = "spend limit"
+
 
 class BackendType(Enum):
     """The protocol a backend speaks."""
@@ -64,8 +69,8 @@ class BackendConfig:
     base_url: str | None = None
     key: Credential | None = None
     account: Credential | None = None
-    timeout_ms: int = 600_000
-    """To the first byte; a model may think for minutes."""
+    timeout_ms: int = FIRST_BYTE_MS
+    """To the first byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ class SpendLimit:
     limit_usd: float
     window_s: int
     by: str | None = None
-    name: str = "spend limit"
+    name: str = SPEND_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,11 @@ class AiConfig:
     validate: Validate = Validate.WARN
     map_overload: bool = True
     """A backend that is overloaded answers 429/3040, which SDKs retry; else 500 (ai-binding.md 4.3)."""
-    max_age_days: int = 90
+    max_age_days: int = MAX_AGE_DAYS
     """Older recordings are stale."""
     prices: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """US dollars for a million input and output tokens, by model id or pattern."""
+
+
+NO_AI_CONFIG = AiConfig()
+"""What holds without a section `[ai]`."""

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from emulator.config.ai import NO_AI_CONFIG, AiConfig
 from emulator.config.document import Document, read_document
-from emulator.config.options import DECLARATIONS, NOT_BUILT, Declaration, Options
+from emulator.config.options import DECLARATIONS, Declaration, Options
 from emulator.config.project import Notice
 from emulator.config.shape import brief, key_words, nearest
+from emulator.config.speed import INSTANT, RECORDED
 from emulator.errors import ConfigError, UsageError
 
 FILE_NAME = "agents-emu.toml"
-
-LATER = ("ai.routes", "ai.backends", "ai.gateways")
-"""Keys of `agents-emu.toml` whose reader is not built yet."""
 
 
 def load_options(root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, str], cwd: Path) -> tuple[Options, tuple[Notice, ...]]:
     """Options of a run, and what to warn about. `flags` are values as typed, by their name in `Options`, None when absent.
 
     Paths in flags start at `cwd`, paths in `agents-emu.toml` and defaults at `root`. Raises UsageError E202 or E203 for a flag,
-    ConfigError E102, E103 or E114 for the file.
+    ConfigError E102, E103, E114, E117 or E118 for the file.
     """
     file = root / FILE_NAME
     document = read_document(file) if file.is_file() else None
     ci = environ.get("CI", "").lower() not in ("", "0", "false")
     chosen: dict[str, Any] = {
         "ci": ci,
-        "ai_speed": math.inf if ci else 1.0,
+        "ai_speed": INSTANT if ci else RECORDED,
         "persist_to": root / ".wrangler" / "state",
         "fixtures": root / "fixtures",
     }
@@ -38,12 +36,23 @@ def load_options(root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, 
     if document:
         chosen |= {name: _anchored(value, root) for name, value in _from_file(document)}
         notices += _unknown(document)
+        chosen["ai"], unknown = _ai(document)
+        notices += unknown
     chosen |= {name: _anchored(_from_flag(name, value), cwd) for name, value in flags.items() if value is not None}
-    options = Options(**chosen)
-    if options.ai_mode in NOT_BUILT:
-        what = f"--ai {options.ai_mode.value} is not built yet"
-        raise UsageError("E202", what, where="ai.mode", hint="use --ai auto, replay, live or stub")
-    return options, tuple(notices)
+    return Options(**chosen), tuple(notices)
+
+
+def _ai(document: Document) -> tuple[AiConfig, tuple[Notice, ...]]:
+    own = frozenset(name.removeprefix("ai.") for name in _in_file() if name.startswith("ai."))
+    if "ai" not in document.data:
+        return NO_AI_CONFIG, ()
+    from emulator.config.ai_sections import ai_config  # late: most projects have no such section
+
+    return ai_config(document, own)
+
+
+def _in_file() -> set[str]:
+    return {declaration.in_file for declaration in DECLARATIONS.values() if declaration.in_file}
 
 
 def _anchored(value: Any, base: Path) -> Any:
@@ -93,7 +102,7 @@ def _expected(declaration: Declaration, error: ValueError) -> str:
 
 
 def _unknown(document: Document) -> list[Notice]:
-    known = {declaration.in_file for declaration in DECLARATIONS.values() if declaration.in_file}
+    known = _in_file()
     tables = {key.split(".")[0] for key in known if "." in key}
     written = [
         (key, member)
@@ -104,9 +113,7 @@ def _unknown(document: Document) -> list[Notice]:
     for key, member in written:
         name = f"{key}.{member}" if member else key
         place = document.place((key, member) if member else (key,))
-        if name in LATER:
-            notices.append(Notice(f'"{name}" has no effect yet: model backends are not built', place))
-        elif name not in known and name not in tables:
+        if key != "ai" and name not in known and name not in tables:
             close = nearest(name, known)
             notices.append(Notice(f'"{name}" is no option of agents-emu', place, f'did you mean "{close}"?' if close else None))
     return notices

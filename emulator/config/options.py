@@ -4,7 +4,6 @@ Flags win over `agents-emu.toml`, which wins over the defaults (design 4.1): opt
 """
 
 import dataclasses
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +11,30 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
+from emulator.config.ai import NO_AI_CONFIG, AiConfig
+from emulator.config.speed import RECORDED, Speed
 from emulator.errors import UsageError
 
 
 class AiMode(Enum):
-    """Who answers model calls (design 4.6). Members that are not built yet are refused where options are read."""
+    """Who answers model calls and outbound requests (design 4.6, ai-binding.md 7.4)."""
 
     AUTO = "auto"
-    """A recording if there is one; else the configured backend, else the stub, and it says so. With CI set a miss fails."""
+    """A recording if there is one; else the backend, whose answer is recorded; else the stub, and it says so. With CI set a miss fails."""
     REPLAY = "replay"
-    """Recordings only; a miss fails."""
+    """Recordings only; a miss fails, and nothing leaves the machine."""
+    RECORD = "record"
+    """Everything anew: what was recorded in the cassette is replaced when the run succeeds."""
+    NEW = "new"
+    """Recordings; what they lack is asked and added."""
+    ONCE = "once"
+    """As `new` for a cassette that does not exist yet, else as `replay`."""
+    CHECK = "check"
+    """Recordings; the backend is asked too, and its answer's shape compared."""
     LIVE = "live"
-    """Never a recording."""
+    """Never a recording, and nothing is stored."""
     STUB = "stub"
     """The stub alone, also for requests to the public addresses of OpenAI, Anthropic and Gemini; other requests go out."""
-    RECORD = "record"
-    NEW = "new"
-    ONCE = "once"
-    CHECK = "check"
 
 
 class Reload(Enum):
@@ -99,26 +104,12 @@ def _switch(value: Any) -> bool:
     return value
 
 
-def _speed(value: Any) -> float:
-    if value == "instant":
-        return math.inf
-    number = re.fullmatch(r"(\d+(?:\.\d+)?)x?", value) if isinstance(value, str) else None
-    speed = float(number[1]) if number else value
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < math.inf:
-        raise ValueError('"instant", or a factor such as 1x or 20x')
-    return float(speed)
-
-
 def _clock(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"virtual(@.+)?", value):
         raise UsageError("E202", "the virtual clock is not built yet", where="clock", hint="leave --clock out, or give --clock real")
     if value != "real":
         raise ValueError('"real"')
     return str(value)
-
-
-NOT_BUILT = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.CHECK})
-"""Choices that are refused with words of their own (E202), because they are coming."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +131,7 @@ class Declaration:
         """The words it accepts, when they are few."""
         if not isinstance(self.read, type) or not issubclass(self.read, Enum):
             return ()
-        return tuple(member.value for member in self.read if member not in NOT_BUILT)
+        return tuple(member.value for member in self.read)
 
     @property
     def switch(self) -> bool:
@@ -149,7 +140,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one run of the emulator behaves. Paths are absolute; `ai_speed` is a factor, infinite for instant."""
+    """How one run of the emulator behaves. Paths are absolute."""
 
     persist_to: Annotated[
         Path,
@@ -176,9 +167,9 @@ class Options:
         Declaration("--ai", "ai.mode", AiMode, "Who answers model calls."),
     ] = AiMode.AUTO
     ai_speed: Annotated[
-        float,
-        Declaration("--ai-speed", "ai.speed", _speed, "Pace of replayed answers: instant, 1x, 20x; instant with CI set.", "S"),
-    ] = 1.0
+        Speed,
+        Declaration("--ai-speed", "ai.speed", Speed.parse, "Pace of replayed answers: instant, 1x, 20x; instant with CI set.", "S"),
+    ] = RECORDED
     cassette: Annotated[
         str | None,
         Declaration("--cassette", "ai.cassette", _text, "The folder of recordings, inside the fixtures, to answer from.", "NAME"),
@@ -227,6 +218,8 @@ class Options:
         bool,
         Declaration("--inspector/--no-inspector", "inspector", _switch, "Serve the inspector."),
     ] = True
+    ai: AiConfig = NO_AI_CONFIG
+    """The rest of `[ai]` in `agents-emu.toml`."""
     ci: bool = False
     """Whether CI is set: nobody is there to read a warning, so a missing recording fails."""
 

@@ -22,7 +22,7 @@ from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recording import validator
-from emulator.gateway.ai.replay import Pacer, Speed
+from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import AiService
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
@@ -80,8 +80,8 @@ class Gateway:
         index = AlarmIndex(options.persist_to, project.name)
         self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, random.Random(options.seed).random)
         # What user code reaches outside.
-        speed = Speed(None if options.ai_speed == float("inf") else options.ai_speed)
-        self.playback = Playback(Library([options.fixtures], options.cassette), options.ai_mode, Pacer(speed), ci=options.ci)
+        library = Library([options.fixtures], options.cassette)
+        self.playback = Playback(library, options.ai_mode, Pacer(options.ai_speed), ci=options.ci)
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
         self.tunnels = Tunnels(self._vite_socket)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from emulator.config import AiMode, LogFormat, Options, Reload, load_options
 from emulator.config.options import DECLARATIONS
+from emulator.config.speed import INSTANT, RECORDED, Speed
 from emulator.errors import ConfigError, EmuError, UsageError
 
 
@@ -23,12 +23,12 @@ def test_defaults(tmp_path: Path) -> None:
     options = load(tmp_path)
     assert (options.port, options.ip, options.idle_ms) == (8787, "127.0.0.1", 10_000)
     assert (options.persist_to, options.fixtures) == (tmp_path / ".wrangler/state", tmp_path / "fixtures")
-    assert (options.ai_mode, options.ai_speed, options.reload, options.inspector) == (AiMode.AUTO, 1.0, Reload.KEEP, True)
+    assert (options.ai_mode, options.ai_speed, options.reload, options.inspector) == (AiMode.AUTO, RECORDED, Reload.KEEP, True)
 
 
 def test_with_ci_answers_come_at_once(tmp_path: Path) -> None:
-    assert load(tmp_path, environ={"CI": "true"}).ai_speed == math.inf
-    assert load(tmp_path, environ={"CI": "true"}, ai_speed="2x").ai_speed == 2.0
+    assert load(tmp_path, environ={"CI": "true"}).ai_speed == INSTANT
+    assert load(tmp_path, environ={"CI": "true"}, ai_speed="2x").ai_speed == Speed(2.0)
     assert load(tmp_path, environ={"CI": "false"}).ci is False
 
 
@@ -36,7 +36,7 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     toml = 'port = 3000\nreload = "close"\nidle_ms = 50\n[ai]\nmode = "replay"\nspeed = "instant"\n[log]\nformat = "json"\n'
     options = load(tmp_path, toml, port="4000", ai_mode="live")
     assert (options.port, options.ai_mode) == (4000, AiMode.LIVE)
-    assert (options.reload, options.idle_ms, options.ai_speed, options.log_format) == (Reload.CLOSE, 50, math.inf, LogFormat.JSON)
+    assert (options.reload, options.idle_ms, options.ai_speed, options.log_format) == (Reload.CLOSE, 50, INSTANT, LogFormat.JSON)
 
 
 def test_paths_start_where_they_are_written(tmp_path: Path) -> None:
@@ -51,9 +51,9 @@ def test_paths_start_where_they_are_written(tmp_path: Path) -> None:
     [
         ({"port": "http"}, "--port http makes no sense: a whole number from 0 to 65535"),
         ({"port": "70000"}, "from 0 to 65535"),
-        ({"ai_mode": "replai"}, "one of auto, replay, live, stub"),
-        ({"ai_speed": "fast"}, '"instant", or a factor'),
-        ({"ai_speed": "0x"}, '"instant", or a factor'),
+        ({"ai_mode": "replai"}, "one of auto, replay, record, new, once, check, live, stub"),
+        ({"ai_speed": "fast"}, '"instant", a factor'),
+        ({"ai_speed": "0x"}, '"instant", a factor'),
         ({"clock": "sundial"}, '"real"'),
         ({"ip": ""}, "a text"),
     ],
@@ -82,7 +82,7 @@ def test_values_in_the_file_that_make_no_sense(tmp_path: Path, monkeypatch: pyte
     assert (caught.value.code, caught.value.where) == ("E114", where)
 
 
-@pytest.mark.parametrize("flags", [{"clock": "virtual"}, {"clock": "virtual@2026-01-01"}, {"ai_mode": "record"}, {"ai_mode": "check"}])
+@pytest.mark.parametrize("flags", [{"clock": "virtual"}, {"clock": "virtual@2026-01-01"}])
 def test_what_is_not_built_yet_says_so(tmp_path: Path, flags: dict[str, str]) -> None:
     with pytest.raises(EmuError, match="not built yet") as caught:
         load(tmp_path, **flags)
@@ -96,7 +96,6 @@ def test_unknown_keys_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [(notice.what, notice.where, notice.hint) for notice in notices] == [
         ('"prot" is no option of agents-emu', "agents-emu.toml:1", 'did you mean "port"?'),
         ('"ai.moode" is no option of agents-emu', "agents-emu.toml:3", 'did you mean "ai.mode"?'),
-        ('"ai.routes" has no effect yet: model backends are not built', "agents-emu.toml:4", None),
     ]
 
 

@@ -14,10 +14,11 @@ import pytest
 from aiohttp import web
 
 from emulator.config import AiMode
+from emulator.config.speed import Speed
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import endpoint_of
-from emulator.gateway.ai.replay import Pacer, Speed
+from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.egress import EgressService, is_loopback
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure

@@ -63,6 +63,11 @@ class Shelf:
         """All recordings, in search order."""
         return (recording for cassette in self.cassettes for recording in cassette.recordings)
 
+    def only(self, names: Sequence[str]) -> Shelf:
+        """The cassettes of these names, in this order. What could not be used stays told."""
+        by_name = {cassette.name: cassette for cassette in self.cassettes}
+        return Shelf(tuple(by_name[name] for name in names if name in by_name), self.broken)
+
 
 class Library:
     """The cassettes below some fixtures folders (`<folder>/ai/<cassette>/`), kept up to date.
@@ -88,10 +93,10 @@ class Library:
         self._shelf = Shelf()
         self.cassette = cassette
 
-    def choose(self, cassette: str | None) -> None:
-        """Search only `cassette` from now on (None: all). Raises UsageError E243 when no folder has that name."""
+    def choose(self, cassette: str | None, *, may_be_new: bool = False) -> None:
+        """Search only `cassette` from now on (None: all). Raises UsageError E243 when no folder has that name, unless it `may_be_new`."""
         known = sorted({folder.name for folder in self._all_cassettes()})
-        if cassette is not None and cassette not in known:
+        if cassette is not None and cassette not in known and not may_be_new:
             raise UsageError(
                 "E243",
                 f"there is no cassette {cassette!r}",
@@ -101,16 +106,29 @@ class Library:
         self.cassette = cassette
         self._checked_ms = None
 
+    def exists(self, cassette: str) -> bool:
+        """Whether a folder has that name now."""
+        return any(folder.name == cassette for folder in self._all_cassettes())
+
     def shelf(self) -> Shelf:
-        """The recordings as they are on disk now (see `recheck_ms`)."""
+        """The recordings as they are on disk now (see `recheck_ms`): of the chosen cassette, else of all."""
+        self._look()
+        return self._shelf if self.cassette is None else self._shelf.only([self.cassette])
+
+    def shelf_of(self, cassette: str) -> Shelf:
+        """The same with `cassette` searched before the chosen one (ai-binding.md 7.8)."""
+        self._look()
+        rest = [self.cassette] if self.cassette else [one.name for one in self._shelf.cassettes]
+        return self._shelf.only([cassette, *(name for name in rest if name != cassette)])
+
+    def _look(self) -> None:
         now = self._now_ms()
         if self._checked_ms is None or now - self._checked_ms >= self._recheck_ms:
             self._checked_ms = now
             self._refresh()
-        return self._shelf
 
     def _refresh(self) -> None:
-        folders = [folder for folder in self._all_cassettes() if self.cassette in (None, folder.name)]
+        folders = self._all_cassettes()
         seen = {path: stamp for folder in folders for path, stamp in _json_files(folder)}
         if seen == self._seen and self._shelf.cassettes:
             return

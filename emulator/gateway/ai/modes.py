@@ -24,52 +24,52 @@ class Action(Enum):
     """What to do with a request."""
 
     REPLAY = "replay"
+    """Its recording answers."""
     OUTSIDE = "outside"
+    """A real server or the stub answers; nothing is stored."""
+    STORE = "store"
+    """A real server answers and that is recorded; what the stub says is not."""
+    COMPARE = "compare"
+    """Its recording answers; a real server is asked too, and the two are compared."""
     FAIL = "fail"
 
 
-_NEED_RECORDING = (AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.CHECK)
-
-_POLICY: dict[tuple[AiMode, Found], Action] = {
-    (AiMode.REPLAY, Found.HIT): Action.REPLAY,
-    (AiMode.REPLAY, Found.MISSING): Action.FAIL,
-    (AiMode.REPLAY, Found.EXHAUSTED): Action.FAIL,
-    (AiMode.LIVE, Found.HIT): Action.OUTSIDE,
-    (AiMode.LIVE, Found.MISSING): Action.OUTSIDE,
-    (AiMode.LIVE, Found.EXHAUSTED): Action.OUTSIDE,
-    (AiMode.STUB, Found.HIT): Action.OUTSIDE,
-    (AiMode.STUB, Found.MISSING): Action.OUTSIDE,
-    (AiMode.STUB, Found.EXHAUSTED): Action.OUTSIDE,
-    (AiMode.AUTO, Found.HIT): Action.REPLAY,
-    (AiMode.AUTO, Found.MISSING): Action.OUTSIDE,
-    (AiMode.AUTO, Found.EXHAUSTED): Action.OUTSIDE,
+_POLICY: dict[AiMode, tuple[Action, Action, Action]] = {
+    # mode: what a hit, a miss, and a request whose recordings are used up lead to
+    AiMode.REPLAY: (Action.REPLAY, Action.FAIL, Action.FAIL),
+    AiMode.RECORD: (Action.STORE, Action.STORE, Action.STORE),
+    AiMode.NEW: (Action.REPLAY, Action.STORE, Action.STORE),
+    AiMode.CHECK: (Action.COMPARE, Action.FAIL, Action.FAIL),
+    AiMode.AUTO: (Action.REPLAY, Action.STORE, Action.STORE),
+    AiMode.LIVE: (Action.OUTSIDE, Action.OUTSIDE, Action.OUTSIDE),
+    AiMode.STUB: (Action.OUTSIDE, Action.OUTSIDE, Action.OUTSIDE),
 }
+_COLUMN = {Found.HIT: 0, Found.MISSING: 1, Found.EXHAUSTED: 2}
+
+SEARCHES = frozenset({AiMode.REPLAY, AiMode.NEW, AiMode.ONCE, AiMode.CHECK, AiMode.AUTO})
+"""Modes that ask the recordings at all."""
+STORES = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.AUTO})
+"""Modes that may write recordings."""
 
 
 def parse_mode(text: str) -> AiMode:
-    """The mode named `text`. Raises UsageError E240 for an unknown name, E241 for one that needs recording."""
+    """The mode named `text`. Raises UsageError E240 for an unknown name."""
     try:
-        mode = AiMode(text)
+        return AiMode(text)
     except ValueError:
-        known = ", ".join(mode.value for mode in AiMode if mode not in _NEED_RECORDING)
+        known = ", ".join(mode.value for mode in AiMode)
         raise UsageError("E240", f"there is no AI mode {text!r}", where="--ai", hint=f"use one of: {known}") from None
-    check_supported(mode)
+
+
+def effective(mode: AiMode, *, ci: bool, cassette_exists: bool) -> AiMode:
+    """The row of the table that holds: `auto` is `replay` under CI, `once` is `new` until its cassette exists, then `replay`."""
+    if mode is AiMode.AUTO and ci:
+        return AiMode.REPLAY
+    if mode is AiMode.ONCE:
+        return AiMode.REPLAY if cassette_exists else AiMode.NEW
     return mode
 
 
-def check_supported(mode: AiMode) -> None:
-    """Raise UsageError E241 when `mode` stores or compares answers, which this version does not do."""
-    if mode in _NEED_RECORDING:
-        raise UsageError(
-            "E241",
-            f"AI mode {mode.value!r} stores or compares answers of a live model, and this version cannot record yet",
-            where=f"--ai {mode.value}",
-            hint="use --ai auto (recordings, then the stub), --ai replay (recordings only), --ai live or --ai stub\n"
-            "recordings can be written by hand: fixtures/README.md",
-        )
-
-
-def decide(mode: AiMode, found: Found, *, ci: bool) -> Action:
-    """What `mode` does with a request of which the recordings have `found`. With `ci`, auto is as strict as replay."""
-    effective = AiMode.REPLAY if ci and mode is AiMode.AUTO else mode
-    return _POLICY[effective, found]
+def decide(mode: AiMode, found: Found) -> Action:
+    """What an `effective` mode does with a request of which the recordings have `found`."""
+    return _POLICY[mode][_COLUMN[found]]

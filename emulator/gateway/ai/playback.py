@@ -8,16 +8,18 @@ parallel requests cannot take each other's recording.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.config import AiMode
+from emulator.config.speed import Speed
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes import DEFAULT, Library, Shelf
 from emulator.gateway.ai.classify import http_target
 from emulator.gateway.ai.matching import Exhausted, Hit, Missing, select
-from emulator.gateway.ai.modes import Action, Found, check_supported, decide
+from emulator.gateway.ai.modes import SEARCHES, STORES, Action, Found, decide, effective
 from emulator.gateway.ai.nearest import exhausted_report, miss_report
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.replay import Pacer
@@ -35,50 +37,58 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with a request: REPLAY has a `recording`, FAIL a `refusal`, OUTSIDE a `reason` for the terminal."""
+    """What to do with a request: REPLAY and COMPARE have a `recording`, FAIL a `refusal`, the others a `reason` for the terminal; STORE
+    says into which `cassette`."""
 
     action: Action
     recording: Recording | None = None
     refusal: Refusal | None = None
     reason: str | None = None
+    cassette: str | None = None
 
 
 class Playback:
-    """Recordings, mode and consumption. `ci` makes `auto` strict. Raises UsageError for a mode that needs recording and for a cassette
-    that does not exist."""
+    """Recordings, mode and consumption. `ci` makes `auto` strict. `redact` gives a request the form in which recordings hold it: without
+    secrets. Raises UsageError for a cassette that does not exist in a mode that only reads."""
 
-    def __init__(self, library: Library, mode: AiMode, pacer: Pacer, *, ci: bool) -> None:
-        check_supported(mode)
-        library.choose(library.cassette)
+    def __init__(
+        self, library: Library, mode: AiMode, pacer: Pacer, *, ci: bool, redact: Callable[[ModelRequest], ModelRequest] | None = None
+    ) -> None:
         self.library = library
-        self.mode = mode
         self.pacer = pacer
         self.ci = ci
+        self._redact = redact
+        self.mode = mode
+        self.restart(mode=mode, cassette=library.cassette)
+
+    def restart(self, *, mode: AiMode | None = None, cassette: str | None = None, speed: Speed | None = None) -> None:
+        """Begin a new session: nothing is used up, the score is zero. `cassette` None searches all; `mode` and `speed` None keep theirs.
+        Raises UsageError, and then nothing has changed."""
+        mode = mode or self.mode
+        writes = mode in STORES and not (self.ci and mode is AiMode.AUTO)
+        self.library.choose(cassette, may_be_new=writes)
+        self.mode = mode
+        if speed is not None:
+            self.pacer = replace(self.pacer, speed=speed)
+        self._existed: dict[str, bool] = {}
         self.used: Counter[tuple[str, str, str]] = Counter()
-        self.hits = 0
-        self.misses = 0
-        self.outside = 0
+        self.hits = self.misses = self.outside = 0
+        self.missed: list[str] = []
 
     @property
     def strict(self) -> bool:
         """Whether a request without a recording fails."""
-        return decide(self.mode, Found.MISSING, ci=self.ci) is Action.FAIL
+        return decide(self._effective(None), Found.MISSING) is Action.FAIL
 
-    def restart(self, *, mode: AiMode | None = None, cassette: str | None = None) -> None:
-        """Begin a new session: nothing is used up, the score is zero. `mode` None keeps it; `cassette` None searches all.
-        Raises UsageError, and then nothing has changed."""
-        if mode is not None:
-            check_supported(mode)
-        self.library.choose(cassette)
-        self.mode = mode or self.mode
-        self.used.clear()
-        self.hits = self.misses = self.outside = 0
+    def cassette_for(self, scope: str | None) -> str:
+        """Where a new recording goes (ai-binding.md 7.8)."""
+        return scope or self.library.cassette or DEFAULT
 
     def may_hold(self, method: str, url: str) -> bool:
         """Whether some recording is for this outbound address, so that it pays to read the request's body."""
         if self.strict:
             return True
-        if self.mode in (AiMode.LIVE, AiMode.STUB):
+        if self.mode not in SEARCHES:
             return False
         kind, target = http_target(method, url)
         probe = ModelRequest(kind, target)
@@ -87,29 +97,36 @@ class Playback:
             for recording in self.library.shelf().recordings
         )
 
-    def find(self, request: ModelRequest, *, lenient: bool = False) -> Verdict:
-        """The verdict on `request`; a recording it names is used up by this call. With `lenient`, CI does not make `auto` strict:
-        this machine's own servers are part of what is tested."""
-        if self.mode in (AiMode.LIVE, AiMode.STUB):
-            self.outside += 1
-            return Verdict(Action.OUTSIDE, reason=f"mode {self.mode.value}")
-        shelf = self.library.shelf()
+    def find(self, request: ModelRequest, *, scope: str | None = None, lenient: bool = False, storable: bool = True) -> Verdict:
+        """The verdict on `request`; a recording it names is used up by this call. `scope` names the cassette that comes first. With
+        `lenient`, CI does not make `auto` strict: this machine's own servers are part of what is tested. What is not `storable` is
+        let out where it would be recorded."""
+        mode = self._effective(scope, ci=self.ci and not lenient)
+        if mode not in SEARCHES:
+            return self._elsewhere(decide(mode, Found.MISSING), scope, f"mode {self.mode.value}", storable)
+        asked = self._redact(request) if self._redact is not None else request
+        shelf = self._shelf(scope)
         try:
-            found = select(shelf, request, self.used)
+            found = select(shelf, asked, self.used)
         except RecordingError as error:
-            return self._fail(Refusal(error.code, 9903, "FixtureAmbiguous", error.render()))
+            return self._fail(request, Refusal(error.code, 9903, "FixtureAmbiguous", error.render()))
         if isinstance(found, Hit):
             self.used[found.recording.identity] += 1
             self.hits += 1
-            return Verdict(Action.REPLAY, found.recording)
+            return Verdict(decide(mode, Found.HIT), found.recording)
         state = Found.MISSING if isinstance(found, Missing) else Found.EXHAUSTED
-        if decide(self.mode, state, ci=self.ci and not lenient) is Action.OUTSIDE:
-            self.outside += 1
-            return Verdict(Action.OUTSIDE, reason="no recording" if state is Found.MISSING else "its recordings are used up")
+        action = decide(mode, state)
+        if action is not Action.FAIL:
+            return self._elsewhere(action, scope, "no recording" if state is Found.MISSING else "its recordings are used up", storable)
         if isinstance(found, Exhausted):
-            text = f"AI_FIXTURE_EXHAUSTED: {exhausted_report(request, found.recordings)}"
-            return self._fail(Refusal("E503", 9902, "FixtureExhausted", text))
-        return self._fail(Refusal("E502", 9901, "FixtureMiss", miss_report(request, shelf)))
+            text = f"AI_FIXTURE_EXHAUSTED: {exhausted_report(asked, found.recordings)}"
+            return self._fail(request, Refusal("E503", 9902, "FixtureExhausted", text))
+        return self._fail(request, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf)))
+
+    def denied(self, what: str) -> None:
+        """A request that did not come here was stopped in a host: a miss like any other."""
+        self.misses += 1
+        self.missed.append(what)
 
     def status(self) -> dict[str, Any]:
         """For the control API: mode, speed, cassettes, broken files and the session's score. `misses` above 0 means exit code 3."""
@@ -125,10 +142,27 @@ class Playback:
             "broken": [{"code": e.code, "where": e.where, "what": e.what, "next": e.hint} for e in shelf.broken],
             "hits": self.hits,
             "misses": self.misses,
+            "missed": self.missed,
             "outside": self.outside,
             "unused": [recording.name for recording in recordings if not self.used[recording.identity]],
         }
 
-    def _fail(self, refusal: Refusal) -> Verdict:
+    def _effective(self, scope: str | None, *, ci: bool | None = None) -> AiMode:
+        cassette = self.cassette_for(scope)
+        if self.mode is AiMode.ONCE and cassette not in self._existed:
+            self._existed[cassette] = self.library.exists(cassette)
+        return effective(self.mode, ci=self.ci if ci is None else ci, cassette_exists=self._existed.get(cassette, False))
+
+    def _shelf(self, scope: str | None) -> Shelf:
+        return self.library.shelf() if scope is None else self.library.shelf_of(scope)
+
+    def _elsewhere(self, action: Action, scope: str | None, reason: str, storable: bool) -> Verdict:
+        self.outside += 1
+        if action is Action.STORE and storable:
+            return Verdict(action, reason=reason, cassette=self.cassette_for(scope))
+        return Verdict(Action.OUTSIDE, reason=reason)
+
+    def _fail(self, request: ModelRequest, refusal: Refusal) -> Verdict:
         self.misses += 1
+        self.missed.append(f"{request.kind} {request.target}: {refusal.name}")
         return Verdict(Action.FAIL, refusal=refusal)

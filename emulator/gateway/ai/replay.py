@@ -8,39 +8,18 @@ which reacts to single chunks, runs as it would against a real model.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
-from emulator.errors import UsageError
-from emulator.gateway.ai.answers import Answer, StreamEnd
+from emulator.config.speed import Profile, Speed
+from emulator.gateway.ai.answers import Answer, Chunk, StreamEnd
 from emulator.gateway.exchange import Headers, Response
 from emulator.gateway.failures import NetworkFailure
 
 _HOP_HEADERS = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """`factor` 1.0 is the recorded rhythm, 4.0 four times as fast; None is instant."""
-
-    factor: float | None
-
-    @classmethod
-    def parse(cls, text: str) -> Speed:
-        """`instant`, `1x`, `2.5x`. Raises UsageError E242."""
-        if text == "instant":
-            return cls(None)
-        try:
-            factor = float(text.removesuffix("x"))
-        except ValueError:
-            factor = 0.0
-        if not text.endswith("x") or not 0 < factor < float("inf"):
-            raise UsageError("E242", f"{text!r} is not a replay speed", where="--ai-speed", hint="use instant, 1x, or a factor such as 4x")
-        return cls(factor)
-
-    def __str__(self) -> str:
-        return "instant" if self.factor is None else f"{self.factor:g}x"
 
 
 def monotonic_ms() -> float:
@@ -56,19 +35,18 @@ class Pacer:
     now_ms: Callable[[], float] = monotonic_ms
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def until(self, started_ms: float, t_ms: float) -> None:
-        """Return when `t_ms` of recorded time have passed since `started_ms`; always yields once."""
-        factor = self.speed.factor
-        wait_ms = 0.0 if factor is None else started_ms + t_ms / factor - self.now_ms()
-        await self.sleep(max(0.0, wait_ms) / 1000)
+    async def until(self, due_ms: float) -> None:
+        """Return when `now_ms` is `due_ms`; always yields once."""
+        await self.sleep(max(0.0, due_ms - self.now_ms()) / 1000)
 
 
 async def play(answer: Answer, pacer: Pacer, *, started_ms: float | None = None) -> Response:
     """The answer as a response; returns when its first byte is due. A stream torn in the recording (`end: reset`) raises
     NetworkFailure from the body after its last chunk."""
     started_ms = pacer.now_ms() if started_ms is None else started_ms
-    if answer.first_byte_ms:
-        await pacer.until(started_ms, answer.first_byte_ms)
+    if answer.first_byte_ms and pacer.speed.factor is not None:
+        first_ms = pacer.speed.profile.ttft_ms if pacer.speed.profile else answer.first_byte_ms / pacer.speed.factor
+        await pacer.until(started_ms + first_ms)
     headers: Headers = [(name, value) for name, value in answer.headers if name.lower() not in _HOP_HEADERS]
     if answer.chunks is None:
         return Response(answer.status, headers, answer.body)
@@ -76,8 +54,26 @@ async def play(answer: Answer, pacer: Pacer, *, started_ms: float | None = None)
 
 
 async def _paced(answer: Answer, pacer: Pacer, started_ms: float) -> AsyncIterator[bytes]:
-    for chunk in answer.chunks or ():
-        await pacer.until(started_ms, chunk.t_ms)
+    chunks = answer.chunks or ()
+    for chunk, after_ms in zip(chunks, _rhythm(chunks, pacer.speed), strict=False):
+        await pacer.until(started_ms + after_ms)
         yield chunk.data
     if answer.end is StreamEnd.RESET:
         raise NetworkFailure.lost("the recording ends with a torn connection")
+
+
+def _rhythm(chunks: Sequence[Chunk], speed: Speed) -> Iterator[float]:
+    """When each chunk is due, in milliseconds after the request."""
+    if speed.profile is not None:
+        return _profiled(speed.profile)
+    if speed.factor is None:
+        return repeat(0.0)
+    return (chunk.t_ms / speed.factor for chunk in chunks)
+
+
+def _profiled(profile: Profile) -> Iterator[float]:
+    chance = random.Random(profile.seed)
+    due_ms = profile.ttft_ms
+    while True:
+        yield due_ms
+        due_ms += 1000 / profile.tps * (1 + profile.jitter * chance.uniform(-1, 1))

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from emulator.config import AiMode
+from emulator.config.speed import Speed
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.replay import Pacer, Speed
+from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import AiService
 from emulator.gateway.exchange import Request, Response
 

@@ -10,7 +10,7 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.errors import UsageError
-from emulator.gateway.ai.modes import Action, Found, decide, parse_mode
+from emulator.gateway.ai.modes import Action, Found, decide, effective, parse_mode
 from emulator.gateway.exchange import Request
 
 from .conftest import read, read_json
@@ -67,33 +67,30 @@ async def test_the_stub_alone_ignores_recordings_and_need_not_say_so(bench, cass
     assert (b.events[0]["source"], b.events[0]["notice"]) == ("stub", None)
 
 
-@pytest.mark.parametrize("mode", ["record", "new", "once", "check"])
-def test_modes_that_record_are_refused_with_what_works(mode):
-    with pytest.raises(UsageError) as error:
-        parse_mode(mode)
-    assert error.value.exit_code == 2 and "--ai auto" in (error.value.hint or "")
-
-
 def test_unknown_modes_name_the_known_ones():
     with pytest.raises(UsageError) as error:
         parse_mode("lvie")
-    assert error.value.hint == "use one of: auto, replay, live, stub"
+    assert error.value.hint == "use one of: auto, replay, record, new, once, check, live, stub"
 
 
 def test_a_refused_session_changes_nothing(bench, cassettes):
     b = bench(AiMode.AUTO)
-    for change in ({"mode": AiMode.RECORD}, {"cassette": "nope"}):
-        with pytest.raises(UsageError):
-            b.playback.restart(**{"mode": AiMode.LIVE, **change})
-        assert b.playback.mode is AiMode.AUTO
+    with pytest.raises(UsageError):
+        b.playback.restart(mode=AiMode.REPLAY, cassette="nope")
+    assert b.playback.mode is AiMode.AUTO
 
 
 def test_the_policy_covers_every_usable_mode():
-    usable = [AiMode.REPLAY, AiMode.LIVE, AiMode.AUTO]
-    table = {(mode, found): decide(mode, found, ci=False) for mode in usable for found in Found}
-    assert table[AiMode.AUTO, Found.MISSING] is Action.OUTSIDE
-    assert {decide(AiMode.AUTO, found, ci=True) for found in (Found.MISSING, Found.EXHAUSTED)} == {Action.FAIL}
-    assert {decide(AiMode.LIVE, found, ci=True) for found in Found} == {Action.OUTSIDE}
+    rows = {
+        (mode, existed): {decide(effective(mode, ci=False, cassette_exists=existed), found) for found in Found}
+        for mode in AiMode
+        for existed in (True, False)
+    }
+    assert all(rows.values())
+    assert rows[AiMode.ONCE, True] == rows[AiMode.REPLAY, True] == {Action.REPLAY, Action.FAIL}
+    assert rows[AiMode.ONCE, False] == rows[AiMode.NEW, False] == {Action.REPLAY, Action.STORE}
+    assert effective(AiMode.AUTO, ci=True, cassette_exists=False) is AiMode.REPLAY
+    assert rows[AiMode.LIVE, True] == {Action.OUTSIDE}
 
 
 async def test_the_model_prefix_is_stripped(bench, cassettes):

@@ -1,0 +1,60 @@
+"""What becomes known of one call while it is answered. Its last state is the report: for the terminal, the journal and `ai/calls`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.reply import Reply, Source
+
+
+@dataclass(slots=True)
+class Call:
+    """`started_ms` is the pacer's time. `scope` names the cassette of this call alone (ai-binding.md 7.8). `attempts` counts upstream
+    requests; `notice` is for people; `problem` and `code` tell a miss, a refusal or a break; `usage` is in the model's own words."""
+
+    request: ModelRequest
+    started_ms: float
+    request_id: str
+    scope: str | None = None
+    source: Source = Source.NONE
+    recording: str | None = None
+    backend: str | None = None
+    backend_model: str | None = None
+    attempts: int = 0
+    fault: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    notice: str | None = None
+    problem: str | None = None
+    code: str | None = None
+    usage: Mapping[str, Any] | None = None
+    cost_usd: float | None = None
+
+    def learn(self, reply: Reply) -> None:
+        """Take over what a reply says about its origin."""
+        self.source = reply.source
+        self.recording = reply.recording
+        self.backend, self.backend_model = reply.backend, reply.backend_model
+        self.warnings += [text for text in reply.warnings if text not in self.warnings]
+        if reply.usage is not None:
+            self.usage = reply.usage
+
+    def fields(self) -> dict[str, Any]:
+        """What every report of a call has."""
+        return {
+            "source": str(self.source),
+            "recording": self.recording,
+            "backend": self.backend,
+            "backend_model": self.backend_model,
+            "attempts": self.attempts,
+            "fault": self.fault,
+            "warnings": self.warnings,
+            "notice": self.notice,
+            "problem": self.problem,
+            "code": self.code,
+            "tokens": self.usage,
+            "cost_usd": self.cost_usd,
+            "request_id": self.request_id,
+        }

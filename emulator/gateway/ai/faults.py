@@ -1,0 +1,266 @@
+"""The faults in force: which one acts on a call, how often each has acted, and the log from which a run can be repeated.
+
+Rules come from `faults.json` files, which are read again when they change, and from the control API. Of the rules that are due the
+first acts; rules that were added come before those of files. Every rule counts every call that fits it, whichever acted.
+
+`probability` is drawn from the seed, the rule's name and the call's number alone. So the same calls under the same seed meet the same
+faults, whatever else went on; the log of a run names the seed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.errors import RecordingError
+from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.dialects import model_named
+from emulator.gateway.ai.fault_rules import Do, Rule, parse_rule, parse_rules
+
+FILE_NAME = "faults.json"
+"""Beside the cassettes: `<fixtures>/ai/faults.json`."""
+
+_KEPT_FIRINGS = 1000
+_LABEL_HEADER = "x-emulator-label"
+
+Log = Callable[[dict[str, Any]], None]
+
+
+def no_log(_event: dict[str, Any]) -> None:
+    """Nobody listens."""
+
+
+def random_seed() -> int:
+    """Another one each time; short, so that people can copy it."""
+    return int.from_bytes(os.urandom(4))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One firing: `name` of the rule, `n` the number of the call among those that fit it."""
+
+    name: str
+    n: int
+    seed: int
+    do: Do
+    asked: ModelRequest
+
+    @property
+    def unique(self) -> str:
+        """A uuid that is the same whenever the same firing is repeated."""
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.seed}/{self.name}/{self.n}"))
+
+    def logged(self) -> dict[str, Any]:
+        """What the log has of it."""
+        return {"fault": self.name, "n": self.n, "seed": self.seed, "target": self.asked.target, "model": model_named(self.asked)}
+
+
+@dataclass(slots=True)
+class _Counted:
+    rule: Rule
+    file: Path | None = None
+    calls: int = 0
+    fired: int = 0
+    resumes: int = 0
+    resumed: int = 0
+
+
+class FaultBook:
+    """`seed` None takes that of a file, else `entropy()`. `sources` are paths of faults files, which need not exist. `log` hears of each
+    firing (`{"type": "fault", fault, n, seed, target, model}`) and of each thing that is wrong in a file (`{"type": "fault",
+    "problem", "code"}`), once for each version of the file."""
+
+    def __init__(self, seed: int | None, sources: Sequence[Path], log: Log = no_log, *, entropy: Callable[[], int] = random_seed) -> None:
+        self._given = seed
+        self._random = entropy
+        self._log = log
+        self._added: list[_Counted] = []
+        self._files = [_File(path) for path in sources]
+        self._next = 1
+        self._drawn: int | None = None
+        self._firings: deque[dict[str, Any]] = deque(maxlen=_KEPT_FIRINGS)
+        self._refresh()
+
+    @property
+    def seed(self) -> int:
+        """The seed that chances are drawn from."""
+        found = next((file.seed for file in self._files if file.seed is not None), None)
+        if self._given is not None or found is not None:
+            return self._given if self._given is not None else int(found or 0)
+        if self._drawn is None:
+            self._drawn = self._random()
+        return self._drawn
+
+    def take(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
+        """The fault that acts on this call, counted and logged; None for none. `labels` adds to those that the call carries itself
+        (`labels_of`). Synchronous, so that of two calls at once each has its own number."""
+        self._refresh()
+        known = {*labels, *labels_of(asked)}
+        chosen: Fault | None = None
+        for counted in self._all():
+            rule = counted.rule
+            if not rule.do.on_calls or not rule.when.fits(asked, known):
+                continue
+            counted.calls += 1
+            if chosen is None and rule.when.due(counted.calls, counted.fired, self._chance(rule.name, counted.calls)):
+                counted.fired += 1
+                chosen = Fault(rule.name, counted.calls, self.seed, rule.do, asked)
+        return self._fire(chosen)
+
+    def take_resume(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
+        """The fault (`resume_expired`) that makes a resumption of the run of `asked` fail; resumptions are counted apart from calls."""
+        self._refresh()
+        known = {*labels, *labels_of(asked)}
+        chosen: Fault | None = None
+        for counted in self._all():
+            rule = counted.rule
+            if not rule.do.resume_expired or not rule.when.fits(asked, known):
+                continue
+            counted.resumes += 1
+            if chosen is None and (
+                rule.do.on_calls or rule.when.due(counted.resumes, counted.resumed, self._chance(rule.name, counted.resumes))
+            ):
+                counted.resumed += 1
+                chosen = Fault(rule.name, counted.resumes, self.seed, rule.do, asked)
+        return self._fire(chosen)
+
+    def add(self, value: Any) -> str:
+        """A rule from the control API; its name. Raises RecordingError E521 to E524, E525 when the name is taken."""
+        rule = parse_rule(value, "the fault given", "$", f"added-{self._next}")
+        if any(rule.name == counted.rule.name for counted in self._all()):
+            raise RecordingError(
+                "E525", f"there is a fault {rule.name!r} already", where="$.name", hint="clear it first, or use another name"
+            )
+        self._next += 1
+        self._added.append(_Counted(rule))
+        return rule.name
+
+    def clear(self, name: str | None = None) -> int:
+        """Take away an added fault, or all of them; how many went. Those of files stay: the file is the place to end them. Raises
+        RecordingError E526 when no added fault has that name."""
+        gone = [counted for counted in self._added if name in (None, counted.rule.name)]
+        if name is not None and not gone:
+            file = next((counted.file for counted in self._all() if counted.rule.name == name), None)
+            hint = f"it stands in {file}: take it out there" if file else f"known: {', '.join(c.rule.name for c in self._added) or 'none'}"
+            raise RecordingError("E526", f"no fault {name!r} was added", hint=hint)
+        self._added = [counted for counted in self._added if counted not in gone]
+        return len(gone)
+
+    def restart(self) -> None:
+        """A new session: all counts begin at zero, nothing has fired."""
+        for counted in self._all():
+            counted.calls = counted.fired = counted.resumes = counted.resumed = 0
+        self._firings.clear()
+
+    def firings(self) -> list[dict[str, Any]]:
+        """The log of this session, oldest first: `{fault, n, seed, target, model}`."""
+        return [*self._firings]
+
+    def errors(self) -> list[RecordingError]:
+        """What is wrong with the files as they are now."""
+        self._refresh()
+        return [error for file in self._files for error in file.errors]
+
+    def list(self) -> list[dict[str, Any]]:
+        """`[{name, when, do, file, calls, fired}]` in the order in which they are asked; `file` is None for an added one."""
+        self._refresh()
+        return [
+            {
+                "name": counted.rule.name,
+                "when": counted.rule.source.get("when", {}),
+                "do": counted.rule.source["do"],
+                "file": None if counted.file is None else str(counted.file),
+                "calls": counted.calls + counted.resumes,
+                "fired": counted.fired + counted.resumed,
+            }
+            for counted in self._all()
+        ]
+
+    def _all(self) -> Iterator[_Counted]:
+        yield from self._added
+        for file in self._files:
+            yield from file.rules
+
+    def _fire(self, fault: Fault | None) -> Fault | None:
+        if fault is not None:
+            self._firings.append(fault.logged())
+            self._log({"type": "fault", **fault.logged()})
+        return fault
+
+    def _chance(self, name: str, n: int) -> float:
+        digest = hashlib.sha256(f"{self.seed}/{name}/{n}".encode()).digest()
+        return int.from_bytes(digest[:6]) / (1 << 48)
+
+    def _refresh(self) -> None:
+        for file in self._files:
+            for error in file.refresh():
+                self._log({"type": "fault", "problem": error.render(), "code": error.code})
+
+
+class _File:
+    """One faults file and its rules, as of its last change. A rule that a change left alone keeps its counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int] | None = None
+        self.rules: list[_Counted] = []
+        self.errors: list[RecordingError] = []
+        self.seed: int | None = None
+
+    def refresh(self) -> list[RecordingError]:
+        """Read the file again if it has changed; what is newly wrong with it."""
+        try:
+            stat = self._path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+        except FileNotFoundError:
+            self._stamp, self.rules, self.errors, self.seed = None, [], [], None
+            return []
+        except OSError as error:
+            stamp = (error.errno or -1, -1)
+        if stamp == self._stamp:
+            return []
+        self._stamp = stamp
+        rules, self.errors, self.seed = self._read()
+        before = {counted.rule.name: counted for counted in self.rules}
+        self.rules = [_kept(before.get(rule.name), rule) or _Counted(rule, self._path) for rule in rules]
+        return self.errors
+
+    def _read(self) -> tuple[Sequence[Rule], list[RecordingError], int | None]:
+        try:
+            value = json.loads(self._path.read_bytes())
+        except OSError as error:
+            return [], [self._unreadable(f"cannot be read: {error.strerror}", "check its permissions")], None
+        except ValueError as error:
+            return [], [self._unreadable(f"is not JSON: {error}", "correct the file; until then none of its faults act")], None
+        return parse_rules(value, str(self._path))
+
+    def _unreadable(self, what: str, hint: str) -> RecordingError:
+        return RecordingError("E520", f"the faults file {what}", where=str(self._path), hint=hint)
+
+
+def labels_of(asked: ModelRequest) -> set[str]:
+    """The labels that a call carries: Workers AI's `tags`, `metadata.label` and `metadata.test` of the gateway, and the header
+    `x-emulator-label`."""
+    labels: set[str] = set()
+    tags = (asked.options or {}).get("tags")
+    if asked.kind is Kind.STREAM_INPUT and isinstance(tags, str):
+        tags = tags.split(",")
+    if isinstance(tags, list):
+        labels |= {str(tag) for tag in tags}
+    metadata = (asked.gateway or {}).get("metadata")
+    if isinstance(metadata, Mapping):
+        labels |= {str(metadata[name]) for name in ("label", "test") if name in metadata}
+    if _LABEL_HEADER in asked.headers:
+        labels.add(asked.headers[_LABEL_HEADER])
+    return labels
+
+
+def _kept(counted: _Counted | None, rule: Rule) -> _Counted | None:
+    return counted if counted is not None and counted.rule.source == rule.source else None

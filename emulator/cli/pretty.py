@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from functools import singledispatchmethod
 
 from emulator import __version__
 from emulator.cli.colours import Colour, Paint
+from emulator.cli.session_words import session_lines
 from emulator.config import LogLevel, Notice
 from emulator.config.document import shown
-from emulator.gateway.console import Binding, Caution, Event, Note, Ready, Reloaded, RequestServed, Subject, Trouble, UserLog
+from emulator.gateway.console import Binding, Caution, Event, Note, Ready, Reloaded, RequestServed, SessionEnded, Subject, Trouble, UserLog
 
 MOST_BINDINGS = 11
 KEYS = "[h] hibernate all  [e] evict all  [r] reload  [x] clear  [l] log level  [?] help  [q] quit"
@@ -99,6 +101,10 @@ class Pretty:
     @text.register
     def _(self, event: Note) -> str:
         return f"{subject_words(event.subject)}  {event.text}" if event.subject else event.text
+
+    @text.register
+    def _(self, event: SessionEnded) -> str:
+        return "\n".join(session_lines(dataclasses.asdict(event)))
 
     def _table(self, bindings: Sequence[Binding]) -> list[str]:
         """Rows that fit the terminal: columns are dropped from the middle, never wrapped."""

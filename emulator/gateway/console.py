@@ -6,11 +6,11 @@ of `--log-format json`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from emulator.config import LogLevel, Notice
 from emulator.errors import EmuError
@@ -138,7 +138,53 @@ class Note:
     level: LogLevel = LogLevel.INFO
 
 
-Event = Ready | RequestServed | UserLog | Reloaded | Trouble | Caution | Note
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session of model calls is over: its score (ai-binding.md 7.7).
+
+    `strict`: a request without a recording failed. `sources` counts model calls by who answered. `missed` are requests without a recording:
+    `{what, why, request_id, problem}`. `recorded` names what was written, `committed` is False when that was thrown away instead, and
+    `unstored` says which answers could not be stored: `{code, what, where, next}`. Money is in US dollars: `spent_usd` by calls,
+    `saved_usd` by recordings and caches that answered in their place. `stale` are recordings that answered and are too old, `unused` counts
+    those that did not answer, `broken` the files that could not be read. `failures` are errors that a model call ended with: `{model,
+    status, code, attempts, recording, request_id, on_purpose}`, `faults` counts those that were asked for.
+    """
+
+    event: ClassVar[str] = "ai.session"
+    mode: str
+    strict: bool
+    cassette: str | None
+    calls: int
+    sources: Mapping[str, int]
+    hits: int
+    misses: int
+    missed: tuple[Mapping[str, Any], ...]
+    recorded: tuple[str, ...]
+    tokens_in: int
+    tokens_out: int
+    spent_usd: float
+    saved_usd: float
+    stale: tuple[str, ...]
+    unused: int
+    broken: int
+    faults: int
+    failures: tuple[Mapping[str, Any], ...]
+    committed: bool = True
+    unstored: tuple[Mapping[str, Any], ...] = ()
+    level: LogLevel = LogLevel.INFO
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing happened that is worth a line."""
+        return not (self.calls or self.hits or self.misses or self.recorded)
+
+    @property
+    def exit_code(self) -> int:
+        """What a server that ends with this session ends with: 3 when recordings were missing where they had to be there (design 4.4)."""
+        return 3 if self.strict and self.misses else 0
+
+
+Event = Ready | RequestServed | UserLog | Reloaded | Trouble | Caution | Note | SessionEnded
 
 
 class Console(Protocol):

@@ -84,8 +84,8 @@ class Ledger:
                 session.misses.append(_miss(entry))
         if entry.get("fault"):
             session.faults += 1
-        if entry.get("recorded"):
-            session.recorded.append(str(entry["recorded"]))
+        recorded = entry.get("recorded") or ()
+        session.recorded += [recorded] if isinstance(recorded, str) else [str(name) for name in recorded]
         if entry.get("model"):
             self._count(entry)
             self._judge(entry)

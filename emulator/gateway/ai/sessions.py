@@ -1,0 +1,155 @@
+"""Sessions of model calls: how one ends and the next begins (ai-binding.md 7.4 and 7.8).
+
+A session has a mode, a speed and a cassette, a score, and perhaps recordings that are written only when it ends well. It ends when the
+server stops, or when `POST ai/session` begins another: then what it recorded is kept or thrown away, a record of what it used is left for
+`ai prune` (run_record.py), and its summary is told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from emulator.config import AiMode
+from emulator.config.speed import Speed
+from emulator.gateway.ai.ledger import Ledger
+from emulator.gateway.ai.modes import SEARCHES
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.recorder import Recorder
+from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.run_record import RunRecord, run_id
+from emulator.gateway.console import SessionEnded
+
+
+class Sessions:
+    """The current session. `root` is the project's folder, `fixtures` the recordings'; `stale` tells whether a recording is too old."""
+
+    def __init__(
+        self,
+        playback: Playback,
+        ledger: Ledger,
+        recorder: Recorder | None = None,
+        *,
+        root: Path | None = None,
+        fixtures: Path | None = None,
+        stale: Callable[[Recording], bool] | None = None,
+        environ: Mapping[str, str] = os.environ,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._playback = playback
+        self._ledger = ledger
+        self._recorder = recorder
+        self._root = root
+        self._fixtures = fixtures
+        self._stale = stale
+        self._environ = environ
+        self._now = now
+        self._open(None)
+
+    def restart(
+        self,
+        *,
+        mode: AiMode | None = None,
+        cassette: str | None = None,
+        speed: Speed | None = None,
+        commit: bool = True,
+        run: str | None = None,
+    ) -> SessionEnded:
+        """End this session and begin one; `run` is the id of the run of tests that it belongs to. Raises UsageError, and then nothing has
+        changed; RecordingError or OSError when what was recorded cannot be written, and then the new session has begun all the same."""
+        ended, used = self._summary(), self._used()
+        self._playback.restart(mode=mode, cassette=cassette, speed=speed)
+        self._ledger.clear()
+        try:
+            return self._close(ended, used, commit)
+        finally:
+            self._open(run)
+
+    def end(self, *, commit: bool = True) -> SessionEnded:
+        """End the last session: the server stops. Raises RecordingError or OSError."""
+        return self._close(self._summary(), self._used(), commit)
+
+    def summary(self) -> SessionEnded:
+        """The session so far."""
+        return self._summary()
+
+    def _open(self, run: str | None) -> None:
+        self._started = self._now()
+        self._run = run or run_id(self._environ, uuid4().hex)
+        if self._recorder is not None:
+            self._recorder.begin(self._playback.mode, self._playback.cassette_for(None))
+
+    def _close(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...], commit: bool) -> SessionEnded:
+        self._leave_record(ended, used)
+        if self._recorder is None:
+            return ended
+        done = self._recorder.commit() if commit else self._recorder.discard()
+        written = (f"{path.parent.name}/{path.stem}" for path in done.written)
+        problems = tuple({"code": error.code, "what": error.what, "where": error.where, "next": error.hint} for error in done.problems)
+        recorded = tuple(dict.fromkeys((*ended.recorded, *written)))
+        return replace(ended, recorded=recorded, committed=done.committed, unstored=problems)
+
+    def _leave_record(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...]) -> None:
+        """Only of sessions in which something happened: a server that was started and stopped says nothing about recordings."""
+        if self._root is None or not (ended.calls or ended.hits or ended.misses):
+            return
+        playback = self._playback
+        RunRecord(
+            run=self._run,
+            started=_iso(self._started),
+            ended=_iso(self._now()),
+            mode=ended.mode,
+            cassettes=tuple(cassette.name for cassette in playback.library.shelf().cassettes),
+            used=used,
+            fixtures=str(self._fixtures or ""),
+            calls=ended.calls,
+            misses=ended.misses,
+            spent_usd=ended.spent_usd,
+            saved_usd=ended.saved_usd,
+        ).write(self._root)
+
+    def _used(self) -> tuple[tuple[str, str, str], ...]:
+        return tuple(sorted(identity for identity, count in self._playback.used.items() if count))
+
+    def _summary(self) -> SessionEnded:
+        playback, totals = self._playback, self._ledger.totals()
+        recordings = list(playback.library.shelf().recordings)
+        by_name = {recording.name: recording for recording in recordings}
+        used = [recording for recording in recordings if playback.used[recording.identity]]
+        failures = [
+            # A hand-written error is there on purpose, as a fault is.
+            {**failure, "on_purpose": failure["on_purpose"] or _manual(by_name.get(failure["recording"]))}
+            for failure in totals["failures"]
+        ]
+        return SessionEnded(
+            mode=playback.mode.value,
+            strict=playback.strict,
+            cassette=playback.library.cassette,
+            calls=totals["calls"],
+            sources=totals["sources"],
+            hits=playback.hits,
+            misses=playback.misses,
+            missed=tuple(totals["misses"]),
+            recorded=tuple(totals["recorded"]),
+            tokens_in=totals["tokens_in"],
+            tokens_out=totals["tokens_out"],
+            spent_usd=totals["spent_usd"],
+            saved_usd=totals["saved_usd"],
+            stale=tuple(recording.name for recording in used if self._stale is not None and self._stale(recording)),
+            unused=len(recordings) - len(used) if playback.mode in SEARCHES else 0,
+            broken=len(playback.library.shelf().broken),
+            faults=totals["faults"],
+            failures=tuple(failures),
+        )
+
+
+def _manual(recording: Recording | None) -> bool:
+    return recording is not None and recording.manual
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

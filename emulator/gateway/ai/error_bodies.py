@@ -88,13 +88,13 @@ def status_of(code: int | str) -> int | None:
     return known.status if known is not None else _STATUS_OF.get(str(code))
 
 
-def error_answer(dialect: Dialect, failure: Failure) -> Response:
-    """`failure` as the whole answer to a request."""
+def error_answer(dialect: Dialect, failure: Failure, *, by_gateway: bool) -> Response:
+    """`failure` as the whole answer to a request; `by_gateway` when AI Gateway is on the way, so that its own errors can come."""
     status, known = failure.http_status, failure.cloudflare
     if dialect is Dialect.MANAGEMENT:
         number, text = _cloudflare(failure)
         return envelopes.listed_error(status, number, text)
-    if known is not None and known.gateway:
+    if known is not None and known.gateway and by_gateway:
         return envelopes.gateway_error(status, known.number, failure.message or known.message(failure.model))
     if dialect is Dialect.WORKERS_AI:
         number, text = _cloudflare(failure)

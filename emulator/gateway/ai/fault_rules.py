@@ -97,7 +97,9 @@ class Do:
 
     @property
     def answers(self) -> bool:
-        """Whether the fault takes the place of the answer."""
+        """Whether the fault takes the place of the answer. The code beside `error_event` is that of the event."""
+        if self.error_event is not None:
+            return False
         return self.refuse or self.empty_body or self.status is not None or self.code is not None or self.body is not Absent.BODY
 
     @property
@@ -300,7 +302,8 @@ def _check_together(given: Mapping[str, Any], where: str, path: str) -> None:
     ends = [name for name in _ENDS if name in given]
     if len(ends) > 1:
         raise clash(ends[0], ends[1], "a stream ends once")
-    replaced = next((name for name in ("refuse", "empty_body", *_ERROR[:3]) if name in given), None)
+    errors = tuple(name for name in _ERROR if name in given and not (name == "code" and "error_event" in given))
+    replaced = next((name for name in ("refuse", "empty_body", *errors) if name in given), None)
     if replaced is not None:
         for name in _ON_STREAMS:
             if name in given:
@@ -313,6 +316,8 @@ def _check_together(given: Mapping[str, Any], where: str, path: str) -> None:
         raise clash("empty_body", named, "the body is empty")
     if "retry_after_ms" in given and "status" not in given and "code" not in given:
         raise error_at("E523", where, f"{path}.retry_after_ms", "says when to try again, but nothing fails", "add a status or a code")
+    if given.get("status", 400) < 400 and "body" not in given and "empty_body" not in given:
+        raise error_at("E523", where, f"{path}.status", f"is {given['status']}, which is no error", "say what is answered: add a body")
     if "code" in given:
         _check_code(given["code"], given.get("status"), where, f"{path}.code")
 

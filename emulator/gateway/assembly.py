@@ -20,10 +20,13 @@ from emulator.core.routing import INSPECTOR, Attributor
 from emulator.errors import ConfigError
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recording import validator
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import AiService
+from emulator.gateway.ai.sessions import Sessions
+from emulator.gateway.ai.verbs import AiVerbs, ModelLayer
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.asset_folder import AssetFolder
@@ -132,8 +135,7 @@ class Gateway:
             hosts=self.hosts,
             alarms=self.alarms,
             reloader=self.reloader,
-            ai=self.ai,
-            playback=self.playback,
+            ai=AiVerbs(self._model_layer()),
             clock=self.clock,
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
@@ -243,6 +245,13 @@ class Gateway:
         self._start.lock.settled()
 
     # -- what happens
+
+    def _model_layer(self) -> ModelLayer:
+        """What the verbs below `ai/` ask."""
+        ledger = Ledger()
+        self.journal.subscribe(ledger)
+        sessions = Sessions(self.playback, ledger, root=self.project.root, fixtures=self.options.fixtures)
+        return ModelLayer(self.playback, sessions, ledger, self.ai, self.redact, routes=list)
 
     def _assets(self) -> AssetService | FrontAssets | None:
         """What may answer before the Worker: the project's Vite, or the wrangler file's folder."""

@@ -11,9 +11,7 @@ from emulator.core.alarms import AlarmKey
 from emulator.core.ids import InvalidId, Namespace
 from emulator.core.sockets import close_code_error, close_reason_error
 from emulator.errors import UsageError
-from emulator.gateway.ai.modes import parse_mode
-from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.service import AiService
+from emulator.gateway.ai.verbs import AiVerbs
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.clocks import Clock
 from emulator.gateway.dispatcher import Dispatcher
@@ -27,7 +25,8 @@ _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 class Verbs:
-    """Each verb gives a JSON-able answer or raises UsageError. An object is named by its class and by its name or id."""
+    """Each verb gives a JSON-able answer or raises UsageError. An object is named by its class and by its name or id; `ai` has the verbs of
+    the model layer."""
 
     def __init__(
         self,
@@ -40,8 +39,7 @@ class Verbs:
         hosts: Hosts,
         alarms: Alarms,
         reloader: Reloader,
-        ai: AiService,
-        playback: Playback,
+        ai: AiVerbs,
         clock: Clock,
     ) -> None:
         self._worker = worker
@@ -52,8 +50,7 @@ class Verbs:
         self._hosts = hosts
         self._alarms = alarms
         self._reloader = reloader
-        self._ai = ai
-        self._playback = playback
+        self.ai = ai
         self._clock = clock
 
     # -- objects
@@ -176,22 +173,6 @@ class Verbs:
         if not self._alarms.fire(AlarmKey(class_name, self._id(class_name, name))):
             raise UsageError("E228", f"{class_name}/{name} has no alarm waiting", hint="GET alarms lists them")
         return {"fired": f"{class_name}/{name}"}
-
-    # -- AI
-
-    async def ai_session(self) -> Any:
-        """Mode, recordings and score."""
-        return self._ai.status()
-
-    async def set_ai_session(self, body: dict[str, Any]) -> Any:
-        """Begin a new session: `{"mode", "cassette"}`; without `mode` it stays, without `cassette` all are searched."""
-        mode = parse_mode(str(body["mode"])) if body.get("mode") is not None else None
-        self._playback.restart(mode=mode, cassette=body.get("cassette"))
-        return self._ai.status()
-
-    async def ai_calls(self) -> Any:
-        """The last model calls."""
-        return {"calls": self._ai.calls()}
 
     # --
 

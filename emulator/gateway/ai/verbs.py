@@ -1,0 +1,218 @@
+"""What can be done to the model layer of a running server: the verbs below `ai/` of the control API (design 4.5), without HTTP."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from emulator.config.speed import Speed
+from emulator.errors import RecordingError, UsageError
+from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.explain import explain
+from emulator.gateway.ai.ledger import Ledger
+from emulator.gateway.ai.modes import parse_mode
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.sessions import Sessions
+from emulator.gateway.console import SessionEnded
+
+
+class Calls(Protocol):
+    """The calls of user code (service.py)."""
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The reports of the last calls, oldest first."""
+
+    def call(self, request_id: str) -> tuple[ModelRequest, dict[str, Any]] | None:
+        """What was asked, and the report; of the latest call for `last`."""
+
+
+class Gateways(Protocol):
+    """The AI gateways (ai_gateway/gateway.py)."""
+
+    def status(self) -> list[dict[str, Any]]: ...
+    def list_logs(self, gateway_id: str | None = None, *, limit: int = 50) -> list[dict[str, Any]]: ...
+    def get_log(self, gateway_id: str, log_id: str) -> dict[str, Any] | None: ...
+    def reset(self, gateway_id: str | None = None) -> None: ...
+
+
+class Faults(Protocol):
+    """The faults in force (faults.py)."""
+
+    @property
+    def seed(self) -> int: ...
+    def add(self, value: Any) -> str: ...
+    def clear(self, name: str | None = None) -> int: ...
+    def firings(self) -> Sequence[dict[str, Any]]: ...
+    def errors(self) -> Sequence[RecordingError]: ...
+    def list(self) -> Sequence[dict[str, Any]]: ...
+
+
+class Refresher(Protocol):
+    """Who records anew what is recorded already (refresh.py)."""
+
+    async def refresh(self, pattern: str, *, stale: bool) -> list[dict[str, Any]]: ...
+
+
+class Drifts(Protocol):
+    """What mode `check` has found (drift.py)."""
+
+    def report(self) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLayer:
+    """The parts that the verbs ask. `redact` takes secret values out of a text."""
+
+    playback: Playback
+    sessions: Sessions
+    ledger: Ledger
+    calls: Calls
+    redact: Callable[[str], str]
+    routes: Callable[[], list[dict[str, Any]]]
+    gateways: Gateways | None = None
+    faults: Faults | None = None
+    refresher: Refresher | None = None
+    drifts: Drifts | None = None
+
+
+class AiVerbs:
+    """Each verb gives a JSON-able answer, without secret values, or raises UsageError or RecordingError."""
+
+    def __init__(self, layer: ModelLayer) -> None:
+        self._layer = layer
+
+    # -- the session
+
+    async def session(self) -> Any:
+        """Mode, speed, recordings, routes and score."""
+        layer = self._layer
+        return {**layer.playback.status(), "routes": layer.routes(), "summary": summary(layer.sessions.summary())}
+
+    async def set_session(self, body: dict[str, Any]) -> Any:
+        """End this session and begin another. The answer has the old one's summary as `ended`."""
+        mode = parse_mode(str(body["mode"])) if body.get("mode") is not None else None
+        cassette, run = (_text(body, name) for name in ("cassette", "run"))
+        commit = body.get("commit", True)
+        if not isinstance(commit, bool):
+            raise UsageError("E227", "commit must be true or false")
+        ended = self._layer.sessions.restart(mode=mode, cassette=cassette, speed=_speed(body.get("speed")), commit=commit, run=run)
+        return self._clean({**await self.session(), "ended": summary(ended)})
+
+    async def cost(self) -> Any:
+        """What the session spent, and what replay saved, for each model."""
+        return {"mode": self._layer.playback.mode.value, **self._layer.ledger.cost()}
+
+    # -- calls
+
+    async def calls(self) -> Any:
+        """The last model calls, oldest first."""
+        return self._clean({"calls": self._layer.calls.calls()})
+
+    async def explain(self, ident: str) -> Any:
+        """One call, and why it matched or not: by its request id or log id; `last` for the latest."""
+        found = self._layer.calls.call(ident)
+        if found is None:
+            raise UsageError("E228", f"there is no model call {ident!r} among the last ones", hint="GET ai/calls lists them")
+        asked, report = found
+        playback = self._layer.playback
+        scope = report.get("scope")
+        shelf = playback.library.shelf_of(scope) if scope else playback.library.shelf()
+        return self._clean({"call": report, **explain(asked, shelf, playback.used)})
+
+    # -- routes, gateways
+
+    async def routes(self) -> Any:
+        """Which backend answers for which models."""
+        return {"routes": self._layer.routes()}
+
+    async def gateways(self) -> Any:
+        """Every AI gateway that is configured or was used."""
+        return {"gateways": _there(self._layer.gateways).status()}
+
+    async def gateway_logs(self, gateway: str, limit: str) -> Any:
+        """The last log entries of a gateway, newest first; of all for `*`."""
+        if not limit.isdecimal() or not 0 < int(limit) <= 1000:
+            raise UsageError("E227", "limit must be a number from 1 to 1000")
+        return self._clean({"logs": _there(self._layer.gateways).list_logs(None if gateway == "*" else gateway, limit=int(limit))})
+
+    async def gateway_log(self, gateway: str, log: str) -> Any:
+        """One log entry."""
+        entry = _there(self._layer.gateways).get_log(gateway, log)
+        if entry is None:
+            raise UsageError("E228", f"gateway {gateway} has no log {log}", hint=f"agents-emu ai gateway logs {gateway}")
+        return self._clean(entry)
+
+    async def reset_gateway(self, gateway: str) -> Any:
+        """Forget a gateway's cache, counters and logs; of all for `*`."""
+        _there(self._layer.gateways).reset(None if gateway == "*" else gateway)
+        return {"reset": gateway}
+
+    # -- faults
+
+    async def faults(self) -> Any:
+        """The faults in force, those that have acted, and what is wrong with their files."""
+        faults = _there(self._layer.faults)
+        errors = [{"code": error.code, "what": error.what, "where": error.where, "next": error.hint} for error in faults.errors()]
+        return {"seed": faults.seed, "faults": faults.list(), "firings": faults.firings(), "errors": errors}
+
+    async def add_fault(self, body: dict[str, Any]) -> Any:
+        """Add a fault until the server stops."""
+        return {"added": _there(self._layer.faults).add(body), "seed": _there(self._layer.faults).seed}
+
+    async def clear_faults(self, name: str | None = None) -> Any:
+        """Take away one added fault, or all."""
+        return {"cleared": _there(self._layer.faults).clear(name)}
+
+    # -- recordings
+
+    async def refresh(self, body: dict[str, Any]) -> Any:
+        """Record anew what `pattern` names (`cassette/id`, with wildcards; all by default), or only what is `stale`."""
+        pattern, stale = body.get("pattern", "*"), body.get("stale", False)
+        if not isinstance(pattern, str) or not isinstance(stale, bool):
+            raise UsageError("E227", 'a refresh is {"pattern": text, "stale": true or false}')
+        return self._clean({"recordings": await _there(self._layer.refresher).refresh(pattern, stale=stale)})
+
+    async def check(self) -> Any:
+        """What mode `check` has found so far: recordings whose model answers in another shape by now."""
+        return self._clean({"mode": self._layer.playback.mode.value, "drifts": _there(self._layer.drifts).report()})
+
+    def _clean(self, value: Any) -> Any:
+        """A copy of `value` with every text in it redacted."""
+        if isinstance(value, str):
+            return self._layer.redact(value)
+        if isinstance(value, dict):
+            return {name: self._clean(member) for name, member in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._clean(member) for member in value]
+        return value
+
+
+def _there[T](part: T | None) -> T:
+    if part is None:
+        raise UsageError("E228", "this server does not have that part of the model layer")
+    return part
+
+
+def summary(ended: SessionEnded) -> dict[str, Any]:
+    """A session's score as JSON."""
+    fields = dataclasses.asdict(ended)
+    fields.pop("level")
+    return fields
+
+
+def _text(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise UsageError("E227", f"{name} must be a text")
+    return value
+
+
+def _speed(value: Any) -> Speed | None:
+    if value is None:
+        return None
+    try:
+        return Speed.parse(value)
+    except ValueError as error:
+        raise UsageError("E242", f"{value!r} is not a replay speed", hint=str(error)) from None

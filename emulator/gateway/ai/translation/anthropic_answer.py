@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from emulator.gateway.ai.canonical import compact
@@ -20,17 +20,14 @@ _FINISH = {
     "refusal": "content_filter",
 }
 ERROR_CODES = {
-    "invalid_request_error": 5006,
     "authentication_error": 10000,
     "permission_error": 10000,
     "billing_error": 3036,
     "not_found_error": 5007,
     "request_too_large": 3006,
-    "rate_limit_error": 3040,
     "timeout_error": 3007,
-    "overloaded_error": 3040,
 }
-"""Workers AI's code for each `error.type` (ai-binding.md 4.3); any other is 3040, which SDKs retry."""
+"""Workers AI's code for an `error.type` inside a stream (ai-binding.md 4.3); the text or the configuration decides about the others."""
 
 
 def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None) -> list[Delta]:
@@ -54,9 +51,10 @@ def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None) 
 
 
 class EventReader:
-    """One stream of named events. See stream_body.Reader."""
+    """One stream of named events. See stream_body.Reader. `failed` judges an `error` event."""
 
-    def __init__(self, *, json_tool: str | None = None) -> None:
+    def __init__(self, failed: Callable[[Mapping[str, Any]], Failed], *, json_tool: str | None = None) -> None:
+        self._failed = failed
         self._json_tool = json_tool
         self._events = SseParser()
         self._usage: dict[str, Any] = {}
@@ -70,8 +68,7 @@ class EventReader:
             if event.data is None:
                 continue
             try:
-                said = json.loads(event.data)
-                deltas = self._deltas(said)
+                deltas = self._deltas(json.loads(event.data))
             except (ValueError, KeyError, TypeError, AttributeError):
                 deltas = [Failed(3040, f"the backend sent an event that is none of the Messages API: {event.data[:80]}")]
             yield deltas
@@ -94,7 +91,7 @@ class EventReader:
             case "message_stop":
                 return [Done()]
             case "error":
-                return [Failed(ERROR_CODES.get(event["error"].get("type"), 3040), str(event["error"].get("message")))]
+                return [self._failed(event)]
         return []  # ping, and what is still to be invented: clients must ignore both
 
     def _started(self, index: int, block: Mapping[str, Any]) -> list[Delta]:

@@ -8,6 +8,7 @@ from emulator.cli.lazy_group import LazyGroup
 
 VERBS: dict[str, str] = {
     "ls": "list recordings: id, kind, model, age, size, marks",
+    "show": "show a recording as a conversation",
 }
 """Every verb, in the order of `--help`; the module of the same name has the command of the same name (`import_` for `import`)."""
 
@@ -20,4 +21,4 @@ Examples:
 
 @click.group(cls=LazyGroup, package="emulator.cli.ai", table=VERBS, epilog=EPILOG, no_args_is_help=True)
 def ai() -> None:
-    """Look at, check and change recorded model calls. Each verb has --json. A recording is named by its id, a part of it, or CASSETTE/ID."""
+    """Look at, check and change recorded model calls. Each verb has --json. A recording is named by its id, a part of it, or a file."""

@@ -50,17 +50,17 @@ def fixtures_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--dir`, `--fixtures`, `--cassette` and `--json`, and hands the command its Fixtures as first argument."""
 
     @click.option("-C", "--dir", "directory", default=".", type=click.Path(path_type=Path), help="The project's folder.")
-    @click.option("--fixtures", type=click.Path(path_type=Path), metavar="DIR", help="Where recordings are; default fixtures/.")
+    @click.option("--fixtures", type=click.Path(), metavar="DIR", help="Where recordings are; default fixtures/.")
     @click.option("--cassette", metavar="NAME", help="Only this folder of recordings.", shell_complete=complete_cassette)
     @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
     @functools.wraps(command)
-    def with_fixtures(*arguments: Any, directory: Path, fixtures: Path | None, cassette: str | None, **options: Any) -> Any:
+    def with_fixtures(*arguments: Any, directory: Path, fixtures: str | None, cassette: str | None, **options: Any) -> Any:
         return command(find_fixtures(directory, fixtures, cassette), *arguments, **options)
 
     return with_fixtures
 
 
-def find_fixtures(directory: Path, fixtures: Path | None, cassette: str | None) -> Fixtures:
+def find_fixtures(directory: Path, fixtures: str | None, cassette: str | None) -> Fixtures:
     """The recordings of the project in `directory`. A folder without a wrangler file will do when it has recordings, or when
     `fixtures` names them. Raises ConfigError, UsageError."""
     try:

@@ -70,11 +70,13 @@ class Inventory:
         return next(cassette for cassette in self.cassettes if cassette.name == name)
 
     def find(self, words: str) -> Entry:
-        """The entry that `words` name: an id, `cassette/id`, the start of either, a part of the id, the start of the key, or a file.
+        """The entry that `words` name: an id, `cassette/id`, the end or the start of one, a part of it, the start of the key, or a file.
         Raises RecordingError E530 (none) or E537 (several)."""
         as_path = Path(words).resolve() if words.endswith(".json") else None
+        words = words.removesuffix(".json")
         stages = (
             [entry for entry in self.entries if words in (entry.id, entry.name) or entry.path.resolve() == as_path],
+            [entry for entry in self.entries if entry.id.endswith(words)],
             [entry for entry in self.entries if entry.id.startswith(words) or entry.name.startswith(words)],
             [entry for entry in self.entries if words in entry.id or entry.key.startswith(words)],
         )

@@ -20,6 +20,10 @@ from emulator.hosts.python.faults import error_object, origin_of
 from emulator.hosts.python.instance import Instance, InstanceGone
 from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
+from emulator.hosts.python.network.dialer import Dialer
+from emulator.hosts.python.network.guard import Guard, Reach
+from emulator.hosts.python.network.libraries import adapt_libraries
+from emulator.hosts.python.network.waiting import Waiting
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.operations import Operations
 from emulator.hosts.python.owner import Owner
@@ -61,6 +65,8 @@ class Host:
         self.notices: list[str] = []
         self.runtime = HostRuntime(self, self.flags, PYODIDE_OF.get(platform.python_version().rpartition(".")[0], LATEST_PYODIDE))
         self.sockets = SocketHub(self, link)
+        self.guard = Guard(self._denied)
+        self._loop = asyncio.get_running_loop()
         self._files = OpenFiles(MAX_OPEN_FILES)
         self._fallback_path = fallback_path
         self._prepared = False
@@ -81,9 +87,12 @@ class Host:
         self._prepared = True
         install(self.runtime)
         EventTarget.runner_of_caller = staticmethod(runner_of_caller)
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        assert isinstance(loop, HostLoop)
         loop.set_exception_handler(self._stray_error)
         watch(loop, self.runtime)
+        adapt_libraries(Dialer(lambda *request: outbound.RawExchange(self.link, *request), Waiting(loop)))
+        self.guard.install()
         sys.stdout = ConsoleStream("log", self.write_log)
         sys.stderr = ConsoleStream("error", self.write_log)
         self.notices += loader.add_fallback(self._fallback_path)
@@ -111,9 +120,17 @@ class Host:
         self.code = loader.load(project)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HostLoop)
-        loop.suspends = suspend.AVAILABLE and loader.uses_run_sync(Path(project["root"]) / project["main"])
+        loop.suspends = loop.suspends or (suspend.AVAILABLE and loader.uses_run_sync(Path(project["root"]) / project["main"]))
         self._fill_exports()
         self.requests = RequestHandler(self, self.code, abort_signal=bool(self.flags.get("enable_request_signal")))
+
+    def network(self, reach: str) -> None:
+        """How far sockets may go from now on (the gateway's `network` note)."""
+        self.guard.reach = Reach(reach)
+
+    def _denied(self, what: str, where: str | None) -> None:
+        """A socket or process was refused: whoever runs a replay must hear of it, also when the agent swallows the error."""
+        self._loop.call_soon_threadsafe(lambda: self.link.note("denied", what=what, where=where))
 
     def _stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio has nobody to tell of: a task that failed unawaited resets nothing (S-16), a reset's own unwinding is no news."""

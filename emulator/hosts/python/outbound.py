@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from emulator.hosts.python.instance import emit, way_back
@@ -11,7 +12,8 @@ from emulator.hosts.python.surface.headers import pairs_of
 from emulator.hosts.python.surface.promise import JsPromise, as_exception
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
-from emulator.wire.exchange import Answer, BodyReader, LinkLost, Outgoing, RemoteError
+from emulator.wire.exchange import Answer, Body, BodyReader, LinkLost, Outgoing, RemoteError
+from emulator.wire.frames import RawHeaders
 from emulator.wire.link import Link
 
 NETWORK_LOST = "Network connection lost."
@@ -75,6 +77,79 @@ def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Ow
     )
 
 
+class RawExchange:
+    """A request of the running code to `egress`, for a library that speaks HTTP itself (network/peer.py): the same gates, no redirects
+    followed, nothing converted. `answer` fails with ConnectionError."""
+
+    def __init__(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
+        self.answer: asyncio.Future[RawAnswer] = asyncio.get_running_loop().create_future()
+        self._owner = current_owner.get()
+        self._outgoing: Outgoing | None = None
+        self._given_up = False
+        self._back = way_back("fetch")
+        emit(lambda: self._leave(link, method, url, [*headers, (b"x-emu-redirect", b"manual")], body))
+
+    def _leave(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
+        if self._given_up:
+            self._back(_nothing, None)
+            return
+        self._outgoing = outgoing = link.request(b"egress", method, url, headers, body)
+        outgoing.answer.add_done_callback(lambda _future: self._back(self._settle, outgoing))
+
+    def _settle(self, outgoing: Outgoing) -> None:
+        if self.answer.done():
+            return
+        if outgoing.answer.cancelled():
+            self.answer.set_exception(ConnectionAbortedError("the request was given up"))
+        elif (error := outgoing.answer.exception()) is not None:
+            self.answer.set_exception(ConnectionAbortedError(_failure(error).message))
+        else:
+            got: Answer = outgoing.answer.result()
+            body = NetworkBody(got.body, self._owner) if isinstance(got.body, BodyReader) else got.body
+            self.answer.set_result(RawAnswer(got, body))
+            return
+        # Whoever waits hears it; when nobody does (a library gave up first), it is no news.
+        self.answer.exception()
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer, or reads the rest of it."""
+        self._given_up = True
+        if self._outgoing is not None:
+            self._outgoing.cancel("aborted")
+
+
+class RawAnswer:
+    """Status, headers and body as they crossed the link."""
+
+    def __init__(self, answer: Answer, body: bytes | NetworkBody) -> None:
+        self.status = answer.status
+        self.reason = answer.reason.encode("latin-1", "replace")
+        self.headers = answer.headers
+        self.body = RawBody(body) if isinstance(body, NetworkBody) else body
+
+
+class RawBody:
+    """A body whose breaking off is a ConnectionError."""
+
+    def __init__(self, body: NetworkBody) -> None:
+        self._body = body
+
+    async def read(self) -> bytes | None:
+        """The next chunk, None at the end."""
+        try:
+            return await self._body.read()
+        except JsException as error:
+            raise ConnectionResetError(error.message) from None
+
+    def drop(self) -> None:
+        """Nobody reads the rest."""
+        self._body.drop()
+
+
+def _nothing(_value: Any) -> None:
+    """A request that was given up before it left has no answer."""
+
+
 def _failure(error: BaseException) -> JsException:
     if isinstance(error, RemoteError):
         fields = error.fields
@@ -106,13 +181,16 @@ class NetworkBody:
 
     async def cancel(self, _reason: Any = None) -> None:
         """Nobody reads the rest: the sender is told."""
+        self.drop()
+
+    def drop(self) -> None:
+        """`cancel` for code that cannot wait."""
         self._reader.cancel()
         self._release()
 
     def __del__(self) -> None:
         # A response whose body nobody reads must not keep its owner awake, nor the sender sending.
-        self._reader.cancel()
-        self._release()
+        self.drop()
 
     def _release(self) -> None:
         owner, self._owner = self._owner, None

@@ -96,7 +96,9 @@ class Session:
         self._host.sockets.take(frame)
 
     def on_note(self, note: dict[str, Any], now_ms: int) -> None:
-        """The gateway sends none yet; unknown ones are ignored, as the protocol says."""
+        """Unknown ones are ignored, as the protocol says."""
+        if note.get("op") == "network":
+            self._host.network(note["reach"])
 
     def on_lost(self, error: Exception | None) -> None:
         """The gateway is gone: so are we."""

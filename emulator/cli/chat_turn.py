@@ -3,6 +3,9 @@
 The requester hears its answer as a stream of chunks, ended by a `done` frame. When the connection drops, the turn goes on without us;
 on the next one we ask to resume, acknowledge the offer, and get every chunk again from the first. Chunks that were shown already are
 skipped by their number. When the turn ended meanwhile there is nothing to resume, and the transcript has the answer.
+
+When the agent's process dies in mid-answer and comes back, the socket stays open and nothing is offered: the turn goes on under another id,
+as a continuation (8.9). Its text is read from the transcript once it has ended.
 """
 
 from __future__ import annotations
@@ -45,10 +48,12 @@ class ReadTranscript:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`outcome` is `completed`, `aborted`, `error`, `skipped` or `lost`; `error` says why it was no success."""
+    """`outcome` is `completed`, `aborted`, `error`, `skipped` or `lost`; `error` says why it was no success. `waiting` names the tools that
+    wait for a person's approval, or for a page to run them."""
 
     outcome: str
     error: str | None = None
+    waiting: tuple[str, ...] = ()
 
 
 Step = Text | ToolUse | Send | ReadTranscript | Ended
@@ -72,6 +77,7 @@ class ChatTurn:
         self._acknowledged: set[str] = set()
         self._block_ended = False
         self._error: str | None = None
+        self._tools: dict[str, str] = {}
 
     def opening(self) -> Frame:
         """The frame that starts the turn."""
@@ -92,7 +98,10 @@ class ChatTurn:
     def receive(self, frame: Mapping[str, Any]) -> Iterator[Step]:
         """What one frame from the agent means for this turn. Frames of other turns mean nothing."""
         kind = frame.get("type")
-        if kind == "cf_agent_use_chat_response" and frame.get("id") == self.request:
+        if kind == "cf_agent_use_chat_response" and (frame.get("id") == self.request or frame.get("continuation")):
+            if frame.get("id") != self.request:
+                self.request = str(frame.get("id"))
+                self._missed = True
             yield from self._response(frame)
         elif kind == "cf_agent_stream_resuming":
             offered = str(frame.get("id"))
@@ -133,12 +142,12 @@ class ChatTurn:
             return
         elif body and self._is_new(frame) and not self._missed:
             yield from self._chunk(body)
-        if frame.get("done"):
+        if frame.get("done") and frame.get("outcome") != "recovering":
             if not self._error and not frame.get("outcome") and (self._missed or (self._behind and not self.said)):
                 yield ReadTranscript()
                 return
             outcome = frame.get("outcome") or ("error" if self._error else "completed")
-            yield Ended(outcome, self._error)
+            yield Ended(outcome, self._error, tuple(self._tools.values()))
 
     def _is_new(self, frame: Mapping[str, Any]) -> bool:
         """Whether this chunk was not shown yet. Servers older than ai-chat 0.12 do not number them, so they are counted."""
@@ -169,7 +178,10 @@ class ChatTurn:
             case "text-delta":
                 yield self._say(str(chunk.get("delta", "")), new_block=self._block_ended)
             case "tool-input-available":
+                self._tools[str(chunk.get("toolCallId"))] = str(chunk.get("toolName"))
                 yield ToolUse(str(chunk.get("toolName")), chunk.get("input"))
+            case "tool-output-available" | "tool-output-error" | "tool-output-denied":
+                self._tools.pop(str(chunk.get("toolCallId")), None)
             case "error":
                 self._error = str(chunk.get("errorText") or "the agent gave no reason")
 

@@ -51,7 +51,8 @@ def test_a_plain_answer() -> None:
         delta(1, "Hel"),
         {**delta(2, "not ours"), "id": "other"},
         delta(2, "lo"),
-        chunk(3, {"type": "tool-input-available", "toolName": "clock", "input": {"a": 1}}),
+        chunk(3, {"type": "tool-input-available", "toolCallId": "c1", "toolName": "clock", "input": {"a": 1}}),
+        chunk(4, {"type": "tool-output-available", "toolCallId": "c1", "output": "noon"}),
         done(messageIds=["m1"]),
     )
     assert found == [Text("Hel"), Text("lo"), ToolUse("clock", {"a": 1}), Ended("completed")]
@@ -108,6 +109,29 @@ def test_a_chunk_too_large_to_be_stored_does_not_shift_the_others() -> None:
     chat.resume()
     steps(chat, {"type": "cf_agent_stream_resuming", "id": "r1"})
     assert steps(chat, delta(0, "a", replay=True), delta(1, "b", replay=True), delta(2, "c", replay=True)) == [Text("c")]
+
+
+def test_a_tool_that_nobody_answered_is_named() -> None:
+    asked = chunk(0, {"type": "tool-input-available", "toolCallId": "c1", "toolName": "pay", "input": {}})
+    approval = chunk(1, {"type": "tool-approval-request", "toolCallId": "c1", "approvalId": "a"})
+    assert steps(turn(), asked, approval, done()) == [ToolUse("pay", {}), Ended("completed", None, ("pay",))]
+
+
+def test_a_turn_that_goes_on_while_we_stay_connected_is_read_when_it_ends() -> None:
+    """The agent's process died and came back; the socket never noticed."""
+    chat = turn()
+    recovered = {"id": "r2", "continuation": True}
+    found = steps(
+        chat,
+        delta(0, "Hel"),
+        {"type": "cf_agent_chat_recovering", "recovering": True, "id": "r1"},
+        {**delta(0, "again"), **recovered},
+        {**done(outcome="recovering"), **recovered},
+        {**done(), **recovered},
+    )
+    assert found == [Text("Hel"), ReadTranscript()]
+    stored = [{"id": "m1", "role": "user"}, {"role": "assistant", "parts": [{"type": "text", "text": "Hello"}]}]
+    assert list(chat.finish_from(stored)) == [Text("lo"), Ended("completed")]
 
 
 def test_a_recovered_turn_goes_on_under_another_id() -> None:

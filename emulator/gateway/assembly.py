@@ -49,6 +49,7 @@ from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.outgoing_sockets import OutgoingSockets
 from emulator.gateway.own_paths import OwnPaths
+from emulator.gateway.reach import reach_of
 from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
@@ -98,7 +99,7 @@ class Gateway:
             served["assets"] = self.assets.serve
         services = Services(served, self.outgoing.open, self.journal)
         # Hosts.
-        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms)
+        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, self.playback.denied)
         self.hosts = Hosts(
             start.command,
             start.runtime,
@@ -111,8 +112,10 @@ class Gateway:
             on_host_ended=self.objects.host_ended,
             on_warning=lambda text: console.show(Caution(Notice(text))),
             on_loaded=self._loaded,
+            reach=lambda: reach_of(self.playback),
             first=start.first,
         )
+        self.playback.on_restart = self.hosts.network_changed
         self.reloader = Reloader(
             project,
             options.reload,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from emulator.gateway.host_process import HostProcess
@@ -30,12 +31,15 @@ class FromHost:
         objects: ObjectBook,
         services: Services,
         alarms: AlarmDesk,
+        on_denied: Callable[[str], None] = lambda what: None,
     ) -> None:
+        """`on_denied`: a host has refused user code a socket, which the mode does not allow."""
         self._journal = journal
         self._book = book
         self._objects = objects
         self._services = services
         self._alarms = alarms
+        self._on_denied = on_denied
 
     def on_request(self, host: HostProcess, incoming: Incoming) -> None:
         """Egress, AI, assets."""
@@ -70,6 +74,9 @@ class FromHost:
                 self._journal.add("exception", where=note.get("where"), error=note.get("error", {}), **_subject(note))
             case "auto_response":
                 self._book.auto_response(note["class"], note["id"], note.get("request"), note.get("response") or "")
+            case "denied":
+                self._on_denied(str(note.get("what")))
+                self._journal.add("denied", what=note.get("what"), where=note.get("where"))
             case "stall":
                 self._journal.add("stall", where=note.get("where"), ms=note.get("ms"), **_subject(note))
             case "debugger":

@@ -215,6 +215,11 @@ class HostProcess:
         """Have a spare host import these modules, which are the same for every version of the user's code."""
         self._send(Kind.PRELOAD, {"modules": list(modules)})
 
+    def network(self, reach: str) -> None:
+        """How far its sockets may go from now on (reach.py)."""
+        if self.link is not None and not self.link.lost:
+            self.link.note("network", reach=reach)
+
     async def load(self, project: dict[str, Any]) -> Ready:
         """Load the user's code. Raises LoadFailed, or StartError E343 when the host says nothing in time or dies over it."""
         self._loaded = asyncio.get_running_loop().create_future()

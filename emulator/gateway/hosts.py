@@ -62,11 +62,13 @@ class Hosts:
         on_host_ended: Callable[[], None],
         on_warning: Callable[[str], None],
         on_loaded: Callable[[list[str] | None, str | None], None],
+        reach: Callable[[], str],
         first: HostProcess | None = None,
     ) -> None:
         """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left.
         `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
-        that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place."""
+        that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
+        `reach`: how far sockets of user code may go (reach.py)."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -78,6 +80,7 @@ class Hosts:
         self._on_host_ended = on_host_ended
         self._on_warning = on_warning
         self._on_loaded = on_loaded
+        self._reach = reach
         self._first = first
         self.active: HostProcess | None = None
         self._spare: HostProcess | None = None
@@ -136,6 +139,11 @@ class Hosts:
         await asyncio.gather(*(host.end() for host in list(self._known)))
         self._known.clear()
 
+    def network_changed(self) -> None:
+        """Another mode: tell every host how far its sockets may go now."""
+        for host in self._known:
+            host.network(self._reach())
+
     def kill_all(self) -> None:
         """No waiting any more."""
         for host in list(self._known):
@@ -172,6 +180,8 @@ class Hosts:
         except EmuError as error:
             return _error_object(error)
         try:
+            # First of all: user code may open sockets while it is imported.
+            fresh.network(self._reach())
             return fresh, await fresh.load(self._project())
         except LoadFailed as error:
             if error.again:

@@ -36,6 +36,7 @@ class Narrator:
             "host.stuck": self._stuck,
             "load.failed": self._load_failed,
             "stall": self._stall,
+            "denied": self._denied,
             "alarm.run": self._alarm,
             "internal": self._internal,
             "ai": self._ai,
@@ -86,6 +87,11 @@ class Narrator:
         label = f"{who.class_name}/{who.name} " if who else ""
         what = f"{label}blocked the event loop for {entry.get('ms')} ms"
         self._console.show(Caution(Notice(what, entry.get("where"), "use the asynchronous form of what is called there")))
+
+    def _denied(self, entry: Entry) -> None:
+        hint = "use HTTP, which is recorded and replayed, or --ai auto"
+        error = BackendError("E631", f"{entry['what']} was denied: what goes over it is not recorded", where=entry.get("where"), hint=hint)
+        self._console.show(Trouble(error))
 
     def _alarm(self, entry: Entry) -> None:
         if entry["outcome"] != "done" or self._console.shows(LogLevel.DEBUG):

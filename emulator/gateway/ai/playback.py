@@ -59,6 +59,8 @@ class Playback:
         self.ci = ci
         self._redact = redact
         self.mode = mode
+        self.on_restart: Callable[[], None] = lambda: None
+        """Called when a session has begun: the mode may be another."""
         self.restart(mode=mode, cassette=library.cassette)
 
     def restart(self, *, mode: AiMode | None = None, cassette: str | None = None, speed: Speed | None = None) -> None:
@@ -74,6 +76,7 @@ class Playback:
         self.used: Counter[tuple[str, str, str]] = Counter()
         self.hits = self.misses = self.outside = 0
         self.missed: list[str] = []
+        self.on_restart()
 
     @property
     def strict(self) -> bool:

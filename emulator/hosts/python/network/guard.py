@@ -41,7 +41,7 @@ class ProcessDenied(OSError):
 
 
 class Guard:
-    """One per process. `denied(what, where)` hears of what was refused, on any thread."""
+    """One per process. `denied(what, where)` hears of sockets that were refused, on any thread."""
 
     def __init__(self, denied: Callable[[str, str | None], None]) -> None:
         self.reach = Reach.OUTSIDE
@@ -82,7 +82,7 @@ class Guard:
     def _name(self, arguments: tuple[Any, ...]) -> None:
         host = arguments[0]
         if self.reach is not Reach.OUTSIDE and host and _address_of(_text(host)) is None:
-            self._judge(_text(host), f"the address of {_text(host)}", lookup=True)
+            self._judge(_text(host), _text(host), lookup=True)
 
     def _judge(self, host: str, what: str, *, lookup: bool = False) -> None:
         if is_loopback(host) and (lookup or self.reach is Reach.LOOPBACK):
@@ -90,7 +90,7 @@ class Guard:
         where = _caller()
         if where is None:
             return
-        self._denied(f"socket denied: {what}", where)
+        self._denied(f"a socket to {what}", where)
         allowed = "only this machine may be reached" if self.reach is Reach.LOOPBACK else "no socket may be opened"
         raise SocketDenied(
             errno.EACCES,
@@ -99,11 +99,9 @@ class Guard:
         )
 
     def _process(self, arguments: tuple[Any, ...]) -> None:
-        where = _caller()
-        if where is None:
+        # Nobody is told: libraries that would merely like to know the machine ask so, and do without. The words are Pyodide's own.
+        if _caller() is None:
             return
-        self._denied("process denied", where)
-        # The words are Pyodide's own: libraries that can do without match OSError.
         raise ProcessDenied(errno.ENOTSUP, "E632 emscripten does not support processes: on the platform nothing can be started")
 
 

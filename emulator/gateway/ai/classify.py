@@ -16,6 +16,8 @@ from emulator.gateway.exchange import Headers, header
 
 _SECRET_QUERY = frozenset({"key", "api_key", "apikey", "access_token", "token", "sig", "signature"})
 _GATEWAY_HOST = "gateway.ai.cloudflare.com"
+_AFFINITY = "x-session-affinity"
+"""Asks for the server that has the prompt's beginning in its cache: passed on, no part of what a request means."""
 
 
 class BadRequest(ValueError):
@@ -34,7 +36,8 @@ def run_request(headers: Headers, body: bytes) -> ModelRequest:
     if gateway is not None and not isinstance(gateway, dict):
         raise BadRequest("`options.gateway` must be an object")
     rest = {name: value for name, value in options.items() if name != "gateway"}
-    return ModelRequest(Kind.RUN, model_of(headers), envelope["inputs"], gateway=gateway, options=rest)
+    affinity = {_AFFINITY: value} if (value := header(headers, _AFFINITY)) is not None else {}
+    return ModelRequest(Kind.RUN, model_of(headers), envelope["inputs"], affinity, gateway=gateway, options=rest)
 
 
 def stream_input_request(headers: Headers, query: str, body: bytes) -> ModelRequest:

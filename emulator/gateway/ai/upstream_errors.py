@@ -196,7 +196,12 @@ def in_stream(upstream: Upstream, document: Any) -> tuple[int, str]:
         code = 3036
     elif _CONTEXT.search(said.searched) or _FLAGGED.search(said.searched):
         code = 3030
-    return code, f"AiError: backend {upstream.name!r} reports inside its stream: {said.text}"
+    return code, f"AiError: backend {upstream.name!r} reports inside its stream: {said.text} (E615)"
+
+
+def no_event(upstream: Upstream, data: str) -> tuple[int, str]:
+    """Code and text for an event of a stream that cannot be read."""
+    return 502, f"AiError: backend {upstream.name!r} sends a broken event inside its stream: {_excerpt(data.encode())} (E616)"
 
 
 def described(content_type: str | None, body: bytes) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from emulator.config.ai import BackendType
 
 GEMINI_HOST = "generativelanguage.googleapis.com"
+GEMINI_URL = f"https://{GEMINI_HOST}/v1beta/openai"
 OPENAI_HOST = "api.openai.com"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,20 +12,22 @@ from urllib.parse import urlsplit
 from emulator.config.ai import BackendConfig, Credential
 from emulator.gateway.ai import upstream_errors
 from emulator.gateway.ai.backends import Fetch
-from emulator.gateway.ai.backends.addresses import PUBLIC, Public
+from emulator.gateway.ai.backends.addresses import GEMINI_URL, PUBLIC, Public
 from emulator.gateway.ai.backends.credentials import Lookup, secret
-from emulator.gateway.ai.canonical import compact
+from emulator.gateway.ai.canonical import ModelRequest, compact
+from emulator.gateway.ai.classify import shown_url
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.upstream_errors import Refused, Upstream
 from emulator.gateway.exchange import Headers, Response
 from emulator.gateway.failures import NetworkFailure
 
+_PUBLIC_URLS = frozenset({*(public.url for public in PUBLIC.values() if public.key_env), GEMINI_URL})
 WARNINGS_HEADER = "x-emulator-warnings"
 """What a translation dropped or clamped, on the answer (ai-binding.md 4.1)."""
 
 
-class Server:
+class Server(ABC):
     """Without a `base_url` it is the provider's public one. A key is needed when the configuration names one or the address is public; a
     server elsewhere is asked without when its usual variable is not set."""
 
@@ -39,24 +42,34 @@ class Server:
         self._credential = config.key
         if config.key is None and config.base_url is None and public.key_env is not None:
             self._credential = Credential(f"env:{public.key_env}", public.key_env)
-        self._key_needed = config.base_url is None or (self._credential is not None and self._credential.where is not None)
+        explicit = self._credential is not None and self._credential.where is not None
+        self._key_needed = explicit or (self._credential is not None and self.base_url in _PUBLIC_URLS)
         self._lookup = lookup
         self._fetch = fetch
         self._pacer = pacer
         key_env = self._credential.env if self._credential is not None else None
-        self.upstream = Upstream(self.name, self.base_url, key_env, map_overload, models)
+        self.upstream = Upstream(self.name, shown_url(self.base_url), key_env, map_overload, models)
+
+    @abstractmethod
+    async def run(self, asked: ModelRequest, model: str) -> Reply:
+        """See Backend."""
 
     def key(self) -> str | None:
         """The key to send; None when none is configured. Raises Refused (403/10000, E610) when its variable is not set."""
         value = secret(self._credential, self._lookup)
-        if value is None and self._credential is not None and self._key_needed:
+        if value is None and self._key_needed and self._credential is not None:
             raise upstream_errors.no_key(self.upstream, "key", self._credential.env)
         return value
 
     @property
+    def has_key(self) -> bool:
+        """Whether a key is sent when there is one."""
+        return self._credential is not None
+
+    @property
     def key_present(self) -> bool:
         """Whether a call would have all the credentials it needs."""
-        return self._credential is None or secret(self._credential, self._lookup) is not None
+        return not self._key_needed or secret(self._credential, self._lookup) is not None
 
     def needed(self, what: str, credential: Credential | None) -> str:
         """A value without which nothing can be asked (an account). Raises Refused (403/10000, E610)."""
@@ -77,10 +90,14 @@ class Server:
         if response is None:
             raise upstream_errors.silent(self.upstream, self.config.timeout_ms)
         if not 200 <= response.status < 300:
-            raise upstream_errors.from_status(self.upstream, model, response.status, response.headers, await self.read(response))
+            raise self.failure(model, response, await self.read(response))
         if response.body == b"":
             raise upstream_errors.unusable(self.upstream, f"answers {response.status} with an empty body")
         return response
+
+    def failure(self, model: str, response: Response, body: bytes) -> Refused:
+        """What an answer that is not 2xx becomes."""
+        return upstream_errors.from_status(self.upstream, model, response.status, response.headers, body)
 
     async def ask_json(self, path: str, headers: Headers, body: Any, *, model: str) -> dict[str, Any]:
         """The JSON object that `body`, sent as JSON, is answered with. Raises Refused, also when the answer is no JSON object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from emulator.config.document import shown
 from emulator.config.shape import nearest
 from emulator.config.wrangler import find_config
 from emulator.core.routing import CONTROL, kebab
-from emulator.errors import BackendError, EmuError, UsageError, UserCodeError
+from emulator.errors import BackendError, EmuError, RecordingError, UsageError, UserCodeError
 from emulator.gateway import ready
 from emulator.gateway.ready import RunningServer
 
@@ -49,13 +50,17 @@ class Target:
 def find_server(directory: Path) -> RunningServer:
     """The server of the project in `directory`. Raises UsageError E206 when none runs, ConfigError E101 when there is no project."""
     root = find_config(directory).parent
-    path = ready.default_path(root)
-    server = ready.read(path)
+    server = server_of(root)
     if server is None:
-        left = "the one that ran last was stopped" if path.exists() else None
+        left = "the one that ran last was stopped" if ready.default_path(root).exists() else None
         hint = f"start it: agents-emu dev {shown(root)}" if root != Path.cwd() else "start it: agents-emu dev"
         raise UsageError("E206", "no server is running for this project", where=left or str(root), hint=hint)
     return server
+
+
+def server_of(root: Path) -> RunningServer | None:
+    """The server of the project whose wrangler file is in `root`, if one runs."""
+    return ready.read(ready.default_path(root))
 
 
 def find_target(server: RunningServer, words: str) -> Target:
@@ -90,6 +95,18 @@ async def control(session: ClientSession, server: RunningServer, method: str, pa
     raise _refusal(data, response.status, url)
 
 
+def ask(server: RunningServer, method: str, path: str, body: Any = None) -> Any:
+    """One request to the control API by a verb that makes no other. Raises as `control`."""
+
+    async def once() -> Any:
+        from emulator.cli.agent_connection import new_session
+
+        async with new_session() as session:
+            return await control(session, server, method, path, body)
+
+    return asyncio.run(once())
+
+
 def _authorization() -> dict[str, str]:
     """A server that other machines can reach wants the token that it printed (design 4.3)."""
     token = os.environ.get(TOKEN_VARIABLE)
@@ -108,6 +125,8 @@ def _refusal(data: Any, status: int, url: str) -> EmuError:
     what = fields.get("what") or fields.get("message") or (error if isinstance(error, str) else f"the server answered {status}")
     if status == 401:
         return UsageError("E209", "this server wants its token", where=url, hint=f"{TOKEN_VARIABLE}=... as the server printed it")
+    if str(fields.get("code")).startswith("E5"):
+        return RecordingError(fields["code"], what, where=fields.get("where"), hint=fields.get("hint"))
     if fields.get("culprit") == "user code" or status >= 500:
         return UserCodeError(fields.get("code") or "E451", what, where=fields.get("where"), hint=fields.get("hint"))
     return UsageError(fields.get("code") or "E209", what, where=fields.get("where") or url, hint=fields.get("hint"))

@@ -7,6 +7,17 @@ import click
 from emulator.cli.lazy_group import LazyGroup
 
 VERBS: dict[str, str] = {
+    "record": "run a command and record what models answer",
+    "replay": "run a command against recordings alone",
+    "status": "mode, routes, recordings and score of the running server",
+    "mode": "switch the running server to another mode",
+    "explain": "why a model call matched a recording, or not",
+    "check": "do models still answer in the recorded shape?",
+    "refresh": "ask the models again and record their answers anew",
+    "cost": "what model calls cost, and what replay saved",
+    "fault": "break model calls on purpose",
+    "gateway": "logs and state of the local AI Gateway",
+    "models": "models that the emulator knows",
     "ls": "list recordings: id, kind, model, age, size, marks",
     "show": "show a recording as a conversation",
 }
@@ -14,6 +25,8 @@ VERBS: dict[str, str] = {
 
 EPILOG = """\b
 Examples:
+  agents-emu ai record -- pytest           record what models answer to your tests
+  agents-emu ai replay -- pytest           and never ask them again
   agents-emu ai ls                         what is recorded
   agents-emu ai show 3fa9                  one recording as a conversation
   agents-emu ai lint                       is every recording usable?"""

@@ -1,0 +1,53 @@
+"""`agents-emu ai models`: the models that the emulator knows by name."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from emulator.cli.ai.tables import print_table
+from emulator.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  agents-emu ai models list
+  agents-emu ai models list --task "Text Embeddings" --json
+
+A model that is not listed works as well: its name suggests its task, else it generates text. Each verb has --json."""
+
+_ALL = "1000"
+
+
+@click.group(epilog=EPILOG, no_args_is_help=True)
+def models() -> None:
+    """List the models of Workers AI that the emulator knows."""
+
+
+@models.command("list", epilog="\b\nExamples:\n  agents-emu ai models list\n  agents-emu ai models list --search llama --json")
+@click.option("--task", metavar="TASK", help="Only models of this task, such as 'Text Generation'.")
+@click.option("--search", metavar="TEXT", help="Only models whose id has TEXT.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text, as env.AI.models() gives it.")
+def list_(task: str | None, search: str | None, as_json: bool) -> None:
+    """List models: id and task."""
+    from emulator.gateway.ai.catalogue import search_models
+
+    wanted = {name: value for name, value in (("task", task), ("search", search)) if value}
+    rows = search_models({**wanted, "per_page": _ALL})
+    if as_json:
+        click.echo(json.dumps(rows))
+    elif not rows:
+        click.echo("no model fits")
+    else:
+        print_table(("Model", "Task"), [(row["id"], row["task"]["name"]) for row in rows])  # type: ignore[index]
+
+
+@models.command(epilog="\b\nExamples:\n  agents-emu ai models update --json")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def update(as_json: bool) -> None:
+    """Fetch the current list from an account: not part of this version."""
+    raise UsageError(
+        "E211",
+        "the list of models is part of this version and cannot be updated: the current one needs a Cloudflare account and the network",
+        hint="install a newer agents-emu; models that it does not list work all the same, by their names",
+    )

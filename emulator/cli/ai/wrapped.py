@@ -1,0 +1,175 @@
+"""`ai record -- <cmd>` and its like: a command runs while a server answers its model calls in one mode, and the run is judged by both.
+
+When a server of the project runs already, its session is switched for the time of the command and switched back; else one is started for
+it. The command finds the server in the variable AGENTS_EMU_URL. Its exit code decides whether recordings are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+
+from emulator.cli.ai.command import Ended, Interrupted, Signals, output_of, run_command
+from emulator.cli.ai.server_for import a_server
+from emulator.cli.server import control
+from emulator.cli.session_words import count, names, session_lines
+from emulator.config.wrangler import find_config
+from emulator.errors import EmuError, RecordingError, UserCodeError
+from emulator.gateway.ai import run_record
+
+URL_VARIABLE = "AGENTS_EMU_URL"
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run, and how model calls are answered meanwhile. `keep_failed`: recordings stay when the command fails."""
+
+    command: tuple[str, ...]
+    mode: str
+    root: Path
+    cassette: str | None = None
+    speed: str | None = None
+    keep_failed: bool = False
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the command ended, the session's summary, the id of the run."""
+
+    ended: Ended
+    session: dict[str, Any]
+    run: str
+    check: dict[str, Any] | None = None
+
+    @property
+    def well(self) -> bool:
+        """The command succeeded."""
+        return self.ended.code == 0 and self.ended.interrupted is None
+
+
+def wrapping(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the command to run, `--dir`, `--cassette`, `--speed` and `--json`; gives the function `root`, the project's folder."""
+
+    @click.argument("words", nargs=-1, required=True, metavar="[--] COMMAND...", type=click.UNPROCESSED)
+    @click.option("-C", "--dir", "directory", default=".", type=click.Path(path_type=Path), help="The project's folder.")
+    @click.option("--cassette", metavar="NAME", help="The folder of recordings; default all, and new ones into default/.")
+    @click.option("--speed", metavar="S", help="Pace of replayed answers: instant, 1x, 20x.")
+    @click.option("--json", "as_json", is_flag=True, help="One JSON object at the end; what COMMAND prints goes to standard error.")
+    @functools.wraps(command)
+    def with_command(*arguments: Any, directory: Path, **options: Any) -> Any:
+        return command(*arguments, root=find_config(directory).parent, **options)
+
+    return with_command
+
+
+def run_wrapped(plan: Plan, as_json: bool, judge: Callable[[Outcome], EmuError | None]) -> int:
+    """Run it, print the session's summary, and give the exit code: 130 or 143 when interrupted; 1 when the command failed; else what
+    `judge` says. Raises EmuError for what went wrong, unless `as_json` shows it."""
+    try:
+        outcome = asyncio.run(_run(plan, as_json))
+    except Interrupted as stop:
+        return 128 + stop.number
+    error = None if outcome.ended.interrupted else _failed(plan, outcome) or judge(outcome)
+    if plan.full and outcome.well and error is None:
+        run_record.complete(plan.root, outcome.run)
+    code = 128 + outcome.ended.interrupted if outcome.ended.interrupted else error.exit_code if error else 0
+    if as_json:
+        from emulator.cli.json_lines import error_data
+
+        shown = {"v": 1, "command": list(plan.command), "run": outcome.run, "full": plan.full, "command_exit": outcome.ended.code}
+        click.echo(json.dumps({**shown, "session": outcome.session, "exit": code, "error": error_data(error) if error else None}))
+        return code
+    for line in session_lines(outcome.session):
+        click.echo(line, err=True)
+    if error is not None:
+        raise error
+    return code
+
+
+def judge_replay(outcome: Outcome, *, fail_stale: bool = False, allow_errors: bool = False) -> EmuError | None:
+    """What is wrong with a run that replays, though its command may have succeeded: agents swallow errors of models
+    (ai-binding.md 2.4)."""
+    session = outcome.session
+    if session["misses"]:
+        lines = [f"{miss['what']}: {miss['why']}" for miss in session["missed"]]
+        what = f"{count(session['misses'], 'request')} had no recording"
+        hint = "see why: agents-emu ai explain last\nrecord: agents-emu ai record -- <the same command>"
+        return RecordingError("E540", what, where=_listed(lines), hint=hint)
+    if fail_stale and session["stale"]:
+        what = f"{count(len(session['stale']), 'recording')} that answered {'is' if len(session['stale']) == 1 else 'are'} too old"
+        return RecordingError("E541", what, where=_listed(list(session["stale"])), hint="agents-emu ai refresh --stale")
+    failures = [failure for failure in session["failures"] if not failure["on_purpose"]]
+    if failures and not allow_errors:
+        lines = [failure_words(failure) for failure in failures]
+        what = f"{count(len(failures), 'model call')} ended with an error, and the command succeeded all the same"
+        return UserCodeError("E456", what, where=_listed(lines), hint="let the agent tell its caller, or give --allow-errors")
+    return None
+
+
+def failure_words(failure: dict[str, Any]) -> str:
+    """`@cf/m answered 429 (3040) to 3 attempts, recording default/00-x`."""
+    code = f" ({failure['code']})" if failure["code"] else ""
+    answered = f"answered {failure['status']}{code}" if failure["status"] else f"broke off{code}"
+    recording = f", recording {failure['recording']}" if failure["recording"] else ""
+    return f"{failure['model']} {answered} to {count(failure['attempts'], 'attempt')}{recording}"
+
+
+def judge_recording(outcome: Outcome) -> EmuError | None:
+    """What is wrong with a run that records: answers that could not be stored."""
+    problems = outcome.session["unstored"]
+    if not problems:
+        return None
+    lines = [f"{problem['code']} {problem['what']} at {problem['where']}" for problem in problems]
+    what = f"{count(len(problems), 'answer')} could not be recorded, so the cassettes are as they were"
+    return RecordingError("E542", what, where=_listed(lines), hint=problems[0]["next"])
+
+
+def _failed(plan: Plan, outcome: Outcome) -> EmuError | None:
+    if outcome.well:
+        return None
+    hint = None
+    if plan.mode == "record" and not plan.keep_failed:
+        hint = "nothing was recorded; --keep-failed keeps what a failed command recorded"
+    if outcome.session["misses"]:
+        missed = names(sorted({miss["what"] for miss in outcome.session["missed"]}))
+        hint = f"{count(outcome.session['misses'], 'request')} had no recording: {missed}\nsee why: agents-emu ai explain last"
+    return UserCodeError("E455", f"the command {outcome.ended.words}", where=shlex.join(plan.command), hint=hint)
+
+
+def _listed(lines: Sequence[str]) -> str:
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([*lines[:_SHOWN], *more])
+
+
+async def _run(plan: Plan, as_json: bool) -> Outcome:
+    from emulator.cli.agent_connection import new_session
+
+    run = os.environ.get(run_record.VARIABLE) or uuid4().hex
+    environ = {**os.environ, run_record.VARIABLE: run}
+    with Signals() as signals:
+        async with a_server(plan.root, environ) as server, new_session() as client:
+            before = await control(client, server, "GET", "ai/session")
+            wanted = {"mode": plan.mode, "cassette": plan.cassette, "speed": plan.speed, "run": run}
+            await control(client, server, "POST", "ai/session", wanted)
+            commit = plan.keep_failed
+            try:
+                with output_of(as_json) as output:
+                    ended = await run_command(plan.command, {**environ, URL_VARIABLE: server.url.rstrip("/")}, signals, output=output)
+                commit = commit or (ended.code == 0 and ended.interrupted is None)
+                found = await control(client, server, "GET", "ai/check") if plan.mode == "check" else None
+            finally:
+                back = {"mode": before["mode"], "cassette": before["cassette"], "speed": before["speed"], "commit": commit}
+                after = await control(client, server, "POST", "ai/session", back)
+    return Outcome(ended, after["ended"], run, found)

@@ -8,14 +8,13 @@ from typing import Any
 from emulator.gateway.ai import upstream_errors
 from emulator.gateway.ai.backends.server import JSON_HEADERS, Server
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
-from emulator.gateway.ai.catalogue import Task, model_info
+from emulator.gateway.ai.catalogue import Task
 from emulator.gateway.ai.envelopes import json_response
 from emulator.gateway.ai.reply import Reply
-from emulator.gateway.ai.translation.anthropic_answer import ERROR_CODES, EventReader, message_deltas
+from emulator.gateway.ai.translation.anthropic_answer import EventReader, message_deltas
 from emulator.gateway.ai.translation.anthropic_models import anthropic_name
 from emulator.gateway.ai.translation.anthropic_native import Native, native_part
 from emulator.gateway.ai.translation.anthropic_request import MessagesRequest, messages_request
-from emulator.gateway.ai.translation.deltas import Failed
 from emulator.gateway.ai.translation.emission import Emission, Emitter, whole
 from emulator.gateway.ai.translation.stream_body import TranslatedBody
 from emulator.gateway.ai.upstream_errors import Refused, untranslatable
@@ -27,7 +26,8 @@ _EVENTS: Headers = [("content-type", "text/event-stream")]
 
 
 class Anthropic(Server):
-    """`POST <base_url>/v1/messages`. Answers text generation only; `anthropic/*` models asked in Messages shape are passed through."""
+    """`POST <base_url>/v1/messages`. Answers text generation and questions about pictures; `anthropic/*` models that are asked in
+    Anthropic's own format answer in it (anthropic_native.py)."""
 
     async def run(self, asked: ModelRequest, model: str) -> Reply:
         """See Backend."""
@@ -38,18 +38,49 @@ class Anthropic(Server):
             return self.refusal(refused, model)
 
     async def _run(self, asked: ModelRequest, model: str) -> Reply:
-        requested = model_info(asked.target)
-        if requested.task is not Task.TEXT_GENERATION:
-            raise untranslatable(f"Anthropic has no model for {requested.task.value}: route {asked.target} to another backend", code=5007)
+        emission = Emission.of(asked)
         if asked.kind is not Kind.RUN or not isinstance(asked.body, Mapping):
-            raise untranslatable("Anthropic takes inputs as JSON, not as a stream")
-        native = native_part(asked.target, asked.body, asked.options)
+            raise untranslatable("the Messages API takes inputs as JSON, not as a stream")
+        match emission.model.task:
+            case Task.TEXT_GENERATION:
+                return await self._text(asked, asked.body, emission, model)
+            case Task.IMAGE_TO_TEXT:
+                return await self._caption(asked, asked.body, emission, model)
+            case task:
+                raise untranslatable(f"{task.value} has no counterpart in the Messages API; route {asked.target} to another backend")
+
+    async def _text(self, asked: ModelRequest, inputs: Mapping[str, Any], emission: Emission, model: str) -> Reply:
+        native = native_part(asked.target, inputs, asked.options)
         if native is Native.ALL:
-            return await self._passed(asked, {**asked.body, "model": model}, model, [])
-        request = messages_request(asked.body, model, chat_shape=requested.chat_shape)
+            return await self._passed(asked, {**inputs, "model": model}, model, [])
+        request = messages_request(inputs, model, self.name, chat_shape=emission.model.chat_shape)
         if native is Native.STREAM:
             return await self._passed(asked, request.body, model, request.warnings)
-        return await self._translated(asked, request, model)
+        if not inputs.get("stream"):
+            return self.reply(json_response(await self._whole(asked, request, emission, model)), model, request.warnings)
+        if asked.target.startswith("anthropic/"):
+            request.warnings.append("Cloudflare streams anthropic/* models in Anthropic's events; this stream is in chat shape")
+        elif emission.json_mode and not emission.model.chat_shape:
+            request.warnings.append("JSON Mode does not stream on Workers AI; here the text of the JSON is streamed")
+        upstream = await self.event_stream(await self._ask(asked, request.body, model))
+        body = TranslatedBody(upstream, EventReader(self.upstream, json_tool=request.json_tool), Emitter(emission))
+        return self.reply(Response(200, list(_EVENTS), body), model, request.warnings)
+
+    async def _caption(self, asked: ModelRequest, inputs: Mapping[str, Any], emission: Emission, model: str) -> Reply:
+        """A question about a picture."""
+        if "prompt" not in inputs and "messages" not in inputs:
+            inputs = {**inputs, "prompt": "Describe this picture."}
+        request = messages_request({**inputs, "stream": False}, model, self.name, chat_shape=False)
+        answer = await self._whole(asked, request, emission, model)
+        return self.reply(json_response({"description": answer["response"]}), model, request.warnings)
+
+    async def _whole(self, asked: ModelRequest, request: MessagesRequest, emission: Emission, model: str) -> dict[str, Any]:
+        message = await self.json_object(await self._ask(asked, request.body, model))
+        try:
+            deltas = message_deltas(message, json_tool=request.json_tool)
+        except (KeyError, TypeError, AttributeError):
+            raise self._no_message(message) from None
+        return whole(emission, deltas)
 
     async def _passed(self, asked: ModelRequest, body: Mapping[str, Any], model: str, warnings: list[str]) -> Reply:
         """The answer in Anthropic's own words, byte for byte."""
@@ -58,25 +89,13 @@ class Anthropic(Server):
             response = await self.event_stream(response)
             return self.reply(Response(200, list(_EVENTS), response.body), model, warnings)
         data = await self.read(response)
-        await self.json_object(Response(200, response.headers, data))
+        message = await self.json_object(Response(200, response.headers, data))
+        if message.get("type") != "message":
+            raise self._no_message(message)
         return self.reply(Response(200, list(JSON_HEADERS), data), model, warnings)
 
-    async def _translated(self, asked: ModelRequest, request: MessagesRequest, model: str) -> Reply:
-        response = await self._ask(asked, request.body, model)
-        emission = Emission.of(asked)
-        if request.body.get("stream"):
-            if asked.target.startswith("anthropic/"):
-                request.warnings.append("Cloudflare streams anthropic/* models in Anthropic's events; this stream is in chat shape")
-            reader = EventReader(self._failed, json_tool=request.json_tool)
-            body = TranslatedBody(await self.event_stream(response), reader, Emitter(emission))
-            return self.reply(Response(200, list(_EVENTS), body), model, request.warnings)
-        message = await self.json_object(response)
-        try:
-            deltas = message_deltas(message, json_tool=request.json_tool)
-        except (KeyError, TypeError, AttributeError):
-            what = upstream_errors.described("another kind of JSON", compact(message).encode())
-            raise upstream_errors.unusable(self.upstream, what) from None
-        return self.reply(json_response(whole(emission, deltas)), model, request.warnings)
+    def _no_message(self, document: Mapping[str, Any]) -> Refused:
+        return upstream_errors.unusable(self.upstream, f"gave JSON that is no message: {compact(document)[:200]}")
 
     async def _ask(self, asked: ModelRequest, body: Mapping[str, Any], model: str) -> Response:
         headers: Headers = [*JSON_HEADERS, ("anthropic-version", VERSION)]
@@ -86,10 +105,3 @@ class Anthropic(Server):
             headers.append(("anthropic-beta", beta))
         path = "/messages" if self.base_url.endswith("/v1") else "/v1/messages"
         return await self.ask(path, headers, compact(body).encode(), model=model)
-
-    def _failed(self, event: Mapping[str, Any]) -> Failed:
-        """An `error` event of a stream."""
-        code, text = upstream_errors.in_stream(self.upstream, event)
-        error = event.get("error")
-        known = ERROR_CODES.get(str(error.get("type"))) if isinstance(error, Mapping) else None
-        return Failed(known or code, text)

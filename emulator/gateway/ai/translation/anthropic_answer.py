@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emulator.gateway.ai.canonical import compact
 from emulator.gateway.ai.sse import SseParser
 from emulator.gateway.ai.translation.deltas import Delta, Done, Failed, Finish, Reasoning, Started, Text, ToolArguments, ToolStart, Usage
+from emulator.gateway.ai.upstream_errors import Upstream, in_stream, no_event
 
 _FINISH = {
     "end_turn": "stop",
@@ -19,7 +20,7 @@ _FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-ERROR_CODES = {
+_ERROR_CODES = {
     "authentication_error": 10000,
     "permission_error": 10000,
     "billing_error": 3036,
@@ -34,7 +35,7 @@ def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None) 
     """A whole message. The input of the tool `json_tool` is the answer's text."""
     deltas: list[Delta] = [Started(message.get("id"))]
     calls = 0
-    for block in message.get("content") or ():
+    for block in message["content"]:
         match block.get("type"):
             case "text":
                 deltas.append(Text(block["text"]))
@@ -51,10 +52,10 @@ def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None) 
 
 
 class EventReader:
-    """One stream of named events. See stream_body.Reader. `failed` judges an `error` event."""
+    """One stream of named events. See stream_body.Reader."""
 
-    def __init__(self, failed: Callable[[Mapping[str, Any]], Failed], *, json_tool: str | None = None) -> None:
-        self._failed = failed
+    def __init__(self, upstream: Upstream, *, json_tool: str | None = None) -> None:
+        self._upstream = upstream
         self._json_tool = json_tool
         self._events = SseParser()
         self._usage: dict[str, Any] = {}
@@ -70,7 +71,7 @@ class EventReader:
             try:
                 deltas = self._deltas(json.loads(event.data))
             except (ValueError, KeyError, TypeError, AttributeError):
-                deltas = [Failed(3040, f"the backend sent an event that is none of the Messages API: {event.data[:80]}")]
+                deltas = [Failed(*no_event(self._upstream, event.data))]
             yield deltas
 
     def _deltas(self, event: Mapping[str, Any]) -> list[Delta]:
@@ -91,7 +92,7 @@ class EventReader:
             case "message_stop":
                 return [Done()]
             case "error":
-                return [self._failed(event)]
+                return [_failed(self._upstream, event)]
         return []  # ping, and what is still to be invented: clients must ignore both
 
     def _started(self, index: int, block: Mapping[str, Any]) -> list[Delta]:
@@ -129,6 +130,11 @@ class EventReader:
 
     def _arguments(self, index: int, text: str) -> list[Delta]:
         return [Text(text)] if index in self._answers else [ToolArguments(self._calls[index], text)]
+
+
+def _failed(upstream: Upstream, event: Mapping[str, Any]) -> Failed:
+    code, text = in_stream(upstream, event)
+    return Failed(_ERROR_CODES.get(event["error"].get("type"), code), text)
 
 
 def _finish(reason: Any, calls: int) -> str:

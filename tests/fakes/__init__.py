@@ -1,0 +1,1 @@
+"""Servers that speak the protocols of model providers, for tests without keys. See README.md."""

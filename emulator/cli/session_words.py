@@ -12,7 +12,7 @@ _ANSWERED_BY = {
     "backend": "by a backend",
     "live": "live",
     "fault": "faults",
-    "none": "failed",
+    "none": "not answered",
 }
 
 

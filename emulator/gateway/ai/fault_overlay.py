@@ -164,12 +164,13 @@ async def _events(chunks: Chunks, splitter: EventSplitter) -> Chunks:
 async def _bent(events: Chunks, fault: Fault, pacer: Pacer) -> Chunks:
     do, n = fault.do, 0
     while True:
-        if n == do.eof_after_events:
+        if n in (do.reset_after_events, do.eof_after_events, do.stall_after_events):
+            await _gap(do, n, pacer)
+            if n == do.reset_after_events:
+                raise NetworkFailure.lost(f"fault {fault.name}: the connection is torn after {n} events")
+            if n == do.stall_after_events:
+                await asyncio.Event().wait()  # until the caller leaves, which cancels us
             return
-        if n == do.reset_after_events:
-            raise NetworkFailure.lost(f"fault {fault.name}: the connection is torn after {n} events")
-        if n == do.stall_after_events:
-            await asyncio.Event().wait()  # until the caller leaves, which cancels us
         event = await anext(events, None)
         if event is None:
             return
@@ -184,10 +185,17 @@ async def _bent(events: Chunks, fault: Fault, pacer: Pacer) -> Chunks:
             event = malformed(event)
         if do.finish_reason is not None:
             event = with_finish_reason(event, do.finish_reason)
-        for _ in range(1 + twice):
-            if do.gap_ms and n > 1:
-                await pacer.sleep(do.gap_ms / 1000)
+        await _gap(do, n - 1, pacer)
+        yield event
+        if twice:
+            await _gap(do, n, pacer)
             yield event
+
+
+async def _gap(do: Do, passed: int, pacer: Pacer) -> None:
+    """The pause after the events that have passed."""
+    if do.gap_ms and passed:
+        await pacer.sleep(do.gap_ms / 1000)
 
 
 def _means(number: EventNumber | None, n: int, event: bytes) -> bool:

@@ -323,6 +323,14 @@ async def test_gaps_are_between_events(bent):
     assert bent.clock.slept_ms == [30, 30, 30]
 
 
+async def test_a_gap_also_comes_before_a_stream_is_cut_so_that_the_reader_has_had_what_came(bent):
+    assert await bent({"gap_ms": 30, "reset_after_events": 2}, AS_ONE) == LEGACY[:2]
+    assert bent.clock.slept_ms == [30, 30]
+    assert await bent({"gap_ms": 5, "eof_after_events": 0}, AS_ONE) == []
+    assert await bent({"gap_ms": 7, "duplicate_event": 1, "eof_after_events": 1}, AS_ONE) == [LEGACY[0], LEGACY[0]]
+    assert bent.clock.slept_ms == [30, 30, 7, 7]
+
+
 @pytest.mark.parametrize("which", [4, "done"])
 async def test_the_closing_event_by_number_and_by_name(bent, which):
     assert await bent({"duplicate_event": which}) == [*LEGACY, LEGACY[3]]

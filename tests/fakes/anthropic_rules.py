@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .base import Refusal
+
 VERSIONS = ("2023-01-01", "2023-06-01")
 _FIELDS = frozenset(
     {"model", "messages", "max_tokens", "system", "temperature", "top_p", "top_k", "stop_sequences", "stream", "tools", "tool_choice"}
@@ -56,39 +58,30 @@ MODELS = {
 }
 
 
-class Refusal(Exception):
-    """An error answer: `{"type": "error", "error": {"type": kind, "message": str(self)}}`."""
-
-    def __init__(self, message: str, *, status: int = 400, kind: str = "invalid_request_error") -> None:
-        super().__init__(message)
-        self.status = status
-        self.kind = kind
-
-
 def check_headers(headers: Mapping[str, str], key: str | None) -> None:
     """Raises Refusal. `key` None: any key will do, but there must be one."""
     given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     if not given:
-        raise Refusal("x-api-key header is required", status=401, kind="authentication_error")
+        raise Refusal(401, "x-api-key header is required")
     if key is not None and given != key:
-        raise Refusal("invalid x-api-key", status=401, kind="authentication_error")
+        raise Refusal(401, "invalid x-api-key")
     version = headers.get("anthropic-version")
     if version is None:
-        raise Refusal("anthropic-version: header is required")
+        raise Refusal(400, "anthropic-version: header is required")
     if version not in VERSIONS:
-        raise Refusal(f'anthropic-version: "{version}" is not a valid version')
+        raise Refusal(400, f'anthropic-version: "{version}" is not a valid version')
 
 
 def check_body(body: Any) -> None:
     """Raises Refusal."""
     if not isinstance(body, dict):
-        raise Refusal("Input should be a valid dictionary")
+        raise Refusal(400, "Input should be a valid dictionary")
     for name in ("model", "messages", "max_tokens"):
         _require(name in body, f"{name}: Field required")
     for name in body:
         _require(name in _FIELDS, f"{name}: Extra inputs are not permitted")
     if body["model"] not in MODELS:
-        raise Refusal(f"model: {body['model']}", status=404, kind="not_found_error")
+        raise Refusal(404, f"model: {body['model']}")
     kind = MODELS[body["model"]]
     _check_numbers(body, kind)
     _check_system(body.get("system", ""))
@@ -102,7 +95,7 @@ def check_body(body: Any) -> None:
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
-        raise Refusal(message)
+        raise Refusal(400, message)
 
 
 def _check_numbers(body: Mapping[str, Any], kind: Kind) -> None:
@@ -212,7 +205,7 @@ def _check_image(source: dict[str, Any], place: str) -> None:
     try:
         base64.b64decode(source.get("data", ""), validate=True)
     except (binascii.Error, TypeError):
-        raise Refusal(f"{place}.image.source.base64: invalid base64 data") from None
+        raise Refusal(400, f"{place}.image.source.base64: invalid base64 data") from None
 
 
 def _check_answered(blocks: list[dict[str, Any]], after: list[dict[str, Any]], number: int, *, last: bool) -> None:
@@ -280,7 +273,7 @@ def _check_thinking(body: Mapping[str, Any], kind: Kind) -> None:
         case "unset":
             return
         case other:
-            raise Refusal(f"thinking: Input tag '{other}' found using 'type' does not match any of the expected tags")
+            raise Refusal(400, f"thinking: Input tag '{other}' found using 'type' does not match any of the expected tags")
     if thinking["type"] in ("enabled", "adaptive"):
         _require(body.get("temperature") in (None, 1), "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.")
         _require(body.get("top_k") is None, "`top_k` must be unset when thinking is enabled or in adaptive mode.")

@@ -22,7 +22,7 @@ from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.recording import validator
+from emulator.gateway.ai.recording_shape import validator
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import AiService
 from emulator.gateway.ai.sessions import Sessions

@@ -12,9 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-_HEADERS = ("anthropic-beta", "anthropic-version", "cf-aig-cache-key", "content-type", "openai-beta")
+from emulator.gateway.ai.asked_messages import asked_of
+
+COMPARED_HEADERS = ("anthropic-beta", "anthropic-version", "cf-aig-cache-key", "content-type", "openai-beta")
+"""The only headers of a request that count."""
 _DROPPED_FIELDS = frozenset({"metadata", "user", "prompt_cache_key", "safety_identifier", "store"})
 
 _LONG_BASE64 = re.compile(r"(?:data:[\w.+/-]+;base64,)?[A-Za-z0-9+/\s]{512,}={0,2}")
@@ -72,7 +76,7 @@ class ModelRequest:
     raw: RawBody | None = field(default=None, repr=False, compare=False)
 
     def document(self) -> dict[str, Any]:
-        """The request as `match.where` paths see it."""
+        """The request as `match.where` paths see it. `turn` says where the conversation stands, in one form for every dialect."""
         return {
             "kind": str(self.kind),
             "target": self.target,
@@ -80,13 +84,15 @@ class ModelRequest:
             "gateway": dict(self.gateway or {}),
             "options": dict(self.options or {}),
             "body": self.body,
+            "turn": asked_of(self.body).turn(),
         }
 
 
 def canonical(request: ModelRequest, normalisers: Iterable[str] = ()) -> dict[str, Any]:
-    """`{kind, target, headers, body}` with everything incidental removed; equal requests give equal documents."""
-    rename = _Renamer(tuple(_NORMALISERS[name] for name in normalisers))
-    headers = {name: _media_type(name, request.headers[name]) for name in _HEADERS if name in request.headers}
+    """`{kind, target, headers, body}` with everything incidental removed; equal requests give equal documents. A normaliser is a name of
+    NORMALISERS, or `regex:NAME=PATTERN`: what the pattern finds in texts becomes `<NAME>`."""
+    rename = _Renamer(tuple(_normaliser(name) for name in normalisers))
+    headers = {name: _media_type(name, request.headers[name]) for name in COMPARED_HEADERS if name in request.headers}
     if request.kind not in (Kind.HTTP, Kind.GATEWAY_HTTP):
         headers.pop("content-type", None)
     return {
@@ -95,6 +101,14 @@ def canonical(request: ModelRequest, normalisers: Iterable[str] = ()) -> dict[st
         "headers": headers,
         "body": rename.value(_without_bookkeeping(request.kind, request.body)),
     }
+
+
+@cache
+def _normaliser(name: str) -> tuple[re.Pattern[str], str]:
+    if name.startswith("regex:"):
+        label, pattern = name.split("=", 1)
+        return re.compile(pattern), f"<{label.removeprefix('regex:')}>"
+    return _NORMALISERS[name]
 
 
 def key_of(document: dict[str, Any]) -> str:
@@ -126,7 +140,7 @@ def _universal_entry(entry: Any) -> Any:
     headers = {str(name).lower(): value for name, value in sent.items()} if isinstance(sent, dict) else {}
     return {
         **entry,
-        "headers": {name: headers[name] for name in _HEADERS if name in headers and name != "content-type"},
+        "headers": {name: headers[name] for name in COMPARED_HEADERS if name in headers and name != "content-type"},
         "query": _without_bookkeeping(Kind.RUN, entry.get("query")),
     }
 

@@ -5,23 +5,24 @@ A broken file is a finding, not a failure: it is kept with its place and its nex
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from emulator.errors import RecordingError, UsageError
-from emulator.gateway.ai.canonical import NORMALISERS, ModelRequest, canonical, key_of
-from emulator.gateway.ai.recording import Recording, broken, parse_recording
+from emulator.gateway.ai.canonical import ModelRequest, canonical, key_of
+from emulator.gateway.ai.cassette_files import seq_of
+from emulator.gateway.ai.manifest import MANIFEST, NOT_RECORDINGS, Manifest, read_manifest
+from emulator.gateway.ai.problems import broken
+from emulator.gateway.ai.recording import Recording, parse_recording
 from emulator.gateway.ai.replay import monotonic_ms
 
-MANIFEST = "cassette.json"
 DEFAULT = "default"
 
-_Stamp = tuple[int, int]
-"""mtime in ns and size: a file with the same stamp is not read again."""
+_Stamp = tuple[int, int, int]
+"""mtime in ns, size and inode: a file with the same stamp is not read again."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Cassette:
     name: str
     recordings: tuple[Recording, ...] = ()
     normalisers: tuple[str, ...] = ()
+    manifest: Manifest = field(default_factory=Manifest)
 
     @cached_property
     def by_key(self) -> dict[str, list[Recording]]:
@@ -38,7 +40,7 @@ class Cassette:
         index: dict[str, list[Recording]] = {}
         for recording in self.recordings:
             if not recording.manual:
-                index.setdefault(self.key(recording.request), []).append(recording)
+                index.setdefault(recording.key(self.normalisers), []).append(recording)
         return index
 
     @cached_property
@@ -89,7 +91,8 @@ class Library:
         self._now_ms = now_ms
         self._checked_ms: float | None = None
         self._files: dict[Path, tuple[_Stamp, Recording | RecordingError]] = {}
-        self._seen: dict[Path, _Stamp] = {}
+        self._seen: dict[Path, dict[Path, _Stamp]] = {}
+        self._loaded: dict[Path, tuple[Cassette, list[RecordingError]]] = {}
         self._shelf = Shelf()
         self.cassette = cassette
 
@@ -104,6 +107,10 @@ class Library:
                 hint=f"known: {', '.join(known)}" if known else "make the folder and write a recording: fixtures/README.md",
             )
         self.cassette = cassette
+        self._checked_ms = None
+
+    def refresh(self) -> None:
+        """Look at the files again at the next use, whatever `recheck_ms` says: something was recorded."""
         self._checked_ms = None
 
     def exists(self, cassette: str) -> bool:
@@ -128,27 +135,33 @@ class Library:
             self._refresh()
 
     def _refresh(self) -> None:
-        folders = self._all_cassettes()
-        seen = {path: stamp for folder in folders for path, stamp in _json_files(folder)}
-        if seen == self._seen and self._shelf.cassettes:
+        seen = {folder: _json_files(folder) for folder in self._all_cassettes()}
+        if seen == self._seen:
             return
+        # A cassette in which nothing changed stays the same object, with its index.
+        self._loaded = {
+            folder: self._loaded[folder] if self._seen.get(folder) == files else self._load(folder, files) for folder, files in seen.items()
+        }
         self._seen = seen
-        self._files = {path: self._files[path] for path in seen if path in self._files}
-        found: list[RecordingError] = []
-        cassettes = tuple(self._load(folder, [path for path in seen if path.parent == folder], found) for folder in folders)
-        self._shelf = Shelf(cassettes, tuple(found))
+        self._files = {path: self._files[path] for files in seen.values() for path in files if path in self._files}
+        self._shelf = Shelf(
+            tuple(cassette for cassette, _ in self._loaded.values()),
+            tuple(error for _, found in self._loaded.values() for error in found),
+        )
 
-    def _load(self, folder: Path, paths: Iterable[Path], found: list[RecordingError]) -> Cassette:
+    def _load(self, folder: Path, files: Mapping[Path, _Stamp]) -> tuple[Cassette, list[RecordingError]]:
         recordings: dict[str, Recording] = {}
-        normalisers: tuple[str, ...] = ()
-        for path in paths:
+        found: list[RecordingError] = []
+        manifest = Manifest()
+        for path, stamp in files.items():
             if path.name == MANIFEST:
                 try:
-                    normalisers = _normalisers(path)
+                    manifest = read_manifest(path)
                 except RecordingError as error:
                     found.append(error)
+            if path.name in NOT_RECORDINGS:
                 continue
-            loaded = self._read(folder.name, path)
+            loaded = self._read(folder.name, path, stamp)
             if isinstance(loaded, RecordingError):
                 found.append(loaded)
             elif loaded.id in recordings:
@@ -156,10 +169,9 @@ class Library:
                 found.append(broken(path, " $.id", f"id {loaded.id!r} is used twice in this cassette", hint))
             else:
                 recordings[loaded.id] = loaded
-        return Cassette(folder.name, tuple(recordings.values()), normalisers)
+        return Cassette(folder.name, tuple(recordings.values()), manifest.normalise, manifest), found
 
-    def _read(self, cassette: str, path: Path) -> Recording | RecordingError:
-        stamp = self._seen[path]
+    def _read(self, cassette: str, path: Path, stamp: _Stamp) -> Recording | RecordingError:
         if path in self._files and self._files[path][0] == stamp:
             return self._files[path][1]
         loaded: Recording | RecordingError
@@ -173,22 +185,17 @@ class Library:
         return loaded
 
     def _all_cassettes(self) -> list[Path]:
-        folders = [entry for folder in self._folders if (folder / "ai").is_dir() for entry in (folder / "ai").iterdir() if entry.is_dir()]
+        places = [folder / "ai" for folder in self._folders if (folder / "ai").is_dir()]
+        folders = [entry for place in places for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
         return sorted(folders, key=lambda folder: (folder.name != DEFAULT, folder.name))
 
 
-def _json_files(folder: Path) -> list[tuple[Path, _Stamp]]:
-    with os.scandir(folder) as entries:
-        found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".json") and entry.is_file()]
-    return [(folder / name, (stat.st_mtime_ns, stat.st_size)) for name, stat in sorted(found, key=lambda item: item[0])]
-
-
-def _normalisers(manifest: Path) -> tuple[str, ...]:
+def _json_files(folder: Path) -> dict[Path, _Stamp]:
     try:
-        value = json.loads(manifest.read_bytes())
-    except (OSError, ValueError) as error:
-        raise broken(manifest, "", f"cannot be read: {error}", "correct the file; its recordings are used without it") from None
-    names = value.get("normalise", []) if isinstance(value, dict) else None
-    if not isinstance(names, list) or not all(name in NORMALISERS for name in names):
-        raise broken(manifest, " $.normalise", "must be a list of normaliser names", f"known: {', '.join(NORMALISERS)}")
-    return tuple(names)
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".json") and entry.is_file()]
+    except FileNotFoundError:
+        return {}  # it went while we looked
+    files = [(name, stat) for name, stat in found if not name.startswith(".")]
+    files.sort(key=lambda file: (seq_of(file[0]), file[0]))  # 100 comes after 99
+    return {folder / name: (stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in files}

@@ -8,10 +8,26 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from emulator.gateway.ai.answers import Chunk
+from emulator.gateway.ai.byte_edits import Split
 from emulator.gateway.ai.canonical import compact
+
+LAYOUTS = ("compact", "spaced", "indented")
+"""How a server writes a JSON body: without spaces, with one after each sign, or over several lines."""
+
+
+def laid_out(value: Any, layout: str) -> str:
+    """JSON text in a layout."""
+    match layout:
+        case "spaced":
+            return json.dumps(value, ensure_ascii=False)
+        case "indented":
+            return json.dumps(value, ensure_ascii=False, indent=2)
+    return compact(value)
 
 
 def encode_event(framing: str, event: dict[str, Any]) -> bytes:
@@ -43,6 +59,11 @@ def chunks_of(stream: dict[str, Any]) -> tuple[Chunk, ...]:
     data = b"".join(event.data for event in events)
     if hashlib.sha256(data).hexdigest() != stream["sha256"] or sum(size for _, size in splits) != len(data):
         return tuple(events)
+    return cut(data, splits)
+
+
+def cut(data: bytes, splits: Sequence[Split]) -> tuple[Chunk, ...]:
+    """`data` in the pieces in which it came."""
     chunks, at = [], 0
     for t_ms, size in splits:
         chunks.append(Chunk(t_ms, data[at : at + size]))

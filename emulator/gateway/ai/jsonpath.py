@@ -6,7 +6,7 @@ Supported: `$`, `.name`, `['name']`, `[0]`, `[-1]`, `[*]`, `.*` and `..name`. A 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _STEP = re.compile(
@@ -93,3 +93,31 @@ def join(path: Iterable[str | int]) -> str:
         else:
             text += f"[{step!r}]"
     return text
+
+
+def places(value: Any, steps: Sequence[Step]) -> list[tuple[Any, str | int]]:
+    """Where the values stand that the path leads to, as container and key, so that they can be replaced. The root has no place."""
+    if not steps:
+        return []
+    kind, argument = steps[-1]
+    found: list[tuple[Any, str | int]] = []
+    for node in select(value, steps[:-1]):
+        if kind == "deep":
+            found += [(holder, argument) for holder in _holders(node, argument)]
+        elif isinstance(node, dict):
+            if argument == "*":
+                found += [(node, name) for name in node]
+            elif kind == "name" and argument in node:
+                found.append((node, argument))
+        elif isinstance(node, list) and (kind == "index" or argument == "*"):
+            indexes = range(len(node)) if argument == "*" else [int(argument)]
+            found += [(node, index) for index in indexes if -len(node) <= index < len(node)]
+    return found
+
+
+def _holders(node: Any, name: str) -> Iterator[Any]:
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    if isinstance(node, dict) and name in node:
+        yield node
+    for child in children:
+        yield from _holders(child, name)

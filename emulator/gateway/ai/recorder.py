@@ -6,20 +6,31 @@ that the reader left, or that broke off, is never stored: half an answer would r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from emulator.config.options import AiMode
-from emulator.errors import EmuError
+from emulator.errors import EmuError, RecordingError
+from emulator.gateway import content_coding
 from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.cassette_files import cassette_name, check_cassette_name
+from emulator.gateway.ai.interaction import Noted, interaction
+from emulator.gateway.ai.manifest import MANIFEST, Manifest, manifest_text, read_manifest, read_manifest_document
+from emulator.gateway.ai.modes import STORES
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.replay import monotonic_ms
 from emulator.gateway.ai.reply import Reply
+from emulator.gateway.ai.spool import Spool
+from emulator.gateway.ai.staging import Changes, Snapshot, Staging, recover, snapshot
+from emulator.gateway.ai.tapped_body import Outcome, TappedBody
 
-STORING = (AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.AUTO)
-"""The modes in which an answer from outside may be written."""
+Price = Callable[[ModelRequest, Mapping[str, Any]], float | None]
+"""US dollars for a request with this usage, None when unknown."""
 
 
 @dataclass(slots=True)
@@ -36,10 +47,35 @@ class Summary:
     problems: list[EmuError] = field(default_factory=list)
     """Answers that were not stored, and why."""
 
+    def add(self, changes: Changes) -> None:
+        """Count in what was done to one cassette."""
+        self.written += changes.written
+        self.unchanged += changes.unchanged
+        self.removed += changes.removed
+        self.kept += changes.kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """What is needed to store an answer once it has passed."""
+
+    staging: Staging
+    cassette: str
+    t0_ms: float
+    first_byte_ms: int
+    asked: ModelRequest
+    request_body: bytes | None
+    reply: Reply
+    spool: Spool
+    test: str | None
+
 
 class Recorder:
     """One for a process. `folder` is the project's fixtures folder; `now` the wall clock (aware datetimes), `now_ms` the monotonic clock
     that `t0_ms` of tap comes from. `report` hears at once of every answer that cannot be stored (E507, E508, E509); user code never does.
+    `stored` hears of every recording that is written, as (cassette, id, digest): what Recording.identity will be.
+
+    Raises RecordingError E508 when a commit that was cut off cannot be completed.
     """
 
     def __init__(
@@ -50,34 +86,218 @@ class Recorder:
         now: Callable[[], datetime],
         now_ms: Callable[[], float] = monotonic_ms,
         report: Callable[[EmuError], None],
+        stored: Callable[[tuple[str, str, str]], None] = lambda identity: None,
+        price: Price = lambda asked, usage: None,
     ) -> None:
-        self._folder, self._redaction, self._now, self._now_ms, self._report = folder, redaction, now, now_ms, report
+        self._ai = folder / "ai"
+        self._redaction = redaction
+        self._now = now
+        self._now_ms = now_ms
+        self._report = report
+        self._stored = stored
+        self._price = price
+        self._mode = AiMode.LIVE
+        self._keep_failed = False
+        self._staging = Staging(self._ai)
+        self._before: Snapshot = {}
+        self._existed: frozenset[str] = frozenset()
+        self._problems: list[EmuError] = []
+        self._manifests: dict[str, Manifest] = {}
+        self._waiting: list[_Exchange] = []
+        self._blocked = False
+        try:
+            recover(self._ai)
+        except OSError as error:
+            raise _unwritable(self._ai, error) from None
 
     def begin(self, mode: AiMode, cassette: str | None = None, *, keep_failed: bool = False) -> None:
-        """Start a session; one that is open is discarded. `cassette` is the session's own (ONCE asks whether it existed).
+        """Start a session; what an open one has staged is dropped. With `keep_failed`, discard() stores all the same.
 
-        With `keep_failed`, discard() stores what was staged all the same.
-        Raises UsageError E506 for a name that is no cassette's.
+        Raises UsageError E506 when `cassette`, the session's own, cannot be the name of one.
         """
-        raise NotImplementedError
+        if cassette is not None:
+            check_cassette_name(cassette)
+        self._end()
+        self._mode, self._keep_failed = mode, keep_failed
+        self._before = snapshot(self._ai) if mode is AiMode.RECORD else {}
+        names = (entry.name for entry in self._ai.iterdir() if entry.is_dir()) if self._ai.is_dir() else ()
+        self._existed = frozenset(names)
 
     def stores(self, cassette: str) -> bool:
         """Whether an answer from outside would be stored in `cassette` now: the mode stores, and ONCE found no such cassette."""
-        raise NotImplementedError
+        return self._mode in STORES and not (self._mode is AiMode.ONCE and cassette_name(cassette) in self._existed)
 
-    def tap(self, asked: ModelRequest, reply: Reply, *, cassette: str, t0_ms: float, body: bytes | None = None) -> Reply:
+    def tap(
+        self, asked: ModelRequest, reply: Reply, *, cassette: str, t0_ms: float, body: bytes | None = None, test: str | None = None
+    ) -> Reply:
         """`reply` with a body that is noted as it passes; `reply` itself when there is nothing to store (see `stores`, Source.outside).
 
-        `asked` is the request as it came; it is redacted here. `t0_ms` is when it came, in `now_ms`'s time. `body` are its raw bytes,
-        kept as a blob when the request is neither JSON nor text. AUTO stores answers of status < 400 at once, each on its own: an
-        outage would else be replayed for ever. The other modes stage them until commit(). Never raises.
+        `asked` is the request as it came; it is redacted here. `cassette` may be any scope (cassette_name). `t0_ms` is when the request
+        came, in `now_ms`'s time. `body` are its raw bytes, kept as a blob when it is neither JSON nor text. AUTO stores answers of
+        status < 400 at once, each on its own: an outage would else be replayed for ever. The other modes stage them until commit().
         """
-        raise NotImplementedError
+        response = reply.response
+        too_bad = self._mode is AiMode.AUTO and response.status >= 400
+        if not self.stores(cassette) or not reply.source.outside or response.status < 200 or too_bad:
+            return reply
+        coding = (response.header("content-encoding") or "identity").strip().lower()
+        if coding != "identity" and content_coding.decoder(coding) is None:
+            self._problem(_unstorable(asked, f"its content-encoding is {coding}, which is not understood"))
+            return reply
+        first_byte_ms = max(0, round(self._now_ms() - t0_ms))
+        spool = Spool()
+        exchange = _Exchange(self._staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test)
+        if isinstance(response.body, bytes):
+            spool.add(first_byte_ms, response.body)
+            self._waiting.append(exchange)  # until the answer has been handed on, or the session ends
+            asyncio.get_running_loop().call_soon(self._catch_up)
+            return reply
+
+        async def ended(outcome: Outcome, failure: Exception | None) -> None:
+            if outcome is Outcome.BROKEN:
+                self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
+            elif outcome is Outcome.COMPLETE and spool.long:
+                self._settle(exchange, await asyncio.to_thread(self._stage, exchange))
+            elif outcome is Outcome.COMPLETE:
+                self._settle(exchange, self._stage(exchange))
+            spool.close()
+
+        response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
+        return reply
 
     def commit(self) -> Summary:
-        """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began."""
-        raise NotImplementedError
+        """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began; when an
+        answer of it held a secret, nothing is written, so that no cassette is left with a gap.
+
+        Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
+        """
+        self._catch_up()
+        summary = Summary(problems=self._problems)
+        try:
+            if self._mode is AiMode.RECORD and self._blocked and not self._keep_failed:
+                summary.committed = False
+            else:
+                for cassette in self._staging.cassettes:
+                    summary.add(self._commit(cassette))
+        finally:
+            self.begin(self._mode, keep_failed=self._keep_failed)
+        return summary
 
     def discard(self) -> Summary:
-        """The session failed: drop what was staged (with `keep_failed`: commit it)."""
-        raise NotImplementedError
+        """The session failed: drop what was staged (with `keep_failed`: commit it), and begin anew in the same mode."""
+        if self._keep_failed:
+            return self.commit()
+        self._catch_up()
+        summary = Summary(committed=False, problems=self._problems)
+        self.begin(self._mode)
+        return summary
+
+    def close(self) -> None:
+        """The process ends: drop what is staged."""
+        self._end()
+
+    # -- inside
+
+    def _stage(self, exchange: _Exchange) -> EmuError | None:
+        """Redact and stage; what stood against it. May run in a thread."""
+        reply, spool = exchange.reply, exchange.spool
+        where = self._ai / exchange.cassette
+        try:
+            if spool.failure is not None:
+                raise spool.failure
+            noted = Noted(
+                asked=self._redaction.stored(exchange.asked),
+                request_body=exchange.request_body,
+                status=reply.response.status,
+                headers=reply.response.headers,
+                body=spool,
+                live=reply.response.header("content-length") is None,
+                first_byte_ms=exchange.first_byte_ms,
+                backend=reply.backend,
+                backend_model=reply.backend_model,
+                usage=reply.usage,
+                cost_usd=self._price(exchange.asked, reply.usage) if reply.usage else None,
+                test=exchange.test,
+            )
+            keep_blob = partial(exchange.staging.keep_blob, exchange.cassette)
+            kept = interaction(noted, self._redaction, self._manifest(exchange.cassette).normalise, self._now(), keep_blob)
+            exchange.staging.add(exchange.cassette, exchange.t0_ms, kept)
+        except RecordingError as error:
+            return error
+        except OSError as error:
+            return _unwritable(where, error)
+        return None
+
+    def _settle(self, exchange: _Exchange, error: EmuError | None) -> None:
+        """Tell what stood against it; in AUTO, write it. Nothing that goes wrong here reaches whoever reads the answer."""
+        if exchange.staging is not self._staging:
+            return  # its session ended first
+        try:
+            if error is None and self._mode is AiMode.AUTO:
+                self._commit(exchange.cassette)
+        except RecordingError as failure:
+            error = failure
+        if error is not None:
+            self._blocked = self._blocked or error.code == "E507"
+            self._problem(error)
+
+    def _commit(self, cassette: str) -> Changes:
+        whole = self._mode is AiMode.RECORD
+        try:
+            changes = self._staging.commit(
+                cassette,
+                self._manifest(cassette).normalise,
+                replacing=self._before if whole else None,
+                manifest=self._new_manifest(cassette, whole=whole),
+            )
+        except OSError as error:
+            raise _unwritable(self._ai / cassette, error) from None
+        for file, digest in changes.digests.items():
+            self._stored((cassette, file.stem, digest))
+        return changes
+
+    def _manifest(self, cassette: str) -> Manifest:
+        """A manifest that cannot be read counts as none, as it does when recordings are searched."""
+        if cassette not in self._manifests:
+            try:
+                self._manifests[cassette] = read_manifest(self._ai / cassette / MANIFEST)
+            except RecordingError:
+                self._manifests[cassette] = Manifest()
+        return self._manifests[cassette]
+
+    def _new_manifest(self, cassette: str, *, whole: bool) -> bytes | None:
+        """What `cassette.json` is to say; None when it says it, or cannot be read and so is its owner's to mend."""
+        file = self._ai / cassette / MANIFEST
+        try:
+            there = read_manifest_document(file)
+        except RecordingError:
+            return None
+        day = self._now().astimezone(UTC).date().isoformat()
+        if there and (not whole or there.get("recorded") == day):
+            return None
+        return manifest_text({**there, "recorded": day})
+
+    def _catch_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for exchange in waiting:
+            with exchange.spool:
+                self._settle(exchange, self._stage(exchange))
+
+    def _problem(self, error: EmuError) -> None:
+        self._problems.append(error)
+        self._report(error)
+
+    def _end(self) -> None:
+        self._catch_up()
+        self._staging.close()
+        self._staging = Staging(self._ai)
+        self._problems, self._manifests, self._blocked = [], {}, False
+
+
+def _unstorable(asked: ModelRequest, why: str) -> RecordingError:
+    return RecordingError("E509", f"not recorded, {why}", where=f"{asked.kind} {asked.target}", hint="ask again")
+
+
+def _unwritable(where: Path, error: OSError) -> RecordingError:
+    hint = "make room or correct the permissions; what was recorded before is as it was"
+    return RecordingError("E508", f"recordings cannot be written: {error.strerror or error}", where=str(where), hint=hint)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from emulator.errors import RecordingError
 from emulator.gateway.ai import jsonpath
-from emulator.gateway.ai.answers import Answer, StreamEnd
-from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
-from emulator.gateway.ai.encoding import chunks_of, encode_event, is_edited
+from emulator.gateway.ai.answers import Answer, Chunk, StreamEnd
+from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
+from emulator.gateway.ai.encoding import chunks_of, cut, encode_event, is_edited, laid_out
+from emulator.gateway.ai.problems import FORMAT, broken, foreign_format
+from emulator.gateway.ai.recording_shape import GUIDE, check_shape
 
-if TYPE_CHECKING:
-    import jsonschema
-
-FORMAT = 1
-_BODIES = ("json", "text", "blob", "stream")
-_GUIDE = "fixtures/README.md describes the format"
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a recording's own file; long bodies belong in blobs."""
 
 
 class Repeat(StrEnum):
@@ -64,7 +61,7 @@ def _holds(condition: str, wanted: Any, value: Any) -> bool:
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A recording as the matcher sees it. Hand-written ones (`manual`) match by `rules` and by `request.target` as a pattern
-    (`@cf/*`), the others by the key of their request."""
+    (`@cf/*`), as do imported ones that have rules; the others by the key of their request."""
 
     cassette: str
     file: Path
@@ -76,6 +73,16 @@ class Recording:
     response: dict[str, Any]
     usage: dict[str, Any] | None
     digest: str
+    priority: int = 0
+    recorded_at: datetime | None = None
+    expires: datetime | None = None
+    _keys: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
+
+    def key(self, normalise: tuple[str, ...]) -> str:
+        """The key of its request under a cassette's rules, worked out once."""
+        if normalise not in self._keys:
+            self._keys[normalise] = key_of(canonical(self.request, normalise))
+        return self._keys[normalise]
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -96,14 +103,14 @@ class Recording:
         return self.request.kind is request.kind and fnmatchcase(request.target, self.request.target)
 
     @property
-    def specificity(self) -> tuple[int, int, int]:
-        """More rules win, then an exact target over a pattern, then the longer pattern."""
+    def specificity(self) -> tuple[int, int, int, int]:
+        """The higher `match.priority` wins, then more rules, then an exact target over a pattern, then the longer pattern."""
         pattern = any(sign in self.request.target for sign in "*?[")
-        return (len(self.rules), 0 if pattern else 1, len(self.request.target))
+        return (self.priority, len(self.rules), 0 if pattern else 1, len(self.request.target))
 
     def edited(self) -> bool:
         """Whether a person changed the stream after it was recorded; it is then played event by event."""
-        return "stream" in self.response and is_edited(self.response["stream"])
+        return "events" in self.response.get("stream", {}) and is_edited(self.response["stream"])
 
     def answer(self) -> Answer:
         """The answer to play. Raises RecordingError E501 when a blob has gone or changed since loading."""
@@ -117,19 +124,25 @@ class Recording:
             if "content-type" not in given:
                 headers.append(("content-type", media_type))
             end = StreamEnd(stream.get("end", "complete"))
-            return Answer(response["status"], headers, b"", chunks_of(stream), first_byte_ms, end, self.usage)
+            chunks = chunks_of(stream) if "events" in stream else self._blob_chunks(stream)
+            return Answer(response["status"], headers, b"", chunks, first_byte_ms, end, self.usage)
         body, media_type = _body(response, self.file)
         if "json" in response and self.request.kind not in (Kind.HTTP, Kind.GATEWAY_HTTP, Kind.UNIVERSAL):
             headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             headers.append(("content-type", media_type))  # exactly: ai-binding.md 1.3 rule 4
-        elif media_type and "content-type" not in given:
+        elif media_type and "content-type" not in given and (self.manual or "headers" not in response):
             headers.append(("content-type", media_type))
         return Answer(response["status"], headers, body, None, first_byte_ms, usage=self.usage)
+
+    def _blob_chunks(self, stream: dict[str, Any]) -> tuple[Chunk, ...]:
+        data = _read_blob(stream["blob"], self.file, "$.response.stream.blob")
+        splits = [(t_ms, size) for t_ms, size in stream["chunks"]] if "chunks" in stream else []
+        return cut(data, splits if sum(size for _, size in splits) == len(data) else [(self.response.get("t", 0), len(data))])
 
 
 def _body(response: dict[str, Any], file: Path) -> tuple[bytes, str]:
     if "json" in response:
-        return compact(response["json"]).encode(), "application/json"
+        return laid_out(response["json"], response.get("layout", "compact")).encode(), "application/json"
     if "text" in response:
         return response["text"].encode(), "text/plain;charset=UTF-8"
     if "blob" in response:
@@ -139,79 +152,91 @@ def _body(response: dict[str, Any], file: Path) -> tuple[bytes, str]:
 
 def parse_recording(cassette: str, file: Path, data: bytes) -> Recording:
     """The recording in `data`. Raises RecordingError E501 (broken), or E505 (another format version), with file and JSON path."""
+    if len(data) > LARGEST:
+        raise broken(file, "", f"{len(data)} bytes are too much for one recording", "move the body into blobs/, or record it again")
+    doubled: list[_Doubled] = []
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            found = _Doubled(found)
+            found.name = _doubled_name(pairs)
+            doubled.append(found)
+        return found
+
     try:
-        value = json.loads(data.decode("utf-8-sig"))
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=object_of)
     except UnicodeDecodeError as error:
         raise broken(file, "", f"not UTF-8 (byte {error.start})", "save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        cut = " (the file ends too early)" if error.pos >= len(error.doc.rstrip()) else ""
-        raise broken(file, f":{error.lineno}:{error.colno}", f"not JSON: {error.msg}{cut}", "restore or correct the file") from None
+        cut_off = " (the file ends too early)" if error.pos >= len(error.doc.rstrip()) else ""
+        raise broken(file, f":{error.lineno}:{error.colno}", f"not JSON: {error.msg}{cut_off}", "restore or correct the file") from None
+    except (ValueError, RecursionError) as error:
+        raise broken(file, "", f"not JSON that can be used: {error}", "restore or correct the file") from None
+    if doubled:
+        path, name = next(_doubles(value, ()))
+        raise broken(file, f" {jsonpath.join(path)}", f"the name {name!r} is there twice", "keep one of the two")
     if isinstance(value, dict) and value.get("format", FORMAT) != FORMAT:
-        raise RecordingError(
-            "E505",
-            f"recording has format {value['format']!r}; this version reads format {FORMAT}",
-            where=f"{file} $.format",
-            hint="update agents-emu, or record it again",
-        )
-    _check_shape(file, value)
+        raise foreign_format(file, value["format"])
+    check_shape(file, value)
     return _understood(cassette, file, value, hashlib.sha256(data).hexdigest())
 
 
-def broken(file: Path, place: str, what: str, hint: str) -> RecordingError:
-    """The error for an unusable file; `place` is `:line:column` or ` $.json.path`."""
-    return RecordingError("E501", f"unusable recording: {what}", where=f"{file}{place}", hint=hint)
+def request_of(file: Path, value: dict[str, Any]) -> ModelRequest:
+    """The request of a recording's document; `file` is where its blobs are looked for. Raises RecordingError E501."""
+    asked = value["request"]
+    body = asked.get("body")
+    if "body_blob" in asked:
+        body = _blob_body(asked["body_blob"], file)
+    return ModelRequest(
+        Kind(asked["kind"]),
+        asked["target"],
+        body,
+        {name.lower(): text for name, text in asked.get("headers", {}).items()},
+        asked.get("gateway"),
+        asked.get("options"),
+    )
 
 
-@cache
-def validator() -> jsonschema.Draft202012Validator:
-    """What checks the shape of a recording. Importing it takes as long as all of aiohttp: a server makes it while its host starts."""
-    import jsonschema
-
-    schema = files("emulator.gateway.ai").joinpath("interaction.schema.json").read_text("utf-8")
-    return jsonschema.Draft202012Validator(json.loads(schema))
-
-
-def _check_shape(file: Path, value: Any) -> None:
-    check = validator()
-    from jsonschema.exceptions import best_match
-
-    error = best_match(check.iter_errors(_without_plain_events(value)))
-    if error is not None:
-        message = error.message if len(error.message) <= 160 else f"{error.message[:60]} ... {error.message[-90:]}"
-        raise broken(file, f" {jsonpath.join(error.absolute_path)}", message, _GUIDE)
-    response = value["response"]
-    bodies = [name for name in _BODIES if name in response]
-    if len(bodies) > 1 or (not bodies and response["status"] not in (204, 304)):
-        found = " and ".join(bodies) or "none of them"
-        raise broken(file, " $.response", f"one of {', '.join(_BODIES)} is needed, found {found}", f"keep exactly one; {_GUIDE}")
+def _blob_body(blob: dict[str, Any], file: Path) -> Any:
+    """JSON as what it says, which is how a request that is too long for its recording is kept; else what kind of body it is."""
+    data = _read_blob(blob, file, "$.request.body_blob")
+    if blob["media_type"] == "application/json":
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            pass  # described like any other body
+    return {"media_type": blob["media_type"], "bytes": blob.get("bytes", len(data)), "sha256": blob["sha256"]}
 
 
-def _without_plain_events(value: Any) -> Any:
-    """The same document without its events when every one is of the commonest form, `{t, json}` or `{t, text}`: long streams are most
-    of a cassette, and the schema takes a hundred times as long to say so."""
-    try:
-        events = value["response"]["stream"]["events"]
-        plain = all(
-            len(event) == 2 and type(event["t"]) is int and event["t"] >= 0 and ("json" in event or type(event["text"]) is str)
-            for event in events
-        )
-    except (KeyError, TypeError):
-        return value
-    if not plain:
-        return value
-    return {**value, "response": {**value["response"], "stream": {**value["response"]["stream"], "events": []}}}
+class _Doubled(dict[str, Any]):
+    """An object in which a name is there twice."""
+
+    name = ""
+
+
+def _doubled_name(pairs: list[tuple[str, Any]]) -> str:
+    names = [name for name, _ in pairs]
+    return next(name for name in names if names.count(name) > 1)
+
+
+def _doubles(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, _Doubled):
+        yield (*path, value.name), value.name
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
+        if isinstance(member, dict | list):
+            yield from _doubles(member, (*path, name))
 
 
 def _understood(cassette: str, file: Path, value: dict[str, Any], digest: str) -> Recording:
-    asked, match = value["request"], value.get("match", {})
-    body = asked.get("body")
-    if "body_blob" in asked:
-        blob = asked["body_blob"]
-        _read_blob(blob, file, "$.request.body_blob")
-        body = {"media_type": blob["media_type"], "bytes": blob.get("bytes", 0), "sha256": blob["sha256"]}
-    if "blob" in value["response"]:
-        _read_blob(value["response"]["blob"], file, "$.response.blob")
-    for index, event in enumerate(value["response"].get("stream", {}).get("events", ())):
+    match, response = value.get("match", {}), value["response"]
+    if "blob" in response:
+        _read_blob(response["blob"], file, "$.response.blob")
+    stream = response.get("stream", {})
+    if "blob" in stream:
+        _read_blob(stream["blob"], file, "$.response.stream.blob")
+    for index, event in enumerate(stream.get("events", ())):
         if "b64" in event:
             _check_base64(file, index, event)
     return Recording(
@@ -219,27 +244,33 @@ def _understood(cassette: str, file: Path, value: dict[str, Any], digest: str) -
         file=file,
         id=value["id"],
         manual=value["source"] == "manual",
-        request=ModelRequest(
-            Kind(asked["kind"]),
-            asked["target"],
-            body,
-            {name.lower(): text for name, text in asked.get("headers", {}).items()},
-            asked.get("gateway"),
-            asked.get("options"),
-        ),
+        request=request_of(file, value),
         rules=tuple(_rule(file, index, rule) for index, rule in enumerate(match.get("where", ()))),
         repeat=Repeat(match.get("repeat", "once")),
-        response=value["response"],
+        response=response,
         usage=value.get("usage"),
         digest=digest,
+        priority=match.get("priority", 0),
+        recorded_at=_moment(file, "recorded.at", value.get("recorded", {}).get("at")),
+        expires=_moment(file, "match.expires", match.get("expires")),
     )
+
+
+def _moment(file: Path, place: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise broken(file, f" $.{place}", f"{text!r} is no date and time", "write it as 2026-11-22T11:02:03Z") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _check_base64(file: Path, index: int, event: dict[str, Any]) -> None:
     try:
         encode_event("bytes", event)
     except ValueError as error:
-        raise broken(file, f" $.response.stream.events[{index}].b64", f"not base64: {error}", _GUIDE) from None
+        raise broken(file, f" $.response.stream.events[{index}].b64", f"not base64: {error}", GUIDE) from None
 
 
 def _rule(file: Path, index: int, rule: dict[str, Any]) -> Rule:
@@ -247,7 +278,7 @@ def _rule(file: Path, index: int, rule: dict[str, Any]) -> Rule:
         re.compile(rule.get("regex", ""))
         return Rule(rule["path"], jsonpath.parse(rule["path"]), {name: value for name, value in rule.items() if name != "path"})
     except (jsonpath.PathError, re.error) as error:
-        raise broken(file, f" $.match.where[{index}]", str(error), _GUIDE) from None
+        raise broken(file, f" $.match.where[{index}]", str(error), GUIDE) from None
 
 
 def _read_blob(blob: dict[str, Any], file: Path, place: str) -> bytes:

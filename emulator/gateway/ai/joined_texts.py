@@ -1,0 +1,80 @@
+"""The texts that stream events add up to. A model says a key token by token: no event holds it, and the reader has it all the same.
+
+Pieces at one path of the events' JSON are joined. A known secret that lies across pieces is taken out of them: its placeholder stands in
+the first piece. An unknown one is a finding.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any
+
+from emulator.gateway.ai import jsonpath
+from emulator.gateway.ai.decoding import parsed_event
+from emulator.gateway.ai.redaction import Finding, Redaction
+from emulator.gateway.ai.secret_patterns import unknown_secrets
+
+Path = tuple[str | int, ...]
+_Pieces = dict[Path, list[tuple[int, str]]]
+"""By path: the index of the event, and its piece."""
+
+
+def mend(framing: str, events: Sequence[dict[str, Any]], redaction: Redaction) -> list[dict[str, Any]]:
+    """The events without known secrets that lie across several of them; the same event objects where nothing changes."""
+    mended = list(events)
+    for path, pieces in _pieces(framing, events).items():
+        ends = list(accumulate(len(text) for _, text in pieces))
+        changes: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
+        for start, end, placeholder in redaction.known_in("".join(text for _, text in pieces)):
+            for number, (_, text) in enumerate(pieces):
+                begin = ends[number] - len(text)
+                if begin < end and start < ends[number]:
+                    changes[number].append((max(start - begin, 0), min(end - begin, len(text)), placeholder if begin <= start else ""))
+        for number, cuts in changes.items():
+            index, text = pieces[number]
+            for start, end, replacement in reversed(cuts):
+                text = text[:start] + replacement + text[end:]
+            mended[index] = _with_text(framing, mended[index], path, text)
+    return mended
+
+
+def joined_findings(framing: str, events: Sequence[dict[str, Any]], redaction: Redaction) -> Iterator[Finding]:
+    """Secrets in the joined texts."""
+    for path, pieces in _pieces(framing, events).items():
+        text = "".join(piece for _, piece in pieces)
+        where = "$.response.stream.events[*].json" + jsonpath.join(path).removeprefix("$")
+        yield from (Finding(f"the value of {found[2]}, in pieces", where) for found in redaction.known_in(text))
+        yield from (Finding(f"{what}, in pieces", where) for what in unknown_secrets(text))
+
+
+def _pieces(framing: str, events: Iterable[dict[str, Any]]) -> _Pieces:
+    """Paths with one piece, or with the same text in every event (ids, models), add up to nothing new."""
+    found: _Pieces = defaultdict(list)
+    for index, event in enumerate(events):
+        for path, text in _strings(parsed_event(framing, event), ()):
+            found[path].append((index, text))
+    return {path: pieces for path, pieces in found.items() if len({text for _, text in pieces}) > 1}
+
+
+def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        if value:
+            yield path, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _strings(item, (*path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _strings(item, (*path, index))
+
+
+def _with_text(framing: str, event: dict[str, Any], path: Path, text: str) -> dict[str, Any]:
+    value = copy.deepcopy(parsed_event(framing, event))
+    holder = value
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = text
+    return {**{name: event[name] for name in ("t", "event", "id") if name in event}, "json": value}

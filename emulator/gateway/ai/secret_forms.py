@@ -1,0 +1,103 @@
+"""The forms in which a known secret can stand in an exchange: as it is, URL-encoded, JSON-escaped, base64 (ai-binding.md 7.5). Pure.
+
+Inside longer base64 text a value starts at one of three alignments; only the characters that depend on the value alone are looked for,
+so two to five bits at either end may remain.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from urllib.parse import quote, quote_plus
+
+SHORTEST = 8
+"""Shorter values are no secrets: they would be found everywhere."""
+ACCOUNT = "{{account}}"
+_ACCOUNT_IN_URL = r"(?<=/accounts/)[0-9a-f]{32}(?![0-9a-f])|(?<=gateway\.ai\.cloudflare\.com/v1/)[0-9a-f]{32}(?![0-9a-f])"
+
+
+class KnownSecrets:
+    """What to look for, compiled. Of two names with one value the first in the alphabet is told."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._placeholders: dict[str, str] = {}
+        for name in sorted(values):
+            value = values[name].strip()
+            if len(value) >= SHORTEST:
+                for form in forms(value):
+                    self._placeholders.setdefault(form, placeholder(name))
+        self._placeholder_bytes = {form.encode(): found.encode() for form, found in self._placeholders.items()}
+        self.longest = max((len(form) for form in self._placeholder_bytes), default=0) + 64
+        """Bytes that a window over a long body must overlap with the next."""
+
+    @cached_property
+    def _text(self) -> re.Pattern[str]:
+        return re.compile("|".join([*map(re.escape, _longest_first(self._placeholders)), _ACCOUNT_IN_URL]))
+
+    @cached_property
+    def _bytes(self) -> re.Pattern[bytes]:
+        known = [re.escape(form) for form in sorted(self._placeholder_bytes, key=len, reverse=True)]
+        return re.compile(b"|".join([*known, _ACCOUNT_IN_URL.encode()]))
+
+    def may_be_in(self, text: str) -> bool:
+        """Whether `text` holds something to replace; a fast no is the usual answer."""
+        return any(form in text for form in self._placeholders) or "/accounts/" in text or "gateway.ai.cloudflare.com" in text
+
+    def replaced(self, text: str) -> str:
+        """`text` with placeholders."""
+        return self._text.sub(lambda found: self._placeholders.get(found[0], ACCOUNT), text)
+
+    def in_text(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Start, end and placeholder of everything found."""
+        return ((found.start(), found.end(), self._placeholders.get(found[0], ACCOUNT)) for found in self._text.finditer(text))
+
+    def in_bytes(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """The same in bytes."""
+        for found in self._bytes.finditer(data):
+            yield found.start(), found.end(), self._placeholder_bytes.get(found[0], ACCOUNT.encode())
+
+
+def placeholder(name: str) -> str:
+    """What stands for the secret `name`; an account id is no secret and has no name."""
+    return ACCOUNT if name.upper().endswith("ACCOUNT_ID") else f"{{{{secret:{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}}}}}"
+
+
+def forms(value: str) -> set[str]:
+    """Every text that stands for `value`."""
+    found = {value, *_url_encoded(value)}
+    encoded = _base64(value.encode())
+    found |= encoded
+    found |= {quote(form, safe="") for form in encoded}
+    for _ in range(2):  # a tool call's arguments are JSON inside JSON
+        found |= {escaped for form in list(found) for escaped in _json_escaped(form)}
+    return found
+
+
+def _url_encoded(value: str) -> set[str]:
+    found = {quote(value, safe=safe) for safe in ("", "/", "!'()*-._~", "!'()*-._~;/?:@&=+$,#")} | {quote_plus(value)}
+    return found | {re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in found}
+
+
+def _json_escaped(value: str) -> set[str]:
+    found = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    found |= {form.replace("/", "\\/") for form in found}
+    html_safe = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+    return found | {re.sub("[<>&]", lambda sign: html_safe[sign[0]], form) for form in found}
+
+
+def _base64(data: bytes) -> set[str]:
+    found = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        found.add(encode(data).decode())
+        for before in range(3):
+            text = encode(bytes(before) + data).decode()
+            first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+            found.add(text[first:last])
+    return found
+
+
+def _longest_first(known: Mapping[str, str]) -> list[str]:
+    return sorted(known, key=len, reverse=True)

@@ -1,0 +1,313 @@
+"""Recordings on their way to disk: written beside the cassettes, moved in all together (ai-binding.md 7.4).
+
+A commit first says what it will do (`commit.json` in its folder), then does it by renames. Killed before that, it has changed nothing;
+killed after, the next start completes it. Several processes may record into one cassette: a commit holds the lock of the `ai` folder,
+and replaces only files that are as they were when its session began.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emulator.errors import RecordingError
+from emulator.gateway.ai.canonical import canonical, key_of
+from emulator.gateway.ai.cassette_files import (
+    BLOBS,
+    Sealed,
+    blob_files,
+    extension,
+    read_sealed,
+    recording_text,
+    sealed,
+    seq_of,
+    stem,
+    write_atomically,
+)
+from emulator.gateway.ai.interaction import Interaction
+from emulator.gateway.ai.manifest import MANIFEST, NOT_RECORDINGS
+from emulator.gateway.ai.recording import request_of
+
+_PREFIX = ".staging-"
+_JOURNAL = "commit.json"
+
+Snapshot = Mapping[str, tuple[int, int, int]]
+"""Files of all cassettes (`cassette/name.json`) with mtime in ns, size and inode."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a commit did to one cassette. `digests` are the sha256 of the files written, as Recording.digest has them."""
+
+    written: list[Path] = field(default_factory=list)
+    unchanged: list[Path] = field(default_factory=list)
+    removed: list[Path] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+    digests: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    order: tuple[float, int]
+    interaction: Interaction
+    file: Path
+    """Holds the document; memory has only what decides its name."""
+
+
+class Staging:
+    """The folder of one session below `ai` (`<fixtures>/ai`). It appears with the first recording and goes with close()."""
+
+    def __init__(self, ai: Path) -> None:
+        self._ai = ai
+        self._folder: Path | None = None
+        self._lock = -1
+        self._staged: dict[str, list[_Staged]] = defaultdict(list)
+        self._count = itertools.count(1)
+        self._opening = threading.Lock()  # long bodies are written in a thread
+
+    @property
+    def cassettes(self) -> list[str]:
+        """Those that something is staged for."""
+        return sorted(self._staged)
+
+    def keep_blob(self, cassette: str, windows: Iterable[bytes], media_type: str) -> dict[str, Any]:
+        """Store a body for a recording of `cassette`; the description that it has of it. Raises OSError."""
+        blobs = self._opened(cassette) / BLOBS
+        blobs.mkdir(exist_ok=True)
+        digest, size = hashlib.sha256(), 0
+        descriptor, part = tempfile.mkstemp(dir=blobs)
+        with os.fdopen(descriptor, "wb") as out:
+            for window in windows:
+                out.write(window)
+                digest.update(window)
+                size += len(window)
+        name = f"{digest.hexdigest()[:16]}.{extension(media_type)}"
+        os.chmod(part, 0o644)
+        os.replace(part, blobs / name)
+        return {"file": f"{BLOBS}/{name}", "sha256": digest.hexdigest(), "media_type": media_type, "bytes": size}
+
+    def add(self, cassette: str, began_ms: float, interaction: Interaction) -> None:
+        """Stage a recording. Within a key the order is that of the requests, whenever their answers ended. Raises OSError."""
+        number = next(self._count)
+        file = self._opened(cassette) / f"{number:06d}.json"
+        file.write_text(json.dumps(interaction.document))
+        slim = Interaction(interaction.request, interaction.key, {})
+        self._staged[cassette].append(_Staged((began_ms, number), slim, file))
+
+    def commit(self, cassette: str, normalise: tuple[str, ...], *, replacing: Snapshot | None, manifest: bytes | None) -> Changes:
+        """Move in what is staged for `cassette`, whose rules are `normalise`. With `replacing`, recorded files that are as they were then,
+        and that nobody edited, make way. `manifest` is the new `cassette.json`, None to leave it. Raises OSError; then nothing has
+        changed, or recover() completes it."""
+        staging, folder = self._opened(cassette), self._ai / cassette
+        with _locked(self._ai):
+            changes, plan = self._plan(cassette, normalise, replacing)
+            if manifest is not None:
+                write_atomically(staging / MANIFEST, manifest)
+                plan.moves[MANIFEST] = MANIFEST
+            folder.mkdir(exist_ok=True)
+            if plan.moves or plan.removes:
+                write_atomically(staging / _JOURNAL, plan.text())
+                _carry_out(staging, folder)
+            for file in changes.unchanged:
+                os.utime(file)  # another session that began before sees that it is wanted
+        del self._staged[cassette]
+        return changes
+
+    def close(self) -> None:
+        """Drop what is still staged."""
+        self._staged.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            os.close(self._lock)
+            self._folder = None
+
+    def _opened(self, cassette: str) -> Path:
+        with self._opening:
+            if self._folder is None:
+                self._ai.mkdir(parents=True, exist_ok=True)
+                folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._ai))
+                self._lock = os.open(folder, os.O_RDONLY)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (folder / ".gitignore").write_text("*\n")
+                self._folder = folder
+            (self._folder / cassette).mkdir(exist_ok=True)
+            return self._folder / cassette
+
+    def _plan(self, cassette: str, normalise: tuple[str, ...], replacing: Snapshot | None) -> tuple[Changes, _Plan]:
+        changes, plan = Changes(), _Plan()
+        there = _Folder(self._ai / cassette, normalise, replacing)
+        by_key: dict[str, list[_Staged]] = defaultdict(list)
+        for staged in sorted(self._staged.get(cassette, ()), key=lambda staged: staged.order):
+            by_key[staged.interaction.key].append(staged)
+        needed: set[str] = set()
+        for key, group in by_key.items():
+            edited = there.edited.get(key, [])
+            changes.kept += edited
+            for staged in group[len(edited) :]:
+                document = json.loads(staged.file.read_text())
+                file = there.free(staged.interaction)
+                old = there.replaceable.pop(file, None)
+                if old is not None and _same_answer(old.document, document):
+                    changes.unchanged.append(file)
+                    needed |= blob_files(old.document)
+                    continue
+                data = recording_text(sealed({**document, "id": file.stem}))
+                staged.file.write_bytes(data)
+                plan.moves[staged.file.name] = file.name
+                plan.moves |= {blob: blob for blob in blob_files(document)}
+                needed |= blob_files(document)
+                changes.written.append(file)
+                changes.digests[file] = hashlib.sha256(data).hexdigest()
+                if old is not None:
+                    there.gone.append(old)
+        changes.removed = sorted(there.replaceable)
+        plan.removes = [file.name for file in changes.removed]
+        gone = {blob for old in [*there.gone, *there.replaceable.values()] for blob in blob_files(old.document)}
+        plan.removes += sorted(gone - needed - there.blobs_in_use())
+        return changes, plan
+
+
+class _Folder:
+    """A cassette's files as a commit finds them. Without `replacing` nothing is replaceable, and only names are looked at."""
+
+    def __init__(self, folder: Path, normalise: tuple[str, ...], replacing: Snapshot | None) -> None:
+        self._folder = folder
+        self._normalise = normalise
+        self.replaceable: dict[Path, Sealed] = {}
+        self.edited: dict[str, list[Path]] = defaultdict(list)
+        self.gone: list[Sealed] = []
+        self._others: list[Sealed] = []
+        self._taken: dict[str, set[int]] = defaultdict(set)
+        self._append = replacing is None
+        for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+            if file.name in NOT_RECORDINGS:
+                continue
+            if replacing is None:
+                self._taken[file.stem[-8:]].add(seq_of(file.stem))
+            else:
+                self._sort(file, replacing.get(f"{folder.name}/{file.name}"))
+
+    def _sort(self, file: Path, known_as: tuple[int, int, int] | None) -> None:
+        found = read_sealed(file.read_bytes())
+        if found is not None and found.untouched and known_as == stamp(file):
+            self.replaceable[file] = found
+            return
+        self._taken[file.stem[-8:]].add(seq_of(file.stem))
+        if found is None:
+            return
+        self._others.append(found)
+        if found.document.get("source") == "recorded" and not found.untouched and known_as is not None:
+            with suppress(RecordingError):  # one that cannot be read answers nothing, and stays for its owner to mend
+                self.edited[key_of(canonical(request_of(file, found.document), self._normalise))].append(file)
+
+    def free(self, interaction: Interaction) -> Path:
+        """The file for the next recording of this key: the first free number, or when adding, the one after the last."""
+        taken = self._taken[interaction.key[:8]]
+        seq = max(taken, default=-1) + 1 if self._append else next(number for number in range(len(taken) + 1) if number not in taken)
+        taken.add(seq)
+        return self._folder / f"{stem(seq, interaction.request, interaction.key)}.json"
+
+    def blobs_in_use(self) -> set[str]:
+        """Blobs of the recordings that stay."""
+        return {blob for other in self._others for blob in blob_files(other.document)}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Moves from the staging folder into the cassette, then removals there; names are relative."""
+
+    moves: dict[str, str] = field(default_factory=dict)
+    removes: list[str] = field(default_factory=list)
+
+    def text(self) -> bytes:
+        return json.dumps({"moves": self.moves, "removes": self.removes}).encode()
+
+
+def stamp(file: Path) -> tuple[int, int, int]:
+    """What changes when a file does."""
+    stat = file.stat()
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def snapshot(ai: Path) -> Snapshot:
+    """The files of all cassettes now."""
+    return {f"{file.parent.name}/{file.name}": stamp(file) for file in ai.glob("[!.]*/*.json")}
+
+
+def recover(ai: Path) -> list[str]:
+    """Complete commits that were cut off, and drop what sessions that are no more left behind. The cassettes that were completed."""
+    completed: list[str] = []
+    if not ai.is_dir():
+        return completed
+    for folder in sorted(ai.glob(f"{_PREFIX}*")):
+        try:
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue  # its session lives
+        else:
+            with _locked(ai):
+                for journal in sorted(folder.glob(f"*/{_JOURNAL}")):
+                    cassette = journal.parent.name
+                    _carry_out(journal.parent, ai / cassette)
+                    completed.append(cassette)
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+    return completed
+
+
+def _carry_out(staging: Path, folder: Path) -> None:
+    """Do what the journal says; doing it twice is as good as once."""
+    journal = json.loads((staging / _JOURNAL).read_bytes())
+    (folder / BLOBS).mkdir(parents=True, exist_ok=True)
+    for source, target in sorted(
+        journal["moves"].items(), key=lambda move: not move[0].startswith(BLOBS)
+    ):  # blobs before those who need them
+        if (staging / source).exists():
+            os.replace(staging / source, folder / target)
+    for name in journal["removes"]:
+        (folder / name).unlink(missing_ok=True)
+    if not any((folder / BLOBS).iterdir()):
+        (folder / BLOBS).rmdir()
+    (staging / _JOURNAL).unlink()
+
+
+@contextmanager
+def _locked(ai: Path) -> Iterator[None]:
+    descriptor = os.open(ai, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _same_answer(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two recordings of one request differ at most in their times, transport splits and opaque ids of the request."""
+    return _without_times(old) == _without_times(new)
+
+
+def _without_times(document: Mapping[str, Any]) -> Any:
+    response = {name: value for name, value in document["response"].items() if name != "t"}
+    if "stream" in response:
+        stream = {name: value for name, value in response["stream"].items() if name != "chunks"}
+        events = [{name: value for name, value in event.items() if name != "t"} for event in stream.get("events", ())]
+        response["stream"] = {**stream, "events": events}
+    recorded = {name: value for name, value in document["recorded"].items() if name not in ("at", "tool", "seal")}
+    return json.dumps([response, recorded, document.get("match"), document.get("usage")], sort_keys=True)

@@ -267,6 +267,7 @@ _DO: dict[str, _Value] = {
     "split_utf8": _YES,
     "resume_expired": _YES,
 }
+CONDITIONS = tuple(_WHEN)
 ACTIONS = tuple(_DO)
 
 _ENDS = ("reset_after_events", "reset_after_bytes", "eof_after_events", "stall_after_events", "error_event")

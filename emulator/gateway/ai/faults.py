@@ -75,7 +75,7 @@ class _Counted:
 class FaultBook:
     """`seed` None takes that of a file, else `entropy()`. `sources` are paths of faults files, which need not exist. `log` hears of each
     firing (`{"type": "fault", fault, n, seed, target, model}`) and of each thing that is wrong in a file (`{"type": "fault",
-    "problem", "code"}`), once for each version of the file."""
+    "problem", "code", "where", "next"}`), once for each version of the file."""
 
     def __init__(self, seed: int | None, sources: Sequence[Path], log: Log = no_log, *, entropy: Callable[[], int] = random_seed) -> None:
         self._given = seed
@@ -201,7 +201,7 @@ class FaultBook:
     def _refresh(self) -> None:
         for file in self._files:
             for error in file.refresh():
-                self._log({"type": "fault", "problem": error.render(), "code": error.code})
+                self._log({"type": "fault", "problem": error.what, "code": error.code, "where": error.where, "next": error.hint})
 
 
 class _File:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.fault_rules import ACTIONS, parse_rule, parse_rules
+from emulator.gateway.ai.error_bodies import NAMES
+from emulator.gateway.ai.error_codes import CODES
+from emulator.gateway.ai.fault_rules import ACTIONS, CONDITIONS, parse_rule, parse_rules
 from emulator.gateway.ai.faults import FaultBook, labels_of
 
 GLM = ModelRequest(Kind.RUN, "@cf/zai-org/glm-4.7-flash", {"prompt": "hi"})
@@ -366,3 +369,34 @@ def test_a_fault_of_resumptions_alone_leaves_calls_alone(book):
     assert firing(faults, 3) == []
     assert [faults.take_resume(GLM) is not None for _ in range(3)] == [False, True, False]
     assert book({"do": BUSY}).take_resume(GLM) is None
+
+
+# -- the document
+
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "ai-faults.md").read_text("utf-8")
+
+
+def first_column(heading: str) -> list[str]:
+    """The words of the first table after a heading."""
+    table = GUIDE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+
+def test_the_document_lists_the_language():
+    assert sorted(first_column("Which calls: `when`")) == sorted(CONDITIONS)
+    assert sorted(first_column("What happens: `do`")) == sorted(ACTIONS)
+
+
+def test_the_document_lists_every_error():
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (\d+) \|", GUIDE, re.MULTILINE)
+    assert rows == [(str(code.number), code.name, str(code.status)) for code in CODES]
+    assert [name for name in NAMES if f"`{name}`" not in GUIDE] == []
+
+
+def test_the_examples_of_the_document_can_be_used():
+    examples = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
+    assert examples
+    for example in examples:
+        rules, errors, _ = parse_rules(json.loads(example), "docs/ai-faults.md")
+        assert (len(rules), errors) == (3, [])

@@ -4,16 +4,18 @@ import { Ai } from "./ai.mjs";
 import { captureConsole } from "./console.mjs";
 import { DurableObjectState, keepAlive } from "./context.mjs";
 import { loopbackClass, loopbackService, serviceBinding } from "./exports.mjs";
-import { errorObject, originOf } from "./faults.mjs";
+import { errorObject, originOf, whereOf } from "./faults.mjs";
 import { currentInstance, Instance } from "./instance.mjs";
 import { State } from "./lifecycle.mjs";
 import { Loader } from "./loader.mjs";
+import { Guard } from "./network/guard.mjs";
 import { namespaceOf } from "./namespace.mjs";
 import { ObjectTable } from "./objects.mjs";
 import { Operations } from "./operations.mjs";
 import { exit, monotonicMs, setTimeout } from "./originals.mjs";
 import { send } from "./outbound.mjs";
 import { currentOwner } from "./owner.mjs";
+import { PlatformBuiltins } from "./platform_builtins.mjs";
 import { requestBinding } from "./rpc/fetcher.mjs";
 import { bindWorker } from "./rpc/scope.mjs";
 import { SocketHub } from "./sockets.mjs";
@@ -46,6 +48,8 @@ export class Host {
   requests = null;
   operations = new Operations(this);
   #vars = {};
+  #guard = new Guard((what, error) => this.link.note("denied", { what, where: whereOf(error) }));
+  #builtins = new PlatformBuiltins(this.#guard);
   #loader;
   #files = new OpenFiles(MAX_OPEN_FILES);
   #prepared = false;
@@ -53,11 +57,11 @@ export class Host {
   /**
    * Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`.
    * @param {import("./wire/link.mjs").Link} link
-   * @param {Pick<Loader, "prepare" | "preload" | "load">} [loader]
+   * @param {Pick<Loader, "prepare" | "preload" | "load"> | null} [loader]
    */
-  constructor(link, loader = new Loader()) {
+  constructor(link, loader = null) {
     this.link = link;
-    this.#loader = loader;
+    this.#loader = loader ?? new Loader({ builtins: this.#builtins });
     this.sockets = new SocketHub(this, link);
   }
 
@@ -86,6 +90,8 @@ export class Host {
       },
     });
     captureConsole((level, text) => this.writeLog(level, text));
+    this.#guard.install();
+    this.#builtins.install();
     hearStrays((where, error) => this.unhandled(error, where));
     this.#loader.prepare();
   }
@@ -125,6 +131,11 @@ export class Host {
     this.code = await this.#loader.load(project);
     this.#fillExports();
     this.requests = new RequestHandler(this, { abortSignal: this.flags.enable_request_signal === true });
+  }
+
+  /** How far sockets may go from now on (the gateway's `network` note). @param {"outside" | "loopback" | "nothing"} reach */
+  network(reach) {
+    this.#guard.reach = reach;
   }
 
   /** Whether `load` may be called again after it has failed: nothing of the user's code has run. */

@@ -45,9 +45,12 @@ export class Loader {
   /** @type {{esbuild: import("./esbuild.mjs").Esbuild, plan: object, cache: PackageCache, bundler: Bundler}|null} */
   #ready = null;
 
-  /** @param {{surface?: URL}} [places] `surface` is the folder with the modules that stand for `cloudflare:*` */
-  constructor({ surface } = {}) {
-    this.#hooks = new ModuleHooks(surface);
+  /**
+   * @param {{surface?: URL, builtins?: import("./platform_builtins.mjs").PlatformBuiltins}} [parts] `surface` is the folder with the modules
+   *   that stand for `cloudflare:*`, `builtins` gives the platform's form of Node's modules
+   */
+  constructor({ surface, builtins } = {}) {
+    this.#hooks = new ModuleHooks(surface, builtins);
   }
 
   /** Become able to import user code: module hooks, readable stacks. Once, before anything of the user's or its packages is imported. */

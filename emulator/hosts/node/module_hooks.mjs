@@ -35,10 +35,15 @@ export class ModuleHooks {
   #chunks = new Map();
 
   #surface;
+  #builtins;
 
-  /** @param {URL} [surface] the folder with `cloudflare_<name>.mjs` for each `cloudflare:<name>` */
-  constructor(surface = SURFACE) {
+  /**
+   * @param {URL} [surface] the folder with `cloudflare_<name>.mjs` for each `cloudflare:<name>`
+   * @param {Pick<import("./platform_builtins.mjs").PlatformBuiltins, "replacement">} [builtins] the platform's form of Node's modules
+   */
+  constructor(surface = SURFACE, builtins = { replacement: () => null }) {
     this.#surface = surface;
+    this.#builtins = builtins;
   }
 
   /** Register with Node, synchronously and in this thread. */
@@ -78,11 +83,12 @@ export class ModuleHooks {
     if (specifier === BINARY_MODULES) return { url: `${OURS}binary_modules.mjs`, format: "module", shortCircuit: true };
     const chunk = specifier.startsWith("./") ? new URL(specifier, context.parentURL).href : specifier;
     if (this.#chunks.has(chunk)) return { url: chunk, format: "module", shortCircuit: true };
-    if (!this.#isProjects(context.parentURL)) return next(specifier, context);
-    if (!this.#nodeCompat && isBuiltin(specifier)) {
+    if (!isBuiltin(specifier)) return next(specifier, context);
+    if (!this.#nodeCompat && this.#isProjects(context.parentURL)) {
       throw new NoSuchModule(specifier, 'add "nodejs_compat" to "compatibility_flags" in the wrangler file: it is a module of Node');
     }
-    return next(specifier, context);
+    const url = this.#builtins.replacement(specifier, context.parentURL);
+    return url === null ? next(specifier, context) : { url, format: "module", shortCircuit: true };
   }
 
   #surfaceModule(specifier) {

@@ -96,8 +96,10 @@ export class Session {
     this.#host.sockets.take(frame);
   }
 
-  /** The gateway sends none yet; unknown ones are ignored, as the protocol says. */
-  onNote() {}
+  /** Unknown ones are ignored, as the protocol says. */
+  onNote({ op, reach }) {
+    if (op === "network") this.#then(() => this.#host.network(reach));
+  }
 
   /** The gateway is gone: so are we. */
   onLost(error) {

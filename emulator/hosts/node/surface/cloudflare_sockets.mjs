@@ -3,6 +3,7 @@
 import { connect as connectTcp } from "node:net";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { connect as connectTls } from "node:tls";
+import { SocketDenied } from "../network/guard.mjs";
 import { currentOwner, emit, wayBack } from "../owner.mjs";
 
 const REFUSED = "proxy request failed, cannot connect to the specified address";
@@ -11,7 +12,8 @@ const NOT_BYTES =
 const MODES = new Set(["off", "on", "starttls"]);
 
 /**
- * Opens a connection. Not through the gateway: what goes over it is neither recorded nor replayed.
+ * Opens a connection. Not through the gateway: what goes over it is neither recorded nor replayed, so the mode says whether it may be
+ * (network/guard.mjs).
  *
  * @param {string | {hostname: string, port: number}} address
  * @param {{secureTransport?: "off" | "on" | "starttls", allowHalfOpen?: boolean}} [options]
@@ -148,7 +150,7 @@ class Connection {
       this.#arrived(() => this.#output.enqueue(new Uint8Array(data)));
     });
     raw.on("end", () => this.#arrived(() => this.#endOutput()));
-    raw.on("error", () => once(() => this.#fail(new Error(REFUSED))));
+    raw.on("error", (error) => once(() => this.#fail(error instanceof SocketDenied ? error : new Error(REFUSED))));
     raw.on("close", () => this.#arrived(() => this.#end()));
   }
 

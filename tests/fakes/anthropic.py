@@ -25,7 +25,7 @@ _KINDS = {
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 
 
-class AnthropicFake(FakeServer):
+class FakeAnthropic(FakeServer):
     """A turn's cached tokens are counted as `cache_read_input_tokens`, apart from `input_tokens`, as the real one does."""
 
     def answer(self, seen: Seen, turn: mind.Turn | None) -> Answer:
@@ -143,4 +143,5 @@ def _asked(body: dict[str, Any]) -> mind.Asked:
 def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return " ".join(block["text"] for block in content if block.get("type") == "text")
+    shown = {"text": lambda block: block["text"], "image": lambda block: "[picture]"}
+    return " ".join(shown[block["type"]](block) for block in content if block["type"] in shown)

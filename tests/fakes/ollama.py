@@ -46,7 +46,7 @@ MODELS = {
 }
 
 
-class OllamaFake(FakeServer):
+class FakeOllama(FakeServer):
     """Has the models above, pulled."""
 
     def answer(self, seen: Seen, turn: mind.Turn | None) -> Answer:
@@ -222,7 +222,7 @@ def _json(document: dict[str, Any]) -> Answer:
 
 def _asked(body: dict[str, Any]) -> mind.Asked:
     messages = body.get("messages") or []
-    texts = [message.get("content") or "" for message in messages]
+    texts = [" ".join([message.get("content") or "", *("[picture]" for _ in message.get("images") or ())]).strip() for message in messages]
     user = next((message["content"] for message in reversed(messages) if message.get("role") == "user"), "")
     last = messages[-1] if messages else {}
     tools = [mind.Tool(tool["function"]["name"], tool["function"].get("parameters") or {}) for tool in body.get("tools") or ()]

@@ -31,7 +31,25 @@ FORBIDDEN = {
 CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"}
 """All that the command line knows of the rings below config: addresses, and the three doors of the gateway."""
 
-CLI_AI_MAY = {f"emulator.gateway.ai.{module}" for module in ("asked_messages", "conversation", "inventory", "run_record")}
+CLI_AI_MAY = {
+    f"emulator.gateway.ai.{module}"
+    for module in (
+        "asked_messages",
+        "cassette_files",
+        "conversation",
+        "editing",
+        "importing",
+        "importing.aimock",
+        "importing.har",
+        "importing.jsonl",
+        "importing.spoken",
+        "importing.vcr",
+        "importing.writing",
+        "inventory",
+        "redaction",
+        "run_record",
+    )
+}
 """What the verbs of `agents-emu ai` know besides: the parts of the model layer that work on files, and need no server."""
 
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}

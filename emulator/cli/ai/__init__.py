@@ -20,6 +20,8 @@ VERBS: dict[str, str] = {
     "models": "models that the emulator knows",
     "ls": "list recordings: id, kind, model, age, size, marks",
     "show": "show a recording as a conversation",
+    "edit": "give a recorded answer another text",
+    "import": "take over recordings of vcrpy, HAR files, aimock",
 }
 """Every verb, in the order of `--help`; the module of the same name has the command of the same name (`import_` for `import`)."""
 

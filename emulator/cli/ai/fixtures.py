@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.config import Options, Secrets, load_options, load_project
+from emulator.config import Options, load_options, load_project
 from emulator.config.wrangler import find_config
 from emulator.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
     from emulator.gateway.ai.inventory import Inventory
+    from emulator.gateway.ai.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,26 @@ class Fixtures:
 
         return read_inventory(self.folder, self.cassette)
 
-    def secrets(self) -> Secrets:
-        """The project's secret values; none where there is no project."""
+    def redaction(self) -> Redaction:
+        """What must not stand in a recording: the project's secrets, the keys of its backends, its own rules."""
+        from emulator.gateway.ai.redaction import Redaction
+
+        secrets = self._secrets()
+        return Redaction(lambda: secrets, self.options.ai.redact)
+
+    def _secrets(self) -> dict[str, str]:
         try:
-            return load_project(self.root, environ=os.environ).secrets
+            known = dict(load_project(self.root, environ=os.environ).secrets)
         except ConfigError:
-            return Secrets()  # recordings may be checked without the project that they belong to
+            known = {}  # recordings may be checked without the project that they belong to
+        for backend in self.options.ai.backends.values():
+            for name, credential in (("key", backend.key), ("account", backend.account)):
+                if credential is None:
+                    continue
+                value = known.get(credential.env) or os.environ.get(credential.env) if credential.env else credential.text
+                if value:
+                    known.setdefault(credential.env or f"{backend.name}.{name}", value)
+        return known
 
 
 def fixtures_options(command: Callable[..., Any]) -> Callable[..., Any]:

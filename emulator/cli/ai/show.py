@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emulator.gateway.ai.inventory import Entry
 
 WIDTH_OF_FILES = 120
-LABEL = 11
+LABEL = 12
 LONGEST = 4_000
 """Characters of one message; `--full` shows all."""
 _HEIGHTS = "▁▂▃▄▅▆▇█"

@@ -29,8 +29,8 @@ class PartKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`path` leads to the value in the JSON. `call` tells the tool calls of one answer apart; `id` is the call's own. A `repeated` part
-    says again, in a later event, what deltas said before. Arguments that are no text but JSON have it as `value`."""
+    """`path` leads to the value in the JSON. `call` tells the items of one answer apart, most of all its tool calls, whose own id is `id`.
+    A `repeated` part says again, in a later event, what deltas said before. Arguments that are no text but JSON have it as `value`."""
 
     kind: PartKind
     path: Path
@@ -45,8 +45,10 @@ def parts_of(answer: Any) -> Iterator[Part]:
     """The parts of a whole answer or of one event, in order; none of something in no known dialect."""
     if not isinstance(answer, dict):
         return
-    if answer.get("error"):
-        yield Part(PartKind.ERROR, ("error",), _error_text(answer["error"]))
+    for name in ("error", "errors"):
+        if answer.get(name):
+            yield Part(PartKind.ERROR, (name,), _error_text(answer[name]))
+            break
     if isinstance(answer.get("choices"), list):
         yield from _chat(answer["choices"])
     elif isinstance(answer.get("type"), str) and answer["type"].startswith("response."):
@@ -170,7 +172,7 @@ def _anthropic_blocks(blocks: list[Any]) -> Iterator[Part]:
 
 def _anthropic_block(block: dict[str, Any], at: Path, call: str) -> Iterator[Part]:
     if block.get("type") == "text":
-        yield Part(PartKind.TEXT, (*at, "text"), str(block.get("text", "")))
+        yield Part(PartKind.TEXT, (*at, "text"), str(block.get("text", "")), call)
     elif block.get("type") == "thinking":
         yield Part(PartKind.REASONING, (*at, "thinking"), str(block.get("thinking", "")))
     elif block.get("type") in ("tool_use", "server_tool_use"):
@@ -201,7 +203,7 @@ def _responses_event(event: dict[str, Any]) -> Iterator[Part]:
         if isinstance(event.get(field), str):
             yield Part(what, (field,), event[field], call, repeated=True)
     elif kind == "response.content_part.done" and isinstance(event.get("part"), dict):
-        yield from _responses_content(event["part"], ("part",), repeated=True)
+        yield from _responses_content(event["part"], ("part",), call, repeated=True)
     elif kind == "response.output_item.added" and isinstance(event.get("item"), dict):
         item = event["item"]
         if item.get("type") == "function_call":
@@ -231,7 +233,7 @@ def _responses_items(items: list[Any], at: Path, *, repeated: bool) -> Iterator[
 def _responses_item(item: dict[str, Any], at: Path, call: str, *, repeated: bool) -> Iterator[Part]:
     if item.get("type") == "message" and isinstance(item.get("content"), list):
         for index, content in enumerate(item["content"]):
-            yield from _responses_content(content, (*at, "content", index), repeated=repeated)
+            yield from _responses_content(content, (*at, "content", index), call, repeated=repeated)
     elif item.get("type") == "function_call":
         yield Part(PartKind.TOOL, (*at, "name"), str(item.get("name", "")), call, item.get("call_id"), repeated)
         yield from _arguments(item, "arguments", at, call, repeated=repeated)
@@ -241,10 +243,10 @@ def _responses_item(item: dict[str, Any], at: Path, call: str, *, repeated: bool
                 yield Part(PartKind.REASONING, (*at, "summary", index, "text"), summary["text"], repeated=repeated)
 
 
-def _responses_content(content: Any, at: Path, *, repeated: bool) -> Iterator[Part]:
+def _responses_content(content: Any, at: Path, call: str, *, repeated: bool) -> Iterator[Part]:
     for name in ("text", "refusal"):
         if isinstance(content, dict) and isinstance(content.get(name), str):
-            yield Part(PartKind.TEXT, (*at, name), content[name], repeated=repeated)
+            yield Part(PartKind.TEXT, (*at, name), content[name], call, repeated=repeated)
 
 
 def _gemini(candidates: list[Any]) -> Iterator[Part]:

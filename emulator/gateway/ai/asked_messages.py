@@ -45,7 +45,8 @@ class Asked:
     """The rest of the body, as it is: temperature, stream, response_format."""
 
     def turn(self) -> dict[str, Any]:
-        """Where the conversation stands, for `match.where`: `{user, system, input, assistants, tool_result, tools}`.
+        """Where the conversation stands, for `match.where`: `{user, system, input, assistants, after_tool, tools,
+        stream, tool_result}`.
 
         `user` is the text of the last user message that has any, `system` all system texts, one on each line, `assistants` how many
         messages the model said before, `tools` the names on offer. `tool_result` is `{id, text}` when the last message is the result of a
@@ -62,6 +63,7 @@ class Asked:
             "assistants": sum(message.role == "assistant" for message in self.messages),
             "after_tool": any(message.role == "tool" for message in since),
             "tools": list(self.tools),
+            "stream": self.settings.get("stream") is True,
         }
         if last is not None and last.role == "tool":
             turn["tool_result"] = {"id": last.answers, "text": last.text}

@@ -15,7 +15,8 @@ from typing import Any
 
 from emulator.config.shape import nearest
 from emulator.errors import RecordingError
-from emulator.gateway.ai.cassettes import MANIFEST, Cassette, Library
+from emulator.gateway.ai.cassettes import Cassette, Library
+from emulator.gateway.ai.manifest import MANIFEST
 from emulator.gateway.ai.recording import Recording
 
 BLOBS = "blobs"

@@ -36,6 +36,7 @@ CLI_AI_MAY = {
     for module in (
         "asked_messages",
         "cassette_files",
+        "catalogue",
         "conversation",
         "editing",
         "importing",

@@ -26,7 +26,8 @@ from emulator.cli.server import control
 from emulator.cli.session_words import count, session_lines
 from emulator.config.wrangler import find_config
 from emulator.errors import EmuError, RecordingError, UserCodeError
-from emulator.gateway.ai import run_record
+from emulator.gateway.ai.run_record import VARIABLE as RUN_VARIABLE
+from emulator.gateway.ai.run_record import complete
 
 URL_VARIABLE = "AGENTS_EMU_URL"
 _SHOWN = 10
@@ -85,7 +86,7 @@ def run_wrapped(plan: Plan, as_json: bool, judge: Callable[[Outcome], EmuError |
         return 128 + stop.number
     error = None if outcome.ended.interrupted else _failed(plan, outcome) or judge(outcome)
     if plan.full and outcome.well and error is None:
-        run_record.complete(plan.root, outcome.run)
+        complete(plan.root, outcome.run)
     code = 128 + outcome.ended.interrupted if outcome.ended.interrupted else error.exit_code if error else 0
     if as_json:
         from emulator.cli.json_lines import error_data
@@ -167,8 +168,8 @@ def _listed(lines: Sequence[str]) -> str:
 async def _run(plan: Plan, as_json: bool) -> Outcome:
     from emulator.cli.agent_connection import new_session
 
-    run = os.environ.get(run_record.VARIABLE) or uuid4().hex
-    environ = {**os.environ, run_record.VARIABLE: run}
+    run = os.environ.get(RUN_VARIABLE) or uuid4().hex
+    environ = {**os.environ, RUN_VARIABLE: run}
     with Signals() as signals:
         async with a_server(plan.root, environ) as server, new_session() as client:
             before = await control(client, server, "GET", "ai/session")

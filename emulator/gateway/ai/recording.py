@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -76,6 +76,8 @@ class Recording:
     priority: int = 0
     recorded_at: datetime | None = None
     expires: datetime | None = None
+    match: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """As it is written; a recorded one's `key` is for people, the index works it out."""
     _keys: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
 
     def key(self, normalise: tuple[str, ...]) -> str:
@@ -253,6 +255,7 @@ def _understood(cassette: str, file: Path, value: dict[str, Any], digest: str) -
         priority=match.get("priority", 0),
         recorded_at=_moment(file, "recorded.at", value.get("recorded", {}).get("at")),
         expires=_moment(file, "match.expires", match.get("expires")),
+        match=match,
     )
 
 

@@ -125,6 +125,16 @@ class Staging:
         del self._staged[cassette]
         return changes
 
+    def rewrite(self, cassette: str, files: Mapping[str, bytes], removes: Iterable[str]) -> None:
+        """Put `files` into `cassette` and take `removes` out of it, all or nothing; names are relative. Raises OSError."""
+        staging = self._opened(cassette)
+        plan = _Plan({name: name for name in files}, list(removes))
+        with _locked(self._ai):
+            for name, data in files.items():
+                write_atomically(staging / name, data)
+            write_atomically(staging / _JOURNAL, plan.text())
+            _carry_out(staging, self._ai / cassette)
+
     def close(self) -> None:
         """Drop what is still staged."""
         self._staged.clear()

@@ -245,7 +245,7 @@ def _understood(cassette: str, file: Path, value: dict[str, Any], digest: str) -
         cassette=cassette,
         file=file,
         id=value["id"],
-        manual=value["source"] == "manual",
+        manual=value["source"] == "manual" or (value["source"] == "imported" and "where" in match),
         request=request_of(file, value),
         rules=tuple(_rule(file, index, rule) for index, rule in enumerate(match.get("where", ()))),
         repeat=Repeat(match.get("repeat", "once")),

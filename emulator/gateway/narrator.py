@@ -7,6 +7,7 @@ from typing import Any
 
 from emulator.config import LogLevel, Notice
 from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
+from emulator.gateway.ai.failed_calls import FailedCalls
 from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
 from emulator.gateway.crash import Cause
 from emulator.gateway.journal import Entry
@@ -27,6 +28,7 @@ class Narrator:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._failed = FailedCalls()
         self._tell: dict[str, Callable[[Entry], None]] = {
             "request": self._request,
             "log": self._log,
@@ -41,6 +43,7 @@ class Narrator:
             "internal": self._internal,
             "ai": self._ai,
             "egress": self._egress,
+            "fault": self._fault,
             "front": self._front,
         }
 
@@ -104,10 +107,13 @@ class Narrator:
         self._console.show(Trouble(error))
 
     def _ai(self, entry: Entry) -> None:
+        failed = self._failed.line(entry)
         if entry.get("problem"):
             code = str(entry.get("code") or "E900")
             what = f"model call {entry.get('model')}: {str(entry['problem']).removeprefix(f'{code} ')}"
             self._console.show(Trouble(user_error(code, what, where=None, hint=None)))
+        elif failed is not None:
+            self._console.show(Note("ai.failed", failed, level=LogLevel.WARN))
         elif entry.get("notice"):
             self._console.show(Caution(Notice(str(entry["notice"]))))
 
@@ -116,10 +122,17 @@ class Narrator:
         text = f"vite answered {entry['requests']} requests in {entry['ms']} ms{failed}"
         self._console.show(Note("front", text, level=LogLevel.DEBUG))
 
+    def _fault(self, entry: Entry) -> None:
+        if entry.get("problem"):
+            self._console.show(Caution(Notice(f"{entry['code']} {entry['problem']}", entry.get("where"), entry.get("next"))))
+
     def _egress(self, entry: Entry) -> None:
+        failed = self._failed.line(entry)
         if entry.get("problem"):
             text = f"{entry.get('method')} {entry.get('url')}: {entry['problem']}"
             self._console.show(Note("egress", text, level=LogLevel.WARN))
+        elif failed is not None:
+            self._console.show(Note("ai.failed", failed, level=LogLevel.WARN))
 
 
 def subject(entry: Entry) -> Subject | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from emulator.config.shape import nearest
 from emulator.errors import RecordingError
@@ -118,37 +118,39 @@ class Rule:
     source: Mapping[str, Any]
 
 
-def parse_rules(value: Any, where: str, prefix: str = "fault") -> tuple[list[Rule], list[RecordingError], int | None]:
-    """The rules of a faults file (one rule, a list of them, or `{"seed", "faults": [...]}`), what is wrong with the others, and the seed.
-    A rule without a name is called `<prefix>-<place in the list>`. Never raises."""
+class Parsed(NamedTuple):
+    """The rules that can be used, and what is wrong with the others."""
+
+    rules: list[Rule]
+    errors: list[RecordingError]
+    seed: int | None
+
+
+def parse_rules(value: Any, where: str) -> Parsed:
+    """The content of a faults file: one rule, a list of them, or `{"seed", "faults": [...]}`. A rule without a name is called
+    `fault-<place in the list>`. Never raises."""
     errors: list[RecordingError] = []
-    seed: int | None = None
-    path, listed = "$", value
-    if isinstance(value, dict) and "faults" in value:
-        path, listed = "$.faults", value["faults"]
-        try:
-            _known(value, ("seed", "faults"), where, "$")
-            seed = value.get("seed")
-            if seed is not None and not _is_whole(seed):
-                raise _expected(where, "$.seed", seed, "a whole number")
-        except RecordingError as error:
-            errors.append(error)
-            seed = None
-    elif isinstance(value, dict):
-        listed = [value]
-    if not isinstance(listed, list):
-        return [], [*errors, _expected(where, path, listed, 'a list of {"when": {...}, "do": {...}}')], seed
     rules: list[Rule] = []
-    for index, entry in enumerate(listed):
+    seed: int | None = None
+    if isinstance(value, dict) and "faults" not in value:
+        entries = [("$", value)]
+    else:
+        path, listed = "$", value
+        if isinstance(value, dict):
+            path, listed = "$.faults", value["faults"]
+            seed = _seed(value, where, errors)
+        if not isinstance(listed, list):
+            return Parsed([], [*errors, _expected(where, path, listed, 'a list of {"when": {...}, "do": {...}}')], seed)
+        entries = [(f"{path}[{index}]", entry) for index, entry in enumerate(listed)]
+    for number, (place, entry) in enumerate(entries, 1):
         try:
-            place = path if isinstance(value, dict) and listed is not value.get("faults") else f"{path}[{index}]"
-            rule = parse_rule(entry, where, place, f"{prefix}-{index + 1}")
+            rule = parse_rule(entry, where, place, f"fault-{number}")
             if any(rule.name == other.name for other in rules):
                 raise error_at("E522", where, f"{place}.name", f"two faults are called {rule.name!r}", "give one of them another name")
             rules.append(rule)
         except RecordingError as error:
             errors.append(error)
-    return rules, errors, seed
+    return Parsed(rules, errors, seed)
 
 
 def parse_rule(value: Any, where: str, path: str, name: str) -> Rule:
@@ -170,6 +172,15 @@ def parse_rule(value: Any, where: str, path: str, name: str) -> Rule:
 def error_at(code: str, where: str, path: str, what: str, hint: str) -> RecordingError:
     """An error in a rule."""
     return RecordingError(code, f"a fault cannot be used: {path} {what}", where=f"{where} {path}", hint=hint)
+
+
+def _seed(value: Mapping[str, Any], where: str, errors: list[RecordingError]) -> int | None:
+    try:
+        _known(value, ("seed", "faults"), where, "$")
+        return None if value.get("seed") is None else int(_SEED.read(value["seed"], where, "$.seed"))
+    except RecordingError as error:
+        errors.append(error)
+        return None
 
 
 def _targets(asked: ModelRequest) -> Iterable[str]:
@@ -221,6 +232,7 @@ def _numbers(value: Any) -> tuple[int, ...]:
 
 _MOST = 1_000_000
 _HOUR_MS = 3_600_000
+_SEED = _whole(0, 2**63 - 1)
 _COUNT = _whole(1, _MOST)
 _EVENTS = _whole(0, _MOST)
 _MS = _whole(0, _HOUR_MS, " (milliseconds)")

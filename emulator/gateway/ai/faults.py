@@ -15,14 +15,14 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.dialects import model_named
-from emulator.gateway.ai.fault_rules import Do, Rule, parse_rule, parse_rules
+from emulator.gateway.ai.fault_rules import Do, Parsed, Rule, parse_rule, parse_rules
 
 FILE_NAME = "faults.json"
 """Beside the cassettes: `<fixtures>/ai/faults.json`."""
@@ -63,13 +63,19 @@ class Fault:
 
 
 @dataclass(slots=True)
+class _Tally:
+    seen: int = 0
+    fired: int = 0
+
+
+@dataclass(slots=True)
 class _Counted:
+    """A rule, and what it has seen. Resumptions are counted apart from calls."""
+
     rule: Rule
     file: Path | None = None
-    calls: int = 0
-    fired: int = 0
-    resumes: int = 0
-    resumed: int = 0
+    calls: _Tally = field(default_factory=_Tally)
+    resumptions: _Tally = field(default_factory=_Tally)
 
 
 class FaultBook:
@@ -91,9 +97,9 @@ class FaultBook:
     @property
     def seed(self) -> int:
         """The seed that chances are drawn from."""
-        found = next((file.seed for file in self._files if file.seed is not None), None)
-        if self._given is not None or found is not None:
-            return self._given if self._given is not None else int(found or 0)
+        known = next((seed for seed in (self._given, *(file.seed for file in self._files)) if seed is not None), None)
+        if known is not None:
+            return known
         if self._drawn is None:
             self._drawn = self._random()
         return self._drawn
@@ -101,35 +107,11 @@ class FaultBook:
     def take(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
         """The fault that acts on this call, counted and logged; None for none. `labels` adds to those that the call carries itself
         (`labels_of`). Synchronous, so that of two calls at once each has its own number."""
-        self._refresh()
-        known = {*labels, *labels_of(asked)}
-        chosen: Fault | None = None
-        for counted in self._all():
-            rule = counted.rule
-            if not rule.do.on_calls or not rule.when.fits(asked, known):
-                continue
-            counted.calls += 1
-            if chosen is None and rule.when.due(counted.calls, counted.fired, self._chance(rule.name, counted.calls)):
-                counted.fired += 1
-                chosen = Fault(rule.name, counted.calls, self.seed, rule.do, asked)
-        return self._fire(chosen)
+        return self._take(asked, labels, resumes=False)
 
     def take_resume(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
-        """The fault (`resume_expired`) that makes a resumption of the run of `asked` fail; resumptions are counted apart from calls."""
-        self._refresh()
-        known = {*labels, *labels_of(asked)}
-        chosen: Fault | None = None
-        for counted in self._all():
-            rule = counted.rule
-            if not rule.do.resume_expired or not rule.when.fits(asked, known):
-                continue
-            counted.resumes += 1
-            if chosen is None and (
-                rule.do.on_calls or rule.when.due(counted.resumes, counted.resumed, self._chance(rule.name, counted.resumes))
-            ):
-                counted.resumed += 1
-                chosen = Fault(rule.name, counted.resumes, self.seed, rule.do, asked)
-        return self._fire(chosen)
+        """The fault (`resume_expired`) that makes a resumption of the run of `asked` fail."""
+        return self._take(asked, labels, resumes=True)
 
     def add(self, value: Any) -> str:
         """A rule from the control API; its name. Raises RecordingError E521 to E524, E525 when the name is taken."""
@@ -156,7 +138,7 @@ class FaultBook:
     def restart(self) -> None:
         """A new session: all counts begin at zero, nothing has fired."""
         for counted in self._all():
-            counted.calls = counted.fired = counted.resumes = counted.resumed = 0
+            counted.calls, counted.resumptions = _Tally(), _Tally()
         self._firings.clear()
 
     def firings(self) -> list[dict[str, Any]]:
@@ -177,8 +159,8 @@ class FaultBook:
                 "when": counted.rule.source.get("when", {}),
                 "do": counted.rule.source["do"],
                 "file": None if counted.file is None else str(counted.file),
-                "calls": counted.calls + counted.resumes,
-                "fired": counted.fired + counted.resumed,
+                "calls": counted.calls.seen + counted.resumptions.seen,
+                "fired": counted.calls.fired + counted.resumptions.fired,
             }
             for counted in self._all()
         ]
@@ -188,11 +170,28 @@ class FaultBook:
         for file in self._files:
             yield from file.rules
 
-    def _fire(self, fault: Fault | None) -> Fault | None:
-        if fault is not None:
-            self._firings.append(fault.logged())
-            self._log({"type": "fault", **fault.logged()})
-        return fault
+    def _take(self, asked: ModelRequest, labels: Collection[str], *, resumes: bool) -> Fault | None:
+        self._refresh()
+        known = {*labels, *labels_of(asked)}
+        chosen: Fault | None = None
+        for counted in self._all():
+            rule = counted.rule
+            if not (rule.do.resume_expired if resumes else rule.do.on_calls) or not rule.when.fits(asked, known):
+                continue
+            tally = counted.resumptions if resumes else counted.calls
+            tally.seen += 1
+            if chosen is None and self._due(rule, tally, resumes):
+                tally.fired += 1
+                chosen = Fault(rule.name, tally.seen, self.seed, rule.do, asked)
+        if chosen is not None:
+            self._firings.append(chosen.logged())
+            self._log({"type": "fault", **chosen.logged()})
+        return chosen
+
+    def _due(self, rule: Rule, tally: _Tally, resumes: bool) -> bool:
+        if resumes and rule.do.on_calls:
+            return True  # the conditions have chosen the call, and its resumption fails
+        return rule.when.due(tally.seen, tally.fired, self._chance(rule.name, tally.seen))
 
     def _chance(self, name: str, n: int) -> float:
         digest = hashlib.sha256(f"{self.seed}/{name}/{n}".encode()).digest()
@@ -232,17 +231,17 @@ class _File:
         self.rules = [_kept(before.get(rule.name), rule) or _Counted(rule, self._path) for rule in rules]
         return self.errors
 
-    def _read(self) -> tuple[Sequence[Rule], list[RecordingError], int | None]:
+    def _read(self) -> Parsed:
         try:
             value = json.loads(self._path.read_bytes())
         except OSError as error:
-            return [], [self._unreadable(f"cannot be read: {error.strerror}", "check its permissions")], None
+            return self._unreadable(f"cannot be read: {error.strerror}", "check its permissions")
         except ValueError as error:
-            return [], [self._unreadable(f"is not JSON: {error}", "correct the file; until then none of its faults act")], None
+            return self._unreadable(f"is not JSON: {error}", "correct it; until then none of its faults act")
         return parse_rules(value, str(self._path))
 
-    def _unreadable(self, what: str, hint: str) -> RecordingError:
-        return RecordingError("E520", f"the faults file {what}", where=str(self._path), hint=hint)
+    def _unreadable(self, what: str, hint: str) -> Parsed:
+        return Parsed([], [RecordingError("E520", f"the faults file {what}", where=str(self._path), hint=hint)], None)
 
 
 def labels_of(asked: ModelRequest) -> set[str]:

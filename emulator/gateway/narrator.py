@@ -107,6 +107,7 @@ class Narrator:
         self._console.show(Trouble(error))
 
     def _ai(self, entry: Entry) -> None:
+        self._beside(entry)
         failed = self._failed.line(entry)
         if entry.get("problem"):
             code = str(entry.get("code") or "E900")
@@ -116,6 +117,13 @@ class Narrator:
             self._console.show(Note("ai.failed", failed, level=LogLevel.WARN))
         elif entry.get("notice"):
             self._console.show(Caution(Notice(str(entry["notice"]))))
+
+    def _beside(self, entry: Entry) -> None:
+        """What a model call leaves to tell beside its answer: what was lost in translation, and where it was recorded."""
+        for warning in entry.get("warnings") or ():
+            self._console.show(Caution(Notice(f"{entry.get('model') or entry.get('url')}: {warning}")))
+        for name in entry.get("recorded") or ():
+            self._console.show(Note("ai.recorded", f"recorded {name}", level=LogLevel.DEBUG))
 
     def _front(self, entry: Entry) -> None:
         failed = f", {entry['failed']} of them failed" if entry["failed"] else ""
@@ -127,6 +135,7 @@ class Narrator:
             self._console.show(Caution(Notice(f"{entry['code']} {entry['problem']}", entry.get("where"), entry.get("next"))))
 
     def _egress(self, entry: Entry) -> None:
+        self._beside(entry)
         failed = self._failed.line(entry)
         if entry.get("problem"):
             text = f"{entry.get('method')} {entry.get('url')}: {entry['problem']}"

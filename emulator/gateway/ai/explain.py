@@ -8,8 +8,9 @@ from typing import Any
 from emulator.gateway.ai import jsonpath
 from emulator.gateway.ai.canonical import ModelRequest, canonical, key_of
 from emulator.gateway.ai.cassettes import Cassette, Shelf
+from emulator.gateway.ai.json_differences import ABSENT, differences
 from emulator.gateway.ai.matching import Used
-from emulator.gateway.ai.nearest import ABSENT, differences, nearest
+from emulator.gateway.ai.nearest import nearest
 from emulator.gateway.ai.recording import Recording
 
 _MOST = 20
@@ -51,7 +52,12 @@ def _changed(request: ModelRequest, document: Mapping[str, Any]) -> list[dict[st
 def _cassette(cassette: Cassette, request: ModelRequest, used: Used) -> dict[str, Any]:
     key = cassette.key(request)
     recordings = [_state(recording, used) for recording in cassette.by_key.get(key, ())]
-    return {"name": cassette.name, "normalise": list(cassette.normalisers), "key": key, "recordings": recordings}
+    return {
+        "name": cassette.name,
+        "normalise": [rule.partition("=")[0] for rule in cassette.normalisers],
+        "key": key,
+        "recordings": recordings,
+    }
 
 
 def _state(recording: Recording, used: Used) -> dict[str, Any]:

@@ -8,21 +8,16 @@ from __future__ import annotations
 import heapq
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Mapping
 from typing import Any
 
 from emulator.config.document import shown
 from emulator.gateway.ai import jsonpath
-from emulator.gateway.ai.canonical import NORMALISERS, ModelRequest, canonical, compact, key_of
+from emulator.gateway.ai.canonical import ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.cassettes import DEFAULT, MANIFEST, Cassette, Shelf
+from emulator.gateway.ai.helping_rules import helping_rules, setting
+from emulator.gateway.ai.json_differences import ABSENT, differences
 from emulator.gateway.ai.recording import Recording
-
-ABSENT = object()
-"""Stands for a value that one side does not have."""
-
-Difference = tuple[tuple[str | int, ...], Any, Any]
-"""Path, recorded value, asked value; a value is ABSENT where there is none."""
 
 _MOST_DIFFERENCES = 8
 _WIDTH = 100
@@ -79,32 +74,6 @@ def nearest(request: ModelRequest, shelf: Shelf) -> Recording | None:
         for score, place, recording in heapq.nlargest(_LOOKED_AT_CLOSELY, rough, key=lambda row: row[:2])
     ]
     return max(close, key=lambda row: row[:2])[2] if close else None
-
-
-def differences(recorded: Any, asked: Any, path: tuple[str | int, ...]) -> Iterator[Difference]:
-    """Where two JSON values differ, at the deepest paths, in order."""
-    if isinstance(recorded, Mapping) and isinstance(asked, Mapping):
-        for name in sorted({*recorded, *asked}):
-            yield from differences(recorded.get(name, ABSENT), asked.get(name, ABSENT), (*path, name))
-    elif isinstance(recorded, list) and isinstance(asked, list):
-        for index in range(max(len(recorded), len(asked))):
-            left = recorded[index] if index < len(recorded) else ABSENT
-            right = asked[index] if index < len(asked) else ABSENT
-            yield from differences(left, right, (*path, index))
-    elif recorded is ABSENT or asked is ABSENT or recorded != asked:
-        yield path, recorded, asked
-
-
-def helping_rules(request: ModelRequest, recording: Recording, shelf: Shelf) -> tuple[str, ...] | None:
-    """The value of `normalise` under which `recording` would answer `request`, the shortest there is: what its cassette has, and more."""
-    home = next((one for one in shelf.cassettes if one.name == recording.cassette), Cassette(recording.cassette))
-    more = [name for name in NORMALISERS if name not in home.normalisers]
-    for count in range(1, len(more) + 1):
-        for added in combinations(more, count):
-            rules = (*home.normalisers, *added)
-            if key_of(canonical(request, rules)) == key_of(canonical(recording.request, rules)):
-                return rules
-    return None
 
 
 # -- ranking
@@ -184,11 +153,10 @@ def _different_values(recording: Recording, request: ModelRequest, shelf: Shelf,
     for path, recorded, asked in pairs[:_MOST_DIFFERENCES]:
         left, right = _both(recorded, asked)
         lines += [f"  {_cut(jsonpath.join(path))}", f"    recorded  {left}", f"    asked     {right}"]
-    rules = helping_rules(request, recording, shelf) if pairs else None
+    rules = helping_rules(request, recording.request, home.normalisers) if pairs else None
     if rules is not None:
-        names = [rule.partition("=")[0] for rule in rules]  # of a regex, its pattern stands elsewhere in the file
-        line = f'"normalise": {compact(names).replace(",", ", ")}'
-        steps.append(f"if it is the same request all the same, write {line} into {shown(recording.file.parent / MANIFEST)}")
+        manifest = shown(recording.file.parent / MANIFEST)
+        steps += [f"if it is the same request all the same, write into {manifest}:", f"  {setting(rules)}"]
     return lines + _rest(len(pairs), "differences")
 
 

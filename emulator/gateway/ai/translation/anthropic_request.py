@@ -233,8 +233,8 @@ class _Translation:
             self.body["thinking"] = {"type": "disabled"}
 
     def _think(self, asked: Any, turns: Sequence[Turn]) -> None:
-        effort = _EFFORTS.get(asked, asked)
-        if effort not in (None, *_BUDGETS):
+        effort = _EFFORTS.get(asked, asked) if isinstance(asked, str) else asked
+        if effort is not None and effort not in tuple(_BUDGETS):
             raise untranslatable("Bad input: '/reasoning_effort' must be low, medium, high or null")
         if effort != asked:
             self._warn(f"reasoning_effort {asked} clamped to {effort}")

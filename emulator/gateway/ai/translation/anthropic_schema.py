@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_KEPT = frozenset(
-    {"type", "properties", "required", "items", "enum", "const", "anyOf", "allOf", "$ref", "$defs", "definitions", "additionalProperties"}
-    | {"description", "title", "default", "format", "pattern", "minItems"}
-)
-_SILENT = frozenset({"$schema", "$id", "$comment", "examples", "readOnly", "writeOnly", "deprecated"})
+_KEPT = frozenset({"type", "required", "enum", "const", "$ref", "description", "title", "default", "pattern"})
+_SILENT = frozenset({"$schema", "$id", "$comment", "examples", "readOnly", "writeOnly", "deprecated", "additionalProperties"})
+"""They bound no value; what `additionalProperties` bounds is looked at apart."""
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
 _MAPS = ("properties", "$defs", "definitions")
-_LISTS = ("anyOf", "allOf", "prefixItems")
+_LISTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 
 
 class Unsuitable(Exception):
@@ -32,26 +30,25 @@ def suitable(schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _narrowed(schema: Any, path: str, dropped: list[str]) -> dict[str, Any]:
-    if not isinstance(schema, Mapping):
-        raise Unsuitable(f"{path or '/'} is no object")
+    if not isinstance(schema, Mapping) or {"oneOf", "anyOf"} <= schema.keys():
+        raise Unsuitable(f"{path or '/'} has another form")
     narrowed: dict[str, Any] = {}
     for name, value in schema.items():
-        if name == "oneOf":
-            narrowed["anyOf"] = [_narrowed(one, f"{path}/oneOf/{index}", dropped) for index, one in enumerate(value)]
-        elif name in _MAPS:
-            narrowed[name] = {key: _narrowed(one, f"{path}/{name}/{key}", dropped) for key, one in value.items()}
-        elif name in _LISTS and name in _KEPT:
-            narrowed[name] = [_narrowed(one, f"{path}/{name}/{index}", dropped) for index, one in enumerate(value)]
+        place = f"{path}/{name}"
+        if name in _MAPS and isinstance(value, Mapping):
+            narrowed[name] = {key: _narrowed(one, f"{place}/{key}", dropped) for key, one in value.items()}
+        elif name in _LISTS and isinstance(value, list):
+            narrowed[_LISTS[name]] = [_narrowed(one, f"{place}/{index}", dropped) for index, one in enumerate(value)]
         elif name == "items":
-            narrowed[name] = _narrowed(value, f"{path}/items", dropped)
+            narrowed[name] = _narrowed(value, place, dropped)
         elif _taken(name, value):
             narrowed[name] = value
         elif name not in _SILENT:
-            dropped.append(f"{path}/{name}")
+            dropped.append(place)
     if _is_object(schema):
-        if schema.get("additionalProperties") not in (None, False) and not schema.get("properties"):
-            raise Unsuitable(f"{path or '/'} is an object with keys of any name")
         if schema.get("additionalProperties") not in (None, False):
+            if not schema.get("properties"):
+                raise Unsuitable(f"{path or '/'} is an object with keys of any name")
             dropped.append(f"{path}/additionalProperties")
         narrowed["additionalProperties"] = False
     return narrowed
@@ -62,7 +59,7 @@ def _taken(name: str, value: Any) -> bool:
         return value in _FORMATS
     if name == "minItems":
         return value in (0, 1)
-    return name in _KEPT and name != "additionalProperties"
+    return name in _KEPT
 
 
 def _is_object(schema: Mapping[str, Any]) -> bool:
@@ -74,7 +71,8 @@ def _check_references(schema: Mapping[str, Any]) -> None:
     """Raises Unsuitable for references that lead back to themselves, or out of the schema."""
     reached: dict[str, set[str]] = {}
     for home in ("$defs", "definitions"):
-        for name, one in (schema.get(home) or {}).items():
+        definitions = schema.get(home)
+        for name, one in (definitions if isinstance(definitions, Mapping) else {}).items():
             reached[f"#/{home}/{name}"] = _references(one)
     for reference in _references(schema):
         if reference not in reached:

@@ -32,9 +32,12 @@ def tool_definitions(inputs: Mapping[str, Any], backend: str) -> list[dict[str, 
     """The tools as `{type: "function", function}`. Raises Refused 5006 for embedded functions, whose code only Workers AI runs."""
     if inputs.get("functions"):
         raise untranslatable(f"`functions` with code run on Workers AI only, and backend {backend!r} does not run them; use `tools`")
+    tools = inputs.get("tools") or []
+    if not isinstance(tools, list):
+        raise untranslatable("Bad input: Error: Type mismatch of '/tools', 'array' expected")
     return [
         tool if "function" in tool or "name" not in tool else {"type": "function", "function": tool}
-        for tool in inputs.get("tools") or []
+        for tool in tools
         if isinstance(tool, dict)
     ]
 
@@ -98,7 +101,9 @@ def _answered(open_calls: list[tuple[str, str]], name: Any) -> str | None:
     return fitting[0] if fitting else None
 
 
-def _complete_call(call: dict[str, Any], call_id: str) -> dict[str, Any]:
+def _complete_call(call: Any, call_id: str) -> dict[str, Any]:
+    if not isinstance(call, dict):
+        raise untranslatable("Bad input: Error: Type mismatch of '/messages/tool_calls', 'object' expected")
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
     source = function or call

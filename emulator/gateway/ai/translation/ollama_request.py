@@ -137,7 +137,7 @@ def _think(request: OllamaRequest, inputs: Mapping[str, Any]) -> None:
         request.warnings.append(f"chat_template_kwargs.{name} dropped: Ollama has no such parameter")
     effort = inputs.get("reasoning_effort")
     if effort is not None and effort != "none":
-        if effort not in _LEVELS:
+        if not isinstance(effort, str) or effort not in _LEVELS:
             raise untranslatable("Bad input: '/reasoning_effort' must be low, medium, high or null")
         request.body["think"] = _LEVELS[effort]
         if _LEVELS[effort] != effort:

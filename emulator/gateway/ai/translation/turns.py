@@ -127,9 +127,9 @@ def _turn(message: Mapping[str, Any], path: str, names: dict[str, str], warnings
             reasoning = message.get("reasoning_content") or message.get("reasoning")
             return Turn("assistant", parts, calls, reasoning if isinstance(reasoning, str) else "")
         case "tool":
-            call_id = message.get("tool_call_id")
-            if not isinstance(call_id, str):
+            if message.get("tool_call_id") is None:
                 raise untranslatable(f"Bad input: '{path}' answers a tool call, and no call before it is open")
+            call_id = str(message["tool_call_id"])
             return Turn("tool", parts, call_id=call_id, name=str(message.get("name") or names.get(call_id, "")))
     raise untranslatable(f"Bad input: '{path}/role' must be system, user, assistant or tool, found {str(role)[:80]!r}")
 
@@ -146,7 +146,7 @@ def _call(call: Mapping[str, Any], path: str, warnings: list[str]) -> ToolCall:
     if not isinstance(arguments, Mapping):
         warnings.append(f"{path}: the arguments are no JSON object; they are sent as {{invalid_arguments: ...}}")
         arguments = {"invalid_arguments": arguments}
-    return ToolCall(call["id"], function["name"], arguments)
+    return ToolCall(str(call["id"]), function["name"], arguments)
 
 
 def _parts(content: Any, path: str) -> tuple[Part, ...]:

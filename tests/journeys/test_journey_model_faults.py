@@ -1,0 +1,224 @@
+"""What real clients make of a model that fails: the fault matrix (ai-binding.md 2.3), and what the failures do to agents (2.4).
+
+The project's `fixtures/ai/faults.json` has one fault for each row; a call picks its own by a label. The clients are those of the samples.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from harness import npm, seed
+from harness.frames import connect, is_type
+from harness.server import PROJECTS, Server, serving
+from harness.waiting import eventually
+from test_journey_seed import project
+
+from emulator.gateway.ai.error_codes import CODES
+
+PROJECT = PROJECTS / "model_faults"
+FAULTS = json.loads((PROJECT / "fixtures" / "ai" / "faults.json").read_text("utf-8"))
+CLIENTS = ("workers-ai", "chat", "responses", "openai-node")
+WHOLE, HALF, LITTLE = "one two three", "one two ", "one "
+GLM = "@cf/zai-org/glm-4.7-flash"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """The project, replaying at once."""
+    folder = tmp_path_factory.mktemp("model_faults")
+    async with serving(PROJECT, folder, "--ai", "replay", "--ai-speed", "instant", "--seed", "7", modules=npm.sample_modules()) as server:
+        yield server
+
+
+def ended(text: str, finish: str | None = "stop", raw: str | None = None, *errors: str, thrown: str | None = None) -> dict[str, Any]:
+    """An outcome: text, why it finished (in the SDK's words and in the model's), parts of kind error, what was thrown."""
+    return {"text": text, "finish": finish, "raw": raw, "errors": list(errors), "thrown": thrown}
+
+
+DROPPED = "AI_APICallError: Failed to process successful response"
+LOST = "Error: Network connection lost."
+
+MATRIX: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "none": (ended(WHOLE, raw="stop"), ended(WHOLE, raw="stop"), ended(WHOLE), ended(WHOLE)),
+    "eof": (ended(HALF, "error", "stream-truncated"), ended(HALF, "interrupted"), ended(LITTLE, "interrupted"), ended(HALF, None)),
+    "dropped": (
+        ended(HALF, None, thrown=LOST),
+        ended(HALF, None, thrown=DROPPED),
+        ended(LITTLE, None, thrown=DROPPED),
+        ended(HALF, None, thrown=LOST),
+    ),
+    "malformed": (
+        ended("one three", "stop", "stop"),
+        ended("one three", "stop", "stop", "AI_JSONParseError"),
+        ended("two three", "error", None, "AI_JSONParseError"),
+        ended(LITTLE, None, thrown="SyntaxError"),
+    ),
+    "error": (
+        ended(HALF, "error", "stream-truncated"),
+        ended(HALF, "error", None, "AI_StreamProviderError"),
+        ended(LITTLE, "error", "error", "AI_StreamProviderError"),
+        ended(HALF, None, thrown="APIError"),
+    ),
+    "busy": (
+        ended("", None, None, "AI_APICallError 429, again: 3040: "),
+        ended("", None, None, "AI_APICallError 429, again"),
+        ended("", None, None, "AI_APICallError 429, again"),
+        ended("", None, thrown="RateLimitError 429"),
+    ),
+    "broken": (
+        ended("", None, None, "AI_APICallError: 500: "),
+        ended("", None, None, "AI_APICallError 500, again"),
+        ended("", None, None, "AI_APICallError 500, again"),
+        ended("", None, thrown="InternalServerError 500"),
+    ),
+    "mislabelled": (ended("", None, None, "AI_APICallError: Unexpected token"), ended(WHOLE, raw="stop"), ended(WHOLE), ended(WHOLE)),
+    "empty": (ended("", raw="stop"), ended("", "interrupted"), ended("", "interrupted"), ended("", None)),
+    "twice": (ended(WHOLE, raw="stop"), ended(WHOLE, raw="stop"), ended(WHOLE), ended(WHOLE)),
+}
+"""By fault and client. A failure begins as it is written here; `again` says that the SDK would try again."""
+
+
+def test_every_row_of_the_table_has_its_fault():
+    assert [fault["name"] for fault in FAULTS] == [name for name in MATRIX if name != "none"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("fault", MATRIX)
+async def test_the_fault_matrix(server: Server, fault, client):
+    status, outcome = await server.get(f"/ask/{client}?label={fault}")
+    assert status == 200, outcome
+    expected = MATRIX[fault][CLIENTS.index(client)]
+    told = {"finish": None, "raw": None, **outcome}
+    told["errors"] = [shortened(error, begin) for error, begin in zip(outcome["errors"], [*expected["errors"], ""], strict=False)]
+    told["thrown"] = shortened(outcome["thrown"], expected["thrown"] or "") if "thrown" in outcome else None
+    assert told == expected
+
+
+def shortened(failure: dict[str, Any], expected: str) -> str:
+    """A failure as the table writes it: what was expected, if it begins so."""
+    status = failure.get("status", 0)
+    shown = (f" {status}" if status >= 400 else "") + (", again" if failure.get("retryable") else "")
+    whole = f"{failure['name']}{shown}: {failure['message']}"
+    return expected if expected and whole.startswith(expected) else whole
+
+
+async def test_every_code_is_what_the_binding_throws(server: Server):
+    """A8, through the whole emulator; the table of names and words is tests/gateway/ai/test_ai_error_codes.py."""
+    for code in CODES:
+        await server.control("POST", "ai/faults", json={"when": {"label": f"code-{code.number}"}, "do": {"code": code.number}})
+    try:
+        for code in CODES:
+            _, thrown = await server.get(f"/run?label=code-{code.number}")
+            message = code.message(GLM)
+            assert thrown["status"] == code.status
+            assert thrown["name"] == ("AiGatewayError" if code.gateway else "InferenceUpstreamError")
+            assert thrown["message"].startswith(
+                f"{code.number}: {message}" if code.gateway else f"{code.number}: AiError: AiError: {message} ("
+            )
+    finally:
+        await server.control("DELETE", "ai/faults")
+
+
+async def test_a_chaos_run_is_repeated_from_its_seed(server: Server):
+    chaos = {"name": "chaos", "when": {"label": "chaos", "probability": 0.4}, "do": {"code": "timeout"}}
+
+    async def run() -> list[bool]:
+        await server.control("POST", "ai/faults", json=chaos)
+        failed = ["name" in (await server.get("/run?label=chaos"))[1] for _ in range(15)]
+        await server.control("DELETE", "ai/faults/chaos")
+        return failed
+
+    first = await run()
+    told = await server.control("GET", "ai/faults")
+    assert told["seed"] == 7
+    hits = [firing["n"] for firing in told["firings"] if firing["fault"] == "chaos"]
+    assert 0 < len(hits) < 15
+    assert [n for n, failed in enumerate(first, 1) if failed] == hits
+    assert await run() == first
+
+
+async def test_a_change_of_the_file_acts_at_the_next_call(server: Server):
+    file = server.folder / "fixtures" / "ai" / "faults.json"
+    before = file.read_text("utf-8")
+    try:
+        file.write_text(json.dumps([*FAULTS, {"name": "new", "when": {"label": "new", "nth": 2}, "do": {"code": "aborted"}}]), "utf-8")
+        told = [(await server.get("/run?label=new"))[1] for _ in range(3)]
+        assert ["name" in answer for answer in told] == [False, True, False]
+        file.write_text('[{"do": {"status": 42}}]', "utf-8")
+        assert "name" not in (await server.get("/run?label=new"))[1]
+        (error,) = (await server.control("GET", "ai/faults"))["errors"]
+        assert (error["code"], error["where"]) == ("E522", f"{file} $[0].do.status")
+        assert "E522" in server.output()
+    finally:
+        file.write_text(before, "utf-8")
+
+
+# -- what failures do to agents
+
+
+@asynccontextmanager
+async def raw_seed(folder: Path, speed: str, *faults: dict[str, Any]) -> AsyncIterator[Server]:
+    """The document's `streamText` over a WebSocket, as it is printed, with these faults."""
+    source = project(folder / "source", seed.samples(seed.document().read_text("utf-8"))["websocket-ts"])
+    (source / "fixtures" / "ai" / "faults.json").write_text(json.dumps(faults), "utf-8")
+    async with serving(source, folder, "--ai-speed", speed, modules=npm.sample_modules()) as server:
+        yield server
+
+
+async def test_the_seed_example_says_done_when_the_model_has_no_capacity(session: aiohttp.ClientSession, tmp_path: Path):
+    """Three calls, 2 and 4 s apart (`retry-after-ms` does not reach the binding's client), then an error that only the console sees."""
+    fault = {"name": "no-capacity", "when": {"target": GLM}, "do": {"code": 3040, "retry_after_ms": 50}}
+    async with raw_seed(tmp_path, "instant", fault) as server:
+        socket = await connect(session, server.origin, "/agents/my-agent/me")
+        await socket.send({"prompt": "Why is the sky blue?"})
+        frames = [
+            frame for frame in await socket.until(lambda frame: is_type(frame, "done", "error")) if is_type(frame, "chunk", "done", "error")
+        ]
+        assert frames == [{"type": "done"}]
+        assert [firing["n"] for firing in (await server.control("GET", "ai/faults"))["firings"]] == [1, 2, 3]
+        (failure,) = (await server.control("GET", "ai/session"))["summary"]["failures"]
+        told = {name: failure[name] for name in ("model", "status", "code", "attempts", "on_purpose")}
+        assert told == {"model": GLM, "status": 429, "code": "3040", "attempts": 3, "on_purpose": True}
+        line = f"model call {GLM} failed: 429, code 3040, attempt 3 (fault no-capacity)"
+        assert line in server.output()
+
+
+async def test_the_seed_example_ends_when_its_client_leaves(session: aiohttp.ClientSession, tmp_path: Path):
+    async with raw_seed(tmp_path, "1x") as server:
+        socket = await connect(session, server.origin, "/agents/my-agent/me")
+        await socket.send({"prompt": "Why is the sky blue?"})
+        await socket.until(lambda frame: is_type(frame, "chunk"))
+        await socket.close()
+
+        async def told() -> bool:
+            return "Can't call WebSocket send() after close()." in server.output()
+
+        await eventually(told)
+
+
+async def test_an_agent_that_guards_its_sends_outlives_its_client(session: aiohttp.ClientSession, tmp_path: Path):
+    """A9: a recording of five minutes, at 400 times its speed."""
+    async with serving(PROJECT, tmp_path, "--ai", "replay", "--ai-speed", "400x", modules=npm.sample_modules()) as server:
+        socket = await connect(session, server.origin, "/agents/careful/me")
+        await socket.send({"prompt": "Talk for five minutes."})
+        await socket.until(lambda frame: is_type(frame, "chunk") and "150" in frame["content"])
+        socket.reset()
+
+        async def whole() -> Any:
+            _, state = await server.get("/agents/careful/me")
+            return state if state["done"] else None
+
+        state = await eventually(whole)
+        assert state["text"] == "".join(f"word {number:03} " for number in range(300))
+        back = await connect(session, server.origin, "/agents/careful/me")
+        frames = await back.until(lambda frame: is_type(frame, "cf_agent_state"))
+        assert frames[-1]["state"] == state
+        (call,) = (await server.control("GET", "ai/calls"))["calls"]
+        assert call["problem"] is None

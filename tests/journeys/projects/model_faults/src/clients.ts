@@ -63,7 +63,9 @@ async function throughSdk(model: LanguageModel): Promise<Outcome> {
   return outcome;
 }
 
-function failure(error: unknown): Failure {
-  const { name, message, status, statusCode, isRetryable, constructor } = error as Record<string, any>;
-  return { name: name === "Error" ? constructor.name : name, message, status: statusCode ?? status, retryable: isRetryable };
+function failure(thrown: unknown): Failure {
+  const error = thrown as Error & { status?: number; statusCode?: number; isRetryable?: boolean };
+  // The errors of openai-node are told apart by their class: all of them are called "Error".
+  const name = error.name === "Error" ? error.constructor.name : error.name;
+  return { name, message: error.message, status: error.statusCode ?? error.status, retryable: error.isRetryable };
 }

@@ -45,9 +45,9 @@ export default {
 /** The binding without any client: what is thrown. */
 async function run(ai: Ai, label: string) {
   try {
-    return { answered: await ai.run(MODEL, { prompt: "Count to three." }, { tags: [label] }) };
+    return { answered: await ai.run(MODEL, { messages: [{ role: "user", content: "Count to three." }] }, { tags: [label] }) };
   } catch (error) {
     const { name, message } = error as Error;
-    return { name, message, status: ai.lastRequestHttpStatusCode };
+    return { name, message, status: (ai as Ai & { lastRequestHttpStatusCode: number }).lastRequestHttpStatusCode };
   }
 }

@@ -5,6 +5,7 @@ The project's `fixtures/ai/faults.json` has one fault for each row; a call picks
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -158,6 +159,23 @@ async def test_a_change_of_the_file_acts_at_the_next_call(server: Server):
         assert "E522" in server.output()
     finally:
         file.write_text(before, "utf-8")
+
+
+async def test_a_stall_ends_with_the_caller_and_does_not_hold_up_the_end(session: aiohttp.ClientSession, tmp_path: Path):
+    async with serving(PROJECT, tmp_path, "--ai", "replay", "--ai-speed", "instant", modules=npm.sample_modules()) as server:
+        stalled = {"name": "stalled", "when": {"label": "stalled"}, "do": {"stall_after_events": 3}}
+        await server.control("POST", "ai/faults", json=stalled)
+        asked = [asyncio.create_task(session.get(f"{server.origin}/ask/{client}?label=stalled")) for client in CLIENTS]
+
+        async def all_stalled() -> bool:
+            return len((await server.control("GET", "ai/faults"))["firings"]) == len(CLIENTS)
+
+        await eventually(all_stalled)
+        assert (await server.get("/ask/chat?label=none"))[1]["text"] == WHOLE, "others are not held up"
+        assert not any(task.done() for task in asked)
+        await server.stop()
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(outcome, aiohttp.ClientError) or outcome.status >= 500 for outcome in outcomes)
 
 
 # -- what failures do to agents

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emulator.config.speed import Speed
 from emulator.gateway.ai.canonical import Kind, ModelRequest
@@ -279,6 +282,34 @@ async def test_a_stream_ends_after_exactly_k_events_however_it_was_cut_up(bent, 
     seen = await bent({how: k}, chunks)
     assert seen == LEGACY[:k]
     assert (bent.broke, bent.source.closed) == (breaks, True)
+
+
+ON_STREAMS = [
+    {"reset_after_events": 2},
+    {"eof_after_events": 3},
+    {"reset_after_bytes": 31},
+    {"malform_event": 2},
+    {"error_event": 3},
+    {"duplicate_event": "done"},
+    {"drop_event": 1},
+    {"finish_reason": "length"},
+    {"split_utf8": True},
+    {"drop_event": 2, "gap_ms": 3, "reset_after_bytes": 40, "split_utf8": True},
+]
+
+
+@given(cuts=st.sets(st.integers(1, 120)), do=st.sampled_from(ON_STREAMS))
+def test_how_a_stream_was_cut_up_changes_nothing(cuts, do):
+    whole = b"".join(LEGACY).replace(b"llo", "llö👋".encode())
+    edges = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    pieces = [whole[begin:end] for begin, end in pairwise(edges)]
+
+    async def both() -> None:
+        one, many = Bent(FakeClock()), Bent(FakeClock())
+        assert b"".join(await one(do, [whole])) == b"".join(await many(do, pieces))
+        assert (one.broke, one.clock.slept_ms) == (many.broke, many.clock.slept_ms)
+
+    asyncio.run(both())
 
 
 async def test_a_stream_that_is_shorter_ends_as_it_would(bent):

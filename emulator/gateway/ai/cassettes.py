@@ -91,7 +91,7 @@ class Library:
         self._now_ms = now_ms
         self._checked_ms: float | None = None
         self._files: dict[Path, tuple[_Stamp, Recording | RecordingError]] = {}
-        self._seen: dict[Path, dict[Path, _Stamp]] = {}
+        self._seen: dict[Path, dict[str, _Stamp]] = {}
         self._loaded: dict[Path, tuple[Cassette, list[RecordingError]]] = {}
         self._shelf = Shelf()
         self.cassette = cassette
@@ -143,25 +143,27 @@ class Library:
             folder: self._loaded[folder] if self._seen.get(folder) == files else self._load(folder, files) for folder, files in seen.items()
         }
         self._seen = seen
-        self._files = {path: self._files[path] for files in seen.values() for path in files if path in self._files}
+        there = {folder / name for folder, files in seen.items() for name in files}
+        self._files = {path: known for path, known in self._files.items() if path in there}
         self._shelf = Shelf(
             tuple(cassette for cassette, _ in self._loaded.values()),
             tuple(error for _, found in self._loaded.values() for error in found),
         )
 
-    def _load(self, folder: Path, files: Mapping[Path, _Stamp]) -> tuple[Cassette, list[RecordingError]]:
+    def _load(self, folder: Path, files: Mapping[str, _Stamp]) -> tuple[Cassette, list[RecordingError]]:
         recordings: dict[str, Recording] = {}
         found: list[RecordingError] = []
         manifest = Manifest()
-        for path, stamp in files.items():
-            if path.name == MANIFEST:
+        for name in sorted(files, key=lambda name: (seq_of(name), name)):  # 100 comes after 99
+            path = folder / name
+            if name == MANIFEST:
                 try:
                     manifest = read_manifest(path)
                 except RecordingError as error:
                     found.append(error)
-            if path.name in NOT_RECORDINGS:
+            if name in NOT_RECORDINGS:
                 continue
-            loaded = self._read(folder.name, path, stamp)
+            loaded = self._read(folder.name, path, files[name])
             if isinstance(loaded, RecordingError):
                 found.append(loaded)
             elif loaded.id in recordings:
@@ -190,12 +192,15 @@ class Library:
         return sorted(folders, key=lambda folder: (folder.name != DEFAULT, folder.name))
 
 
-def _json_files(folder: Path) -> dict[Path, _Stamp]:
+def _json_files(folder: Path) -> dict[str, _Stamp]:
+    """Names and stamps, in no order. Asked twice a second: no Path is made for a file that has not changed."""
+    found = {}
     try:
         with os.scandir(folder) as entries:
-            found = [(entry.name, entry.stat()) for entry in entries if entry.name.endswith(".json") and entry.is_file()]
+            for entry in entries:
+                if entry.name.endswith(".json") and entry.name[0] != "." and entry.is_file():
+                    stat = entry.stat()
+                    found[entry.name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     except FileNotFoundError:
         return {}  # it went while we looked
-    files = [(name, stat) for name, stat in found if not name.startswith(".")]
-    files.sort(key=lambda file: (seq_of(file[0]), file[0]))  # 100 comes after 99
-    return {folder / name: (stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in files}
+    return found

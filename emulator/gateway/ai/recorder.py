@@ -7,7 +7,7 @@ that the reader left, or that broke off, is never stored: half an answer would r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -165,9 +165,9 @@ class Recorder:
         response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
         return reply
 
-    def commit(self) -> Summary:
-        """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began; when an
-        answer of it held a secret, nothing is written, so that no cassette is left with a gap.
+    def commit(self, *, only: Collection[Path] | None = None) -> Summary:
+        """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began, or
+        `only` these files of it; when an answer of it held a secret, nothing is written, so that no cassette is left with a gap.
 
         Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
         """
@@ -178,7 +178,7 @@ class Recorder:
                 summary.committed = False
             else:
                 for cassette in self._staging.cassettes:
-                    summary.add(self._commit(cassette))
+                    summary.add(self._commit(cassette, only))
         finally:
             self.begin(self._mode, keep_failed=self._keep_failed)
         return summary
@@ -241,13 +241,15 @@ class Recorder:
             self._blocked = self._blocked or error.code == "E507"
             self._problem(error)
 
-    def _commit(self, cassette: str) -> Changes:
-        whole = self._mode is AiMode.RECORD
+    def _commit(self, cassette: str, only: Collection[Path] | None = None) -> Changes:
+        recording = self._mode is AiMode.RECORD
+        whole = recording and only is None
+        before = self._before if only is None else {name: stamp for name, stamp in self._before.items() if self._ai / name in only}
         try:
             changes = self._staging.commit(
                 cassette,
                 self._manifest(cassette).normalise,
-                replacing=self._before if whole else None,
+                replacing=before if recording else None,
                 manifest=self._new_manifest(cassette, whole=whole),
             )
         except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from urllib.parse import quote, quote_plus
 
@@ -30,6 +30,8 @@ class KnownSecrets:
                 for form in forms(value):
                     self._placeholders.setdefault(form, placeholder(name))
         self._placeholder_bytes = {form.encode(): found.encode() for form, found in self._placeholders.items()}
+        self._anchors = _anchors(self._placeholders)
+        self._anchor_bytes = [anchor.encode() for anchor in self._anchors]
         self.longest = max((len(form) for form in self._placeholder_bytes), default=0) + 64
         """Bytes that a window over a long body must overlap with the next."""
 
@@ -43,8 +45,8 @@ class KnownSecrets:
         return re.compile(b"|".join([*known, _ACCOUNT_IN_URL.encode()]))
 
     def may_be_in(self, text: str) -> bool:
-        """Whether `text` holds something to replace; a fast no is the usual answer."""
-        return any(form in text for form in self._placeholders) or "/accounts/" in text or "gateway.ai.cloudflare.com" in text
+        """Whether `text` may hold something to replace; a fast no is the usual answer."""
+        return any(anchor in text for anchor in self._anchors)
 
     def replaced(self, text: str) -> str:
         """`text` with placeholders."""
@@ -56,6 +58,8 @@ class KnownSecrets:
 
     def in_bytes(self, data: bytes) -> Iterator[tuple[int, int, bytes]]:
         """The same in bytes."""
+        if not any(anchor in data for anchor in self._anchor_bytes):
+            return
         for found in self._bytes.finditer(data):
             yield found.start(), found.end(), self._placeholder_bytes.get(found[0], ACCOUNT.encode())
 
@@ -97,6 +101,17 @@ def _base64(data: bytes) -> set[str]:
             first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
             found.add(text[first:last])
     return found
+
+
+def _anchors(found: Iterable[str]) -> list[str]:
+    """A few short texts of which every form holds one: forms differ in how they write signs, hardly in letters and digits."""
+    anchors = {max(re.findall("[A-Za-z0-9]{4,}", form), key=len, default=form) for form in found}
+    anchors |= {"/accounts/", "gateway.ai.cloudflare.com"}
+    kept: list[str] = []
+    for anchor in sorted(anchors, key=len):
+        if not any(shorter in anchor for shorter in kept):
+            kept.append(anchor)
+    return kept
 
 
 def _longest_first(known: Mapping[str, str]) -> list[str]:

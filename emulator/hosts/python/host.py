@@ -120,7 +120,7 @@ class Host:
         self.code = loader.load(project)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, HostLoop)
-        loop.suspends = loop.suspends or (suspend.AVAILABLE and loader.uses_run_sync(Path(project["root"]) / project["main"]))
+        loop.suspends = loop.suspends or (suspend.available() and loader.may_wait(Path(project["root"]) / project["main"]))
         self._fill_exports()
         self.requests = RequestHandler(self, self.code, abort_signal=bool(self.flags.get("enable_request_signal")))
 

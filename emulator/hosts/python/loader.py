@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import sysconfig
 import traceback
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from emulator.errors import UserCodeError
+from emulator.hosts.python.surface import suspend
 
 _HANDLER_PREFIX = "on_"
 _HANDLERS = ("fetch", "scheduled", "queue", "email", "trace", "tail")
@@ -43,6 +45,7 @@ def add_fallback(fallback: list[str]) -> list[str]:
     """What only the emulator's own environment has comes last on the path; returns a notice when it is needed."""
     missing = importlib.util.find_spec("workers") is None
     sys.path.extend(path for path in fallback if path not in sys.path)
+    suspend.look_again()
     return ["the project's environment has no workers-runtime-sdk; using the copy that came with agents-emu"] if missing else []
 
 
@@ -143,14 +146,17 @@ def import_failure(error: BaseException, main: Path) -> UserCodeError:
     return failure
 
 
-def uses_run_sync(main: Path) -> bool:
-    """Whether the loaded code can reach `run_sync`: it names it, or it serves WSGI through the SDK."""
+_WAITS = re.compile(rb"\b(?:run_sync|http\.client|urllib\.request|urllib3|requests|httpx2?|openai|anthropic|boto3)\b")
+"""Names of what waits in synchronous code, also when it is imported later."""
+
+
+def may_wait(main: Path) -> bool:
+    """Whether the loaded code may wait in synchronous code: it names what does, or it serves WSGI through the SDK."""
     if "workers.wsgi" in sys.modules:
         return True
-    own = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return any(
-        b"run_sync" in Path(path).read_bytes() for path in own if path and path.startswith(str(main.parent)) and path.endswith(".py")
-    )
+    paths = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+    own = [path for path in paths if path.startswith(str(main.parent)) and path.endswith(".py")]
+    return any(_WAITS.search(Path(path).read_bytes()) for path in own)
 
 
 def user_place(error: BaseException, root: Path) -> str | None:

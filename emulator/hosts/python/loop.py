@@ -92,26 +92,6 @@ class HostLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]
         return timer
 
-    def turn_until(self, future: asyncio.Future[Any]) -> None:
-        """Go on turning in the middle of a task's step, until `future` is done: how synchronous code waits where there is no stack to
-        leave (surface/suspend.py). What is begun meanwhile ends before the step does."""
-        task = asyncio.current_task(self)
-        assert task is not None, "only the step of a task can wait"
-        waiting = len(self._ready)  # type: ignore[attr-defined]
-        asyncio.tasks._leave_task(self, task)
-        try:
-            while not future.done():
-                self._run_once()  # type: ignore[attr-defined]
-        finally:
-            asyncio.tasks._enter_task(self, task)
-            # The turn that this step belongs to counted its callbacks before it began.
-            for _ in range(waiting - len(self._ready)):  # type: ignore[attr-defined]
-                self._ready.append(asyncio.Handle(_nothing, (), self))  # type: ignore[attr-defined]
-
-
-def _nothing() -> None:
-    """Takes the place of a callback that has been run already."""
-
 
 def _make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any) -> asyncio.Task[Any]:
     context = options.get("context")

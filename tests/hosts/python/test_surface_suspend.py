@@ -10,7 +10,7 @@ import pytest
 from emulator.hosts.python.surface import suspend
 from emulator.hosts.python.surface.promise import JsPromise
 
-needs_greenlet = pytest.mark.skipif(not suspend.AVAILABLE, reason="greenlet is not installed")
+needs_greenlet = pytest.mark.skipif(not suspend.available(), reason="greenlet is not installed")
 
 
 async def test_no_suspender_outside_a_driven_coroutine():

@@ -1,8 +1,7 @@
 """Waiting in synchronous code, as a synchronous HTTP client does.
 
 In production Pyodide switches stacks: the caller stands still, the event loop goes on. Here `run_sync` does the same on a stack of
-greenlet's, where the event has one (surface/suspend.py). Where it has none the loop is turned from within, and a thread simply waits for
-the loop. At module level nothing can wait: the platform allows no I/O there.
+greenlet's (surface/suspend.py). A thread simply waits for the loop. At module level nothing can wait: the platform allows no I/O there.
 """
 
 from __future__ import annotations
@@ -17,13 +16,10 @@ from emulator.hosts.python.surface import suspend
 
 
 class CannotWait(OSError):
-    """E630: a synchronous client asks for the network outside of an event."""
+    """E630: a synchronous client asks for the network where nothing can wait for it."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "E630 no request can be made here: outside of an event, as at module level, the platform allows no I/O; "
-            "move the call into a handler"
-        )
+    def __init__(self, why: str) -> None:
+        super().__init__(f"E630 a synchronous HTTP client cannot wait here: {why}")
 
 
 class Waiting:
@@ -35,24 +31,27 @@ class Waiting:
 
     def expect(self) -> None:
         """A library has been imported whose clients may wait: from the next event on there are stacks to leave."""
-        self._loop.suspends = suspend.AVAILABLE
+        self._loop.suspends = suspend.available()
 
     def check(self) -> None:
         """Raises CannotWait where `wait` would."""
-        if threading.get_ident() == self._thread and not suspend.can_run_sync() and asyncio.current_task(self._loop) is None:
-            raise CannotWait
+        if threading.get_ident() == self._thread and not suspend.can_run_sync():
+            raise CannotWait(self._why_not())
+
+    def _why_not(self) -> str:
+        if asyncio.current_task(self._loop) is None:
+            return "outside of an event, as at module level, the platform allows no I/O; move the call into a handler"
+        if not suspend.available():
+            return "the project's Python has no greenlet; pip install greenlet, or use an asynchronous client (fetch, httpx.AsyncClient)"
+        return "this event began before the library was imported; import it at the top of the module"
 
     def wait[T](self, make: Callable[[], Coroutine[Any, Any, T]], timeout_s: float | None = None) -> T:
         """The result of `make()`, run on the loop as the caller's code. Raises TimeoutError as sockets do, and CannotWait."""
         self.check()
-        if threading.get_ident() != self._thread:
-            return asyncio.run_coroutine_threadsafe(_within(make(), timeout_s), self._loop).result()
-        if suspend.can_run_sync():
+        if threading.get_ident() == self._thread:
             result: T = suspend.run_sync(_within(make(), timeout_s))
             return result
-        work = self._loop.create_task(_within(make(), timeout_s))
-        self._loop.turn_until(work)
-        return work.result()
+        return asyncio.run_coroutine_threadsafe(_within(make(), timeout_s), self._loop).result()
 
     def later(self, callback: Callable[[], object]) -> None:
         """Run `callback` on the loop: now, when this is its thread."""

@@ -15,15 +15,40 @@ from typing import Any
 from .convert import unwrap
 from .promise import JsPromise
 
-try:
-    import greenlet
-except ImportError:
-    greenlet = None
-
 type Resume = tuple[bool, Any]  # (False, value to send) or (True, exception to throw)
 
-AVAILABLE = greenlet is not None
-"""Whether `run_sync` can work at all in this interpreter."""
+
+class _Stacks:
+    """The stacks that suspendable coroutines run on, where greenlet is there to make them."""
+
+    def __init__(self) -> None:
+        self.greenlet: Any = None
+        self.kind: Any = None
+
+    def look(self) -> None:
+        """Take greenlet if it can be imported."""
+        if self.greenlet is not None:
+            return
+        try:
+            import greenlet
+        except ImportError:
+            return
+        self.greenlet = greenlet
+        self.kind = type("Stack", (greenlet.greenlet,), {})
+
+
+_stacks = _Stacks()
+_stacks.look()
+
+
+def available() -> bool:
+    """Whether `run_sync` can work at all in this interpreter."""
+    return _stacks.greenlet is not None
+
+
+def look_again() -> None:
+    """There is more on the path now: greenlet may be."""
+    _stacks.look()
 
 
 def run_sync(awaitable: Awaitable[Any], /) -> Any:
@@ -41,7 +66,7 @@ def can_run_sync() -> bool:
 
 async def suspendable[T](coroutine: Coroutine[Any, Any, T]) -> T:
     """Runs `coroutine` so that `run_sync` works in it; plainly awaits it without greenlet."""
-    if greenlet is None:
+    if _stacks.greenlet is None:
         return await coroutine
     result: T = await _drive(coroutine)
     return result
@@ -61,10 +86,10 @@ def _discard(awaitable: Any) -> None:
 
 
 def _driver() -> Any:
-    if greenlet is None:
+    if _stacks.greenlet is None:
         return None
-    current = greenlet.getcurrent()
-    return current.parent if isinstance(current, _Stack) else None
+    current = _stacks.greenlet.getcurrent()
+    return current.parent if isinstance(current, _stacks.kind) else None
 
 
 def _exhaust(steps: Generator[Any, Any, Any] | Coroutine[Any, Any, Any]) -> Any:
@@ -79,21 +104,11 @@ def _exhaust(steps: Generator[Any, Any, Any] | Coroutine[Any, Any, Any]) -> Any:
         resume = _driver().switch(request)
 
 
-if greenlet is not None:
-
-    class _Stack(greenlet.greenlet):
-        """The stack a suspendable coroutine runs on."""
-
-else:
-
-    class _Stack:  # type: ignore[no-redef]
-        """Never made without greenlet."""
-
-
 @types.coroutine
 def _drive(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    greenlet = _stacks.greenlet
     current = greenlet.getcurrent()
-    stack: Any = _Stack(lambda: _exhaust(coroutine), current)
+    stack = _stacks.kind(lambda: _exhaust(coroutine), current)
     stack.gr_context = current.gr_context
     request = stack.switch()
     while not stack.dead:

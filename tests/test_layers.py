@@ -37,8 +37,10 @@ CLI_AI_MAY = {
         "asked_messages",
         "cassette_files",
         "catalogue",
+        "comparing",
         "conversation",
         "editing",
+        "exporting",
         "importing",
         "importing.aimock",
         "importing.har",
@@ -47,8 +49,14 @@ CLI_AI_MAY = {
         "importing.vcr",
         "importing.writing",
         "inventory",
+        "lint",
+        "manifest",
+        "pruning",
         "redaction",
+        "rekeying",
         "run_record",
+        "scanning",
+        "staleness",
     )
 }
 """What the verbs of `agents-emu ai` know besides: the parts of the model layer that work on files, and need no server."""

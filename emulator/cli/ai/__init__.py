@@ -20,8 +20,14 @@ VERBS: dict[str, str] = {
     "models": "models that the emulator knows",
     "ls": "list recordings: id, kind, model, age, size, marks",
     "show": "show a recording as a conversation",
+    "diff": "how two recordings differ",
     "edit": "give a recorded answer another text",
+    "lint": "is every recording usable, and does what it should?",
+    "scan": "are there secrets in recordings?",
+    "prune": "remove what the last full run did not use",
+    "rekey": "new keys after the rules of a cassette changed",
     "import": "take over recordings of vcrpy, HAR files, aimock",
+    "export": "give recordings to other tools",
 }
 """Every verb, in the order of `--help`; the module of the same name has the command of the same name (`import_` for `import`)."""
 

@@ -44,5 +44,9 @@ def edit(fixtures: Fixtures, recording: str, text: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"recording": entry.name, "file": str(entry.path), "before": edited.before, "after": edited.after}))
         return
-    pieces = f" in {edited.after} pieces (before: {edited.before})" if "stream" in entry.document["response"] else ""
+    pieces = (
+        f" in {edited.after} piece{'' if edited.after == 1 else 's'} (before: {edited.before})"
+        if "stream" in entry.document["response"]
+        else ""
+    )
     click.echo(f"{shown(entry.path)}: the answer has the new text{pieces}")

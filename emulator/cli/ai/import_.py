@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -55,7 +55,7 @@ def import_(
     from emulator.gateway.ai.importing import Exchange
     from emulator.gateway.ai.importing.writing import Import
 
-    found = _found(format_, list(_files(files, FORMATS[format_])), dialects)
+    found = _found(format_, list(_files(files, FORMATS[format_])), set(files), dialects)
     items = [item for item in found.items if pattern is None or (isinstance(item, Exchange) and fnmatchcase(item.url, pattern))]
     if dry_run:
         _tell_dry(len(items), found.notes, as_json)
@@ -74,13 +74,20 @@ def import_(
         raise RecordingError("E538", "nothing was imported", where=", ".join(shown(file) for file in files), hint=_hint(done, pattern))
 
 
-def _found(format_: str, files: Sequence[Path], dialects: Sequence[str]) -> Found:
-    from emulator.gateway.ai.importing import Found
+def _found(format_: str, files: Sequence[Path], named: Container[Path], dialects: Sequence[str]) -> Found:
+    """What all files hold. One that is of another format is an error when it was named, and a note when it only lay in a folder."""
+    from emulator.gateway.ai.importing import Found, Note
 
     found = Found()
     read = _reader(format_, dialects)
     for file in files:
-        one = read(file)
+        try:
+            one = read(file)
+        except RecordingError as error:
+            if file in named or error.code != "E534":
+                raise
+            found.notes.append(Note(error.where or str(file), f"left out, {error.what.partition(': ')[2]}"))
+            continue
         found.items += one.items
         found.notes += one.notes
     return found

@@ -157,13 +157,18 @@ def _mean_size(carriers: list[_Event]) -> int:
 
 
 def _pieces(text: str, size: int) -> list[str]:
-    """`text` cut before words, in pieces of at least about `size` characters."""
+    """`text` cut before words, in pieces of about `size` characters; words that are much longer, as in Chinese, are cut too."""
     pieces = [""]
-    for word in _PIECE.findall(text):
+    for word in (part for word in _PIECE.findall(text) for part in _cut(word, size)):
         if pieces[-1] and len(pieces[-1]) + len(word) / 2 > size:
             pieces.append("")
         pieces[-1] += word
     return pieces
+
+
+def _cut(word: str, size: int) -> list[str]:
+    most = max(2 * size, 4)
+    return [word] if len(word) <= most else [word[at : at + size] for at in range(0, len(word), size)]
 
 
 def _times(recorded: list[int], count: int) -> list[int]:

@@ -19,9 +19,6 @@ from emulator.gateway.ai.cassettes import Cassette, Library
 from emulator.gateway.ai.manifest import MANIFEST
 from emulator.gateway.ai.recording import Recording
 
-BLOBS = "blobs"
-"""The folder of a cassette for bodies that are long or not text."""
-
 NOT_RECORDINGS = frozenset({MANIFEST, "faults.json"})
 """JSON files of a cassette that are no recordings."""
 
@@ -124,13 +121,6 @@ def read_inventory(folder: Path, cassette: str | None = None) -> Inventory:
 def recording_files(cassette: Path) -> Iterator[Path]:
     """The recordings of a cassette's folder, in file order."""
     return (path for path in sorted(cassette.glob("*.json")) if path.name not in NOT_RECORDINGS and path.is_file())
-
-
-def blobs_of(document: dict[str, Any]) -> tuple[str, ...]:
-    """The blob files that a recording names, relative to its cassette."""
-    asked, response = document.get("request") or {}, document.get("response") or {}
-    blobs = (asked.get("body_blob"), response.get("blob"))
-    return tuple(blob["file"] for blob in blobs if isinstance(blob, dict) and isinstance(blob.get("file"), str))
 
 
 def _about(path: Path, errors: Sequence[RecordingError]) -> RecordingError | None:

@@ -105,6 +105,11 @@ def newest_full_run(root: Path, fixtures: Path) -> Run | None:
     return max((run for run in _runs(root, fixtures) if run.complete), key=lambda run: run.ended, default=None)
 
 
+def runs_after(root: Path, fixtures: Path, run: Run) -> list[Run]:
+    """Those that ended after `run`, the newest first."""
+    return sorted((one for one in _runs(root, fixtures) if one.ended > run.ended), key=lambda one: one.ended, reverse=True)
+
+
 def _runs(root: Path, fixtures: Path) -> list[Run]:
     sessions: dict[str, list[RunRecord]] = {}
     for _, record in _records(root):

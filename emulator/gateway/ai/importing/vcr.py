@@ -48,7 +48,8 @@ def _parsed(file: Path, text: str) -> Any:
     try:
         import yaml
     except ImportError:
-        raise RecordingError("E539", "reading a YAML cassette needs PyYAML", where=str(file), hint="pip install 'agents-emu[import]'") from None
+        hint = "pip install 'agents-emu[import]'"
+        raise RecordingError("E539", "reading a YAML cassette needs PyYAML", where=str(file), hint=hint) from None
     try:
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:

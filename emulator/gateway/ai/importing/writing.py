@@ -17,8 +17,9 @@ from typing import Any
 
 from emulator import __version__
 from emulator.errors import RecordingError
+from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.cassette_files import blob_files, check_cassette_name, recording_text, sealed, write_atomically
-from emulator.gateway.ai.classify import BadRequest, http_request, run_request
+from emulator.gateway.ai.classify import BadRequest, http_request, run_request, universal_request
 from emulator.gateway.ai.conversation import usage_in
 from emulator.gateway.ai.decoding import events_of, framing_of, json_value, parsed_event
 from emulator.gateway.ai.importing import Exchange, Note, Ready, Stub
@@ -34,6 +35,7 @@ from emulator.gateway.content_coding import Broken, Decoder, decoder
 from emulator.gateway.exchange import Headers, header
 
 BINDING = "https://workers-binding.ai/"
+_UNIVERSAL = "ai-gateway/universal/run/"
 _BLOB = re.compile(r"blobs/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -180,9 +182,12 @@ class Import:
         self.done.written.append(file)
 
 
-def _asked(item: Exchange) -> Any:
-    if item.url.startswith(BINDING) and item.url.removeprefix(BINDING).split("?")[0] in ("run", "ai-gateway/run"):
+def _asked(item: Exchange) -> ModelRequest:
+    path = item.url.removeprefix(BINDING).split("?")[0] if item.url.startswith(BINDING) else ""
+    if path in ("run", "ai-gateway/run"):
         return run_request(item.request_headers, item.request_body)
+    if path.startswith(_UNIVERSAL):
+        return universal_request(path.removeprefix(_UNIVERSAL), item.request_headers, item.request_body)
     return http_request(item.method, item.url, item.request_headers, item.request_body)
 
 

@@ -1,0 +1,49 @@
+"""`agents-emu ai scan`: are there secrets in committed recordings?"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.config.document import shown
+from emulator.errors import RecordingError
+
+EPILOG = """\b
+Examples:
+  agents-emu ai scan
+  agents-emu ai scan --json
+
+As a hook of git, in .git/hooks/pre-commit:
+  agents-emu ai scan || exit 1
+
+Known values come from .dev.vars, .env and the keys of agents-emu.toml; unknown ones are told by their form. Values are never shown."""
+
+
+@click.command(epilog=EPILOG)
+@fixtures_options
+def scan(fixtures: Fixtures, as_json: bool) -> None:
+    """Look for secrets in every recording and blob, also in the broken ones."""
+    from emulator.gateway.ai.scanning import scanned
+
+    inventory = fixtures.inventory()
+    found = scanned(inventory, fixtures.redaction())
+    if as_json:
+        rows = [{"file": str(leak.file), "path": leak.path, "what": leak.what} for leak in found]
+        click.echo(json.dumps({"recordings": len(inventory.entries), "secrets": rows}))
+    else:
+        for leak in found:
+            click.echo(f"{shown(leak.file)} {leak.path}\n  {leak.what}")
+        if not found:
+            click.echo(f"{len(inventory.entries)} recordings, no secrets found")
+    if found:
+        files = len({leak.file for leak in found})
+        hint = (
+            "is it published already? then make the secret invalid first\n"
+            "put its value into .dev.vars and record again, or replace it in the file\n"
+            "is it none? an [[ai.redact]] rule in agents-emu.toml replaces what it finds"
+        )
+        error = RecordingError("E533", f"{len(found)} secrets in {files} files", where=str(inventory.folder / "ai"), hint=hint)
+        error.reason = "secrets in recordings"
+        raise error

@@ -1,0 +1,62 @@
+"""Secrets in files that were written already: by an older version, by hand, by a merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.gateway.ai.cassette_files import BLOBS
+from emulator.gateway.ai.inventory import Entry, Inventory
+from emulator.gateway.ai.joined_texts import joined_findings
+from emulator.gateway.ai.redaction import Finding, Redaction
+
+_WINDOW = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What was found, never its value; `path` leads into the file."""
+
+    file: Path
+    path: str
+    what: str
+
+
+def scanned(inventory: Inventory, redaction: Redaction) -> list[Leak]:
+    """All secrets in recordings, manifests and blobs, in file order."""
+    leaks = [Leak(entry.path, found.path, found.what) for entry in inventory.entries for found in _in_entry(entry, redaction)]
+    for cassette in inventory.cassettes:
+        folder = inventory.folder / "ai" / cassette.name
+        blobs = folder / BLOBS
+        others = [path for path in folder.glob("*.json") if path not in {entry.path for entry in inventory.entries}]
+        for path in [*sorted(others), *(sorted(blobs.iterdir()) if blobs.is_dir() else ())]:
+            leaks += [Leak(path, found.path, found.what) for found in redaction.findings_in_bytes(_windows(path), "$")]
+    return leaks
+
+
+def _in_entry(entry: Entry, redaction: Redaction) -> Iterator[Finding]:
+    """A file that is no JSON is looked through as it is."""
+    if entry.document is None:
+        yield from redaction.findings_in_bytes(_windows(entry.path), "$")
+        return
+    match = entry.document.get("match")
+    rules = {name: value for name, value in match.items() if name != "key"} if isinstance(match, dict) else match  # a key is a hash
+    document = {**entry.document, "match": rules}
+    seen: set[tuple[str, str]] = set()
+    for found in [*redaction.findings(document), *_in_stream(entry, redaction)]:
+        if (found.path, found.what) not in seen and not found.path.startswith("$.recorded.seal"):
+            seen.add((found.path, found.what))
+            yield found
+
+
+def _in_stream(entry: Entry, redaction: Redaction) -> Iterator[Finding]:
+    """A secret may be spread over events that each look harmless."""
+    if entry.recording is not None and "events" in (stream := entry.recording.response.get("stream", {})):
+        yield from joined_findings(stream["framing"], stream["events"], redaction)
+
+
+def _windows(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while window := file.read(_WINDOW):
+            yield window

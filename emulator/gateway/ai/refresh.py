@@ -44,13 +44,14 @@ class Outcome:
 
 
 class Refresher:
-    """`recorder` gives one of its own, apart from that of user code's session; `stale` tells whether a recording is too old."""
+    """`recorder` gives one of its own, apart from that of user code's session, which reports to the function given; `stale` tells whether
+    a recording is too old."""
 
     def __init__(
         self,
         library: Library,
         ask: Ask,
-        recorder: Callable[[], Recorder],
+        recorder: Callable[[Callable[[EmuError], None]], Recorder],
         stale: Callable[[Recording], bool],
         now_ms: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -69,10 +70,11 @@ class Refresher:
         async with self._busy:
             wanted = [one for one in self._library.shelf().recordings if _named(one, pattern) and (not stale or self._stale(one))]
             outcomes: dict[str, Outcome] = {}
-            recorder = self._recorder()
+            problems: list[EmuError] = []
+            recorder = self._recorder(problems.append)
             try:
-                recorder.begin(AiMode.RECORD)
-                asked = [one for one in wanted if await self._asked(one, recorder, outcomes)]
+                recorder.begin(AiMode.RECORD, keep_failed=True)  # what cannot be stored keeps nothing else from it
+                asked = [one for one in wanted if await self._asked(one, recorder, problems, outcomes)]
                 summary = recorder.commit(only={one.file for one in asked})
             finally:
                 recorder.close()
@@ -80,7 +82,7 @@ class Refresher:
                 outcomes[one.name] = self._written(one, summary)
         return [{"recording": one.recording, "outcome": one.outcome, "why": one.why} for one in map(outcomes.get, _names(wanted)) if one]
 
-    async def _asked(self, recording: Recording, recorder: Recorder, outcomes: dict[str, Outcome]) -> bool:
+    async def _asked(self, recording: Recording, recorder: Recorder, problems: list[EmuError], outcomes: dict[str, Outcome]) -> bool:
         """Whether its answer was noted anew; if not, why stands in `outcomes`."""
         why = _unsendable(recording)
         if why is not None:
@@ -97,7 +99,10 @@ class Refresher:
                 await reply.response.aclose()
                 return False
             noted = recorder.tap(recording.request, reply, cassette=recording.cassette, t0_ms=started_ms)
+            known = len(problems)
             await _drain(noted.response)
+            if len(problems) > known:
+                raise problems[-1]
         except EmuError as error:
             outcomes[recording.name] = Outcome(recording.name, "failed", error.what)
             return False
@@ -109,8 +114,7 @@ class Refresher:
         if recording.file in summary.unchanged:
             self._date_anew(recording.file)
             return Outcome(recording.name, "unchanged")
-        problem = next((error for error in summary.problems), None)
-        return Outcome(recording.name, "failed", problem.what if problem else "its request has another key by now: agents-emu ai rekey")
+        return Outcome(recording.name, "recorded", f"as another file: its request has another key by now, and {recording.id} is removed")
 
     def _date_anew(self, file: Path) -> None:
         """The answer is as it was, and that is news: the recording is not stale any more."""

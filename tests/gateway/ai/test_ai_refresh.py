@@ -1,0 +1,197 @@
+"""Recording anew by sending stored requests again: what is replaced, what stays, and what cannot be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.config import AiMode
+from emulator.errors import EmuError
+from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.recorder import Recorder
+from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.refresh import Refresher
+from emulator.gateway.ai.reply import Reply, Source
+from emulator.gateway.exchange import Response
+from emulator.gateway.failures import NetworkFailure
+
+MODEL = "@cf/test/model"
+OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)
+
+
+class Backend:
+    """Answers by prompt; what it does not know it refuses."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        self.asked: list[ModelRequest] = []
+
+    async def __call__(self, asked: ModelRequest) -> Reply:
+        self.asked.append(asked)
+        answer = self.answers.get(str(asked.body.get("prompt")))
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is None:
+            body = json.dumps({"errors": [{"code": 5007, "message": "no such model"}], "success": False}).encode()
+            return Reply(Response(400, [("content-type", "application/json")], body), Source.BACKEND)
+        if answer == "stub":
+            return Reply(Response(200, [("content-type", "application/json")], b"{}"), Source.STUB)
+        if isinstance(answer, list):
+            return Reply(Response(200, [("content-type", "text/event-stream")], _stream(answer)), Source.BACKEND)
+        return Reply(Response(200, [("content-type", "application/json")], json.dumps(answer).encode()), Source.BACKEND)
+
+
+async def _stream(texts: list[str]):
+    for text in texts:
+        yield f"data: {text}\n\n".encode()
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.backend, self.stale_names = folder, Backend(), set[str]()
+
+    def recorder(self, report: Callable[[EmuError], None], now: datetime = NEW) -> Recorder:
+        redaction = Redaction(lambda: {"KEY": "s3cret-value"})
+        return Recorder(self.folder, redaction, now=lambda: now, now_ms=lambda: 0.0, report=report)
+
+    async def record(self, *prompts: str, cassette: str = "default", **answers: Any) -> None:
+        """As a session of long ago recorded them."""
+        recorder = self.recorder(print, OLD)
+        recorder.begin(AiMode.NEW)
+        for prompt in prompts:
+            self.backend.answers[prompt] = answers.get(prompt, {"response": prompt})
+            asked = ModelRequest(Kind.RUN, MODEL, {"prompt": prompt})
+            reply = recorder.tap(asked, await self.backend(asked), cassette=cassette, t0_ms=0.0)
+            if not isinstance(reply.response.body, bytes):
+                async for _ in reply.response.body:
+                    pass
+        recorder.commit()
+        recorder.close()
+        self.backend.asked.clear()
+
+    async def refresh(self, pattern: str = "*", *, stale: bool = False) -> dict[str, tuple[str, str]]:
+        library = Library([self.folder], recheck_ms=0)
+
+        def is_stale(recording: Recording) -> bool:
+            return recording.request.body["prompt"] in self.stale_names
+
+        refresher = Refresher(library, self.backend, self.recorder, is_stale, lambda: 0.0, lambda: NEW)
+        rows = await refresher.refresh(pattern, stale=stale)
+        by_name = {one.name: one for one in library.shelf().recordings}
+        return {by_name[row["recording"]].request.body["prompt"]: (row["outcome"], row["why"]) for row in rows}
+
+    def documents(self, cassette: str = "default") -> dict[str, Any]:
+        files = (self.folder / "ai" / cassette).glob("[0-9]*.json")
+        documents = [json.loads(file.read_text()) for file in files]
+        return {document["request"]["body"]["prompt"]: document for document in documents}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[[], Bench]:
+    return Bench(tmp_path / "fixtures")  # type: ignore[return-value]
+
+
+async def test_what_changed_is_replaced_and_the_rest_stays(bench: Any) -> None:
+    await bench.record("a", "b", "c")
+    before = bench.documents()
+    bench.backend.answers |= {"a": {"response": "new"}, "b": {"response": "b"}}
+    del bench.backend.answers["c"]
+    assert await bench.refresh() == {"a": ("recorded", ""), "b": ("unchanged", ""), "c": ("failed", "answered 400: no such model")}
+    after = bench.documents()
+    assert {prompt: after[prompt]["response"]["json"] for prompt in after} == {
+        "a": {"response": "new"},
+        "b": {"response": "b"},
+        "c": {"response": "c"},
+    }
+    assert {prompt: after[prompt]["id"] for prompt in after} == {prompt: before[prompt]["id"] for prompt in before}
+    assert {prompt: after[prompt]["recorded"]["at"][:10] for prompt in after} == {"a": "2026-11-22", "b": "2026-11-22", "c": "2026-01-01"}
+    assert Library([bench.folder], recheck_ms=0).shelf().broken == ()
+
+
+async def test_only_what_is_named_or_stale(bench: Any) -> None:
+    await bench.record("a", "b")
+    await bench.record("c", cassette="other")
+    assert set(await bench.refresh("other/*")) == {"c"}
+    assert set(await bench.refresh("none/*")) == set()
+    bench.stale_names = {"b"}
+    assert set(await bench.refresh(stale=True)) == {"b"}
+    (named,) = [document["id"] for prompt, document in bench.documents().items() if prompt == "a"]
+    assert set(await bench.refresh(named)) == {"a"}
+    assert [asked.body["prompt"] for asked in bench.backend.asked] == ["c", "b", "a"]
+    assert set(bench.documents()) == {"a", "b"}, "neighbours stay"
+
+
+async def test_answers_to_one_request_stay_in_order(bench: Any) -> None:
+    await bench.record("a", "a", a={"response": "first"})
+    bench.backend.answers["a"] = {"response": "now"}
+    library = Library([bench.folder], recheck_ms=0)
+    second = next(one for one in library.shelf().recordings if one.id.startswith("01-"))
+    await bench.refresh(second.name)
+    answers = {one.id[:2]: one.response["json"]["response"] for one in Library([bench.folder], recheck_ms=0).shelf().recordings}
+    assert answers == {"00": "first", "01": "now"}
+
+
+async def test_streams(bench: Any) -> None:
+    await bench.record("a", a=['{"response":"x"}', "[DONE]"])
+    bench.backend.answers["a"] = ['{"response":"y"}', "[DONE]"]
+    assert await bench.refresh() == {"a": ("recorded", "")}
+    assert bench.documents()["a"]["response"]["stream"]["events"][0]["json"] == {"response": "y"}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"source": "manual"}, "written by hand"),
+        ({"notes": "mine"}, "edited by hand"),
+    ],
+)
+async def test_what_people_wrote_stays(bench: Any, change: Any, why: str) -> None:
+    await bench.record("a")
+    (file,) = (bench.folder / "ai" / "default").glob("[0-9]*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    before = file.read_bytes()
+    ((outcome, words),) = (await bench.refresh()).values()
+    assert (outcome, why in words, file.read_bytes() == before, bench.backend.asked) == ("skipped", True, True, [])
+
+
+async def test_what_was_redacted_cannot_be_sent(bench: Any) -> None:
+    await bench.record("the key is s3cret-value")
+    assert list((await bench.refresh()).values()) == [("skipped", "its request was redacted: record it by a test")]
+    assert bench.backend.asked == []
+
+
+@pytest.mark.parametrize("kind", ["http", "gateway.http", "gateway.universal", "binding.stream-input"])
+async def test_what_needs_user_codes_own_request(bench: Any, cassettes: Any, kind: str) -> None:
+    await bench.record("a")
+    recording = bench.documents()["a"]
+    recording["request"] |= {"kind": kind, "target": "POST https://api.example/"}
+    from emulator.gateway.ai.cassette_files import recording_text, sealed
+
+    (file,) = (bench.folder / "ai" / "default").glob("[0-9]*.json")
+    file.write_bytes(recording_text(sealed(recording)))
+    (((outcome, why)),) = (await bench.refresh()).values()
+    assert (outcome, "by a test" in why, bench.backend.asked) == ("skipped", True, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (NetworkFailure.refused("cannot connect", "x"), "cannot connect"),
+        ("stub", "no backend answers for @cf/test/model"),
+        ({"response": "sk-proj-" + "Ab1" * 16}, "secret"),
+    ],
+)
+async def test_what_fails_leaves_the_recording(bench: Any, answer: Any, why: str) -> None:
+    await bench.record("a", "b")
+    bench.backend.answers["a"] = answer
+    before = bench.documents()
+    outcomes = await bench.refresh("*")
+    assert outcomes["a"][0] == "failed" and why in outcomes["a"][1]
+    assert (outcomes["b"][0], bench.documents()["a"] == before["a"]) == ("unchanged", True)

@@ -64,6 +64,9 @@ CLI_AI_MAY = {
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
 
+PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai"}
+"""Importing a name from these is importing a module."""
+
 HOST_SURFACE = {"js", "pyodide", "workers", "agents"}
 """Modules of the platform's Python surface and of the user's SDKs: the host provides or loads them, they are no dependencies."""
 
@@ -98,7 +101,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
-            if module in ("emulator", "emulator.hosts", "emulator.gateway"):  # `from emulator import wire` is an import of emulator.wire
+            if module in PACKAGES:  # `from emulator import wire` is an import of emulator.wire
                 for alias in node.names:
                     yield node.lineno, f"{module}.{alias.name}"
             else:

@@ -44,9 +44,7 @@ def edit(fixtures: Fixtures, recording: str, text: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"recording": entry.name, "file": str(entry.path), "before": edited.before, "after": edited.after}))
         return
-    pieces = (
-        f" in {edited.after} piece{'' if edited.after == 1 else 's'} (before: {edited.before})"
-        if "stream" in entry.document["response"]
-        else ""
-    )
+    pieces = ""
+    if "stream" in entry.document["response"]:
+        pieces = f" in {edited.after} piece{'' if edited.after == 1 else 's'} (before: {edited.before})"
     click.echo(f"{shown(entry.path)}: the answer has the new text{pieces}")

@@ -159,7 +159,7 @@ def _mean_size(carriers: list[_Event]) -> int:
 def _pieces(text: str, size: int) -> list[str]:
     """`text` cut before words, in pieces of about `size` characters; words that are much longer, as in Chinese, are cut too."""
     pieces = [""]
-    for word in (part for word in _PIECE.findall(text) for part in _cut(word, size)):
+    for word in (part for found in _PIECE.findall(text) for part in _cut(found, size)):
         if pieces[-1] and len(pieces[-1]) + len(word) / 2 > size:
             pieces.append("")
         pieces[-1] += word

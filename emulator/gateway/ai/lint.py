@@ -22,7 +22,7 @@ from emulator.gateway.ai.cassettes import Cassette
 from emulator.gateway.ai.encoding import encode_event
 from emulator.gateway.ai.inventory import Entry, Inventory
 from emulator.gateway.ai.pruning import orphan_blobs
-from emulator.gateway.ai.recording import Recording, Repeat
+from emulator.gateway.ai.recording import Recording, Repeat, Rule
 from emulator.gateway.ai.staleness import why_stale
 
 _MISSING_BLOB = re.compile(r"cannot read blobs?/")
@@ -195,9 +195,19 @@ def _ambiguous_for_known_requests(cassette: Cassette, reported: set[frozenset[st
 
 
 def _covers(wide: Recording, narrow: Recording) -> bool:
-    rules = {str(rule) for rule in narrow.rules}
+    """Whether `wide` surely fits every request that `narrow` fits."""
     fits = wide.request.target == narrow.request.target or fnmatchcase(narrow.request.target, wide.request.target)
-    return wide.request.kind is narrow.request.kind and fits and all(str(rule) in rules for rule in wide.rules)
+    rules = all(any(_follows(rule, from_) for from_ in narrow.rules) for rule in wide.rules)
+    return wide.request.kind is narrow.request.kind and fits and rules
+
+
+def _follows(rule: Rule, from_: Rule) -> bool:
+    """Whether `rule` holds wherever `from_` does: the same rule, or a part of the text that it looks for."""
+    if rule.path != from_.path:
+        return False
+    part, text = rule.conditions.get("contains"), from_.conditions.get("contains", from_.conditions.get("equals"))
+    contained = len(rule.conditions) == 1 and isinstance(part, str) and isinstance(text, str) and part in text
+    return contained or rule.conditions == from_.conditions
 
 
 def _of_age(cassette: Cassette, now: datetime, max_age_days: int) -> Iterator[Problem]:

@@ -62,6 +62,20 @@ async def test_errors_on_the_way_are_read_to_their_end_before_the_wait():
     assert (at_wait, stale.closed) == ([2], True)
 
 
+async def test_an_error_is_read_to_its_end_before_the_next_entry_is_asked():
+    b = Bench()
+    stale = Stream([b'{"error":', b'"x"}'], b.clock)
+    at_second: list[int] = []
+
+    def second() -> Reply:
+        at_second.append(stale.given)
+        return answer()
+
+    got = await b.ask(universal(entry("a"), entry("b")), b.model(Reply(Response(500, list(JSON), stale), Source.BACKEND), second))
+    assert (at_second, stale.closed) == ([2], True)
+    assert b.row(got.headers["cf-aig-request-id"])["response_head"] == '{"error":"x"}'
+
+
 async def test_a_lost_connection_is_a_failed_attempt():
     b = Bench()
     got = await b.run({"prompt": "hi"}, b.model(lost(), answer()), retries=RETRIES)

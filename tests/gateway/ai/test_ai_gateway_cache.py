@@ -137,6 +137,7 @@ async def test_half_a_stream_is_never_kept(how):
         (lambda: error(404), False),
         (lambda: answer(source=Source.FAULT), False),
         (lambda: Reply(Response(204, [], b""), Source.BACKEND), False),
+        (lambda: Reply(Response(206, [("content-type", "text/plain")], b"half"), Source.BACKEND), False),
     ],
 )
 async def test_only_good_text_and_images_are_kept(reply, kept):
@@ -172,7 +173,9 @@ async def test_the_difference_is_not_told_where_there_is_none():
     quiet.append(await b.run({"prompt": "hi"}, model, skipCache=True))
     b.clock.ms += 300_000
     quiet.append(await b.run({"prompt": "hi"}, model))
-    assert [one.outcome.warnings for one in quiet] == [[]] * 4
+    others = b.model(answer, forever=True)
+    quiet += [await b.run({"prompt": "hi"}, others, name="openai/gpt-4o") for _ in range(2)]
+    assert [one.outcome.warnings for one in quiet] == [[]] * 6
 
 
 async def test_the_observed_policy_caches_workers_ai_for_five_minutes_without_a_ttl():

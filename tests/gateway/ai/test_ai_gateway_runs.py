@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from emulator.config.ai import GatewayConfig
 from emulator.gateway.ai.ai_gateway import run_ids
 from emulator.gateway.ai.ai_gateway.run_ids import EXPIRY_MS, Run, RunReader
 from emulator.gateway.ai.reply import Reply
@@ -119,6 +120,17 @@ async def test_other_paths_have_no_run_id_and_end_with_their_caller(asked):
     assert "cf-aig-run-id" not in dict(reply.response.headers)
     await reply.response.aclose()
     assert body.closed
+
+
+async def test_dynamic_routes_have_no_run_id():
+    elements = [
+        {"id": "s", "type": "start", "outputs": {"next": {"elementId": "m"}}},
+        {"id": "m", "type": "model", "properties": {"provider": "openai", "model": "x"}, "outputs": {"success": {"elementId": "e"}}},
+        {"id": "e", "type": "end"},
+    ]
+    b = Bench(GatewayConfig("g", dynamic_routes={"r": {"elements": elements}}))
+    got = await b.ask(run_request(ASKED, name="dynamic/r"), b.model(streamed(TEN)))
+    assert (got.chunks, got.outcome.run_id) == (TEN, None)
 
 
 async def test_errors_documents_and_hits_have_no_run_id():

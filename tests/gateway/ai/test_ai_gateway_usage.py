@@ -94,7 +94,10 @@ def test_little_is_kept_of_much():
     for _ in range(500):
         stream.feed(b"x" * 10_000)
     assert len(stream._kept) < 300_000
-    stream.feed(b"\n\n" + sse({"response": "", "usage": CHAT}))
+    stream.feed(b'data: {"usage":{"prompt_tokens":1}}')  # still the long line
+    stream.feed(b"\n\n")
+    assert stream.usage is None
+    stream.feed(sse({"response": "", "usage": CHAT}))
     assert (tokens_of(stream.usage), stream.finished) == (Tokens(9, 8, 4), True)
 
 

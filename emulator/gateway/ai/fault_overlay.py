@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from emulator.gateway.ai import envelopes
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.dialects import error_dialect, model_named, stream_dialect
 from emulator.gateway.ai.error_bodies import Failure, error_answer, error_event, status_of
@@ -48,7 +47,8 @@ async def before(fault: Fault, asked: ModelRequest, pacer: Pacer) -> Reply | Non
 
 async def after(fault: Fault, reply: Reply, pacer: Pacer) -> Reply:
     """`reply` with what the fault does to its type and its body. A torn connection raises NetworkFailure from the body. Closing the body
-    closes the one it was made from."""
+    closes the one it was made from. The place for it is between AI Gateway and the caller: what the gateway keeps of the answer (cache,
+    runs to resume) is whole."""
     do, response = fault.do, reply.response
     if reply.source is Source.FAULT:
         return reply
@@ -60,7 +60,7 @@ async def after(fault: Fault, reply: Reply, pacer: Pacer) -> Reply:
         steps.append(lambda chunks: _torn(chunks, fault))
     if do.split_utf8:
         steps.append(_split)
-    headers = list(response.headers)
+    headers = [_forgotten(name, value) for name, value in response.headers] if do.resume_expired else list(response.headers)
     body: bytes | Chunks = response.body
     if steps:
         headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
@@ -68,11 +68,6 @@ async def after(fault: Fault, reply: Reply, pacer: Pacer) -> Reply:
     bent = Response(response.status, headers, body, response.noted)
     _relabel(bent, do)
     return replace(reply, response=bent)
-
-
-def expired_resumption() -> Response:
-    """What a resumption gets when `resume_expired` acts: the run is no longer kept (ai-binding.md 2.1)."""
-    return envelopes.listed_error(404, 7404, "the run has expired")
 
 
 _ON_EVENTS = (
@@ -105,6 +100,11 @@ def _streams(asked: ModelRequest) -> bool:
     if asked.kind is Kind.UNIVERSAL:
         body = body[0].get("query") if isinstance(body, list) and body and isinstance(body[0], dict) else None
     return "streamGenerateContent" in asked.target or (isinstance(body, dict) and body.get("stream") is True)
+
+
+def _forgotten(name: str, value: str) -> tuple[str, str]:
+    """The id of a run that can be resumed becomes one that no gateway knows, so that to resume it gets 404 (ai-binding.md 2.1)."""
+    return (name, f"expired-{value}") if name.lower() == "cf-aig-run-id" else (name, value)
 
 
 def _relabel(response: Response, do: Do) -> None:

@@ -7,7 +7,7 @@ path, what is expected there and the nearest known name (E521 to E524).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -101,11 +101,6 @@ class Do:
         if self.error_event is not None:
             return False
         return self.refuse or self.empty_body or self.status is not None or self.code is not None or self.body is not Absent.BODY
-
-    @property
-    def on_calls(self) -> bool:
-        """Whether it does something to calls, not only to their resumption."""
-        return any(getattr(self, field.name) != field.default for field in fields(self) if field.name != "resume_expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +278,7 @@ CONDITIONS = tuple(_WHEN)
 ACTIONS = tuple(_DO)
 
 _ENDS = ("reset_after_events", "reset_after_bytes", "eof_after_events", "stall_after_events", "error_event")
-_ON_STREAMS = (*_ENDS, "gap_ms", "malform_event", "duplicate_event", "drop_event", "finish_reason", "split_utf8")
+_ON_STREAMS = (*_ENDS, "gap_ms", "malform_event", "duplicate_event", "drop_event", "finish_reason", "split_utf8", "resume_expired")
 _ERROR = ("status", "code", "body", "retry_after_ms")
 
 

@@ -15,7 +15,7 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +63,11 @@ class Fault:
 
 
 @dataclass(slots=True)
-class _Tally:
-    seen: int = 0
-    fired: int = 0
-
-
-@dataclass(slots=True)
 class _Counted:
-    """A rule, and what it has seen. Resumptions are counted apart from calls."""
-
     rule: Rule
     file: Path | None = None
-    calls: _Tally = field(default_factory=_Tally)
-    resumptions: _Tally = field(default_factory=_Tally)
+    calls: int = 0
+    fired: int = 0
 
 
 class FaultBook:
@@ -107,11 +99,21 @@ class FaultBook:
     def take(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
         """The fault that acts on this call, counted and logged; None for none. `labels` adds to those that the call carries itself
         (`labels_of`). Synchronous, so that of two calls at once each has its own number."""
-        return self._take(asked, labels, resumes=False)
-
-    def take_resume(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
-        """The fault (`resume_expired`) that makes a resumption of the run of `asked` fail."""
-        return self._take(asked, labels, resumes=True)
+        self._refresh()
+        known = {*labels, *labels_of(asked)}
+        chosen: Fault | None = None
+        for counted in self._all():
+            rule = counted.rule
+            if not rule.when.fits(asked, known):
+                continue
+            counted.calls += 1
+            if chosen is None and rule.when.due(counted.calls, counted.fired, self._chance(rule.name, counted.calls)):
+                counted.fired += 1
+                chosen = Fault(rule.name, counted.calls, self.seed, rule.do, asked)
+        if chosen is not None:
+            self._firings.append(chosen.logged())
+            self._log({"type": "fault", **chosen.logged()})
+        return chosen
 
     def add(self, value: Any) -> str:
         """A rule from the control API; its name. Raises RecordingError E521 to E524, E525 when the name is taken."""
@@ -138,7 +140,7 @@ class FaultBook:
     def restart(self) -> None:
         """A new session: all counts begin at zero, nothing has fired."""
         for counted in self._all():
-            counted.calls, counted.resumptions = _Tally(), _Tally()
+            counted.calls = counted.fired = 0
         self._firings.clear()
 
     def firings(self) -> list[dict[str, Any]]:
@@ -159,8 +161,8 @@ class FaultBook:
                 "when": counted.rule.source.get("when", {}),
                 "do": counted.rule.source["do"],
                 "file": None if counted.file is None else str(counted.file),
-                "calls": counted.calls.seen + counted.resumptions.seen,
-                "fired": counted.calls.fired + counted.resumptions.fired,
+                "calls": counted.calls,
+                "fired": counted.fired,
             }
             for counted in self._all()
         ]
@@ -169,29 +171,6 @@ class FaultBook:
         yield from self._added
         for file in self._files:
             yield from file.rules
-
-    def _take(self, asked: ModelRequest, labels: Collection[str], *, resumes: bool) -> Fault | None:
-        self._refresh()
-        known = {*labels, *labels_of(asked)}
-        chosen: Fault | None = None
-        for counted in self._all():
-            rule = counted.rule
-            if not (rule.do.resume_expired if resumes else rule.do.on_calls) or not rule.when.fits(asked, known):
-                continue
-            tally = counted.resumptions if resumes else counted.calls
-            tally.seen += 1
-            if chosen is None and self._due(rule, tally, resumes):
-                tally.fired += 1
-                chosen = Fault(rule.name, tally.seen, self.seed, rule.do, asked)
-        if chosen is not None:
-            self._firings.append(chosen.logged())
-            self._log({"type": "fault", **chosen.logged()})
-        return chosen
-
-    def _due(self, rule: Rule, tally: _Tally, resumes: bool) -> bool:
-        if resumes and rule.do.on_calls:
-            return True  # the conditions have chosen the call, and its resumption fails
-        return rule.when.due(tally.seen, tally.fired, self._chance(rule.name, tally.seen))
 
     def _chance(self, name: str, n: int) -> float:
         digest = hashlib.sha256(f"{self.seed}/{name}/{n}".encode()).digest()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from emulator.config.speed import Speed
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named, stream_dialect
-from emulator.gateway.ai.fault_overlay import after, before, expired_resumption
+from emulator.gateway.ai.fault_overlay import after, before
 from emulator.gateway.ai.fault_rules import parse_rule
 from emulator.gateway.ai.faults import Fault
 from emulator.gateway.ai.replay import Pacer
@@ -264,10 +264,6 @@ async def test_a_fault_of_streams_lets_the_call_go_on():
     assert await before(firing({"reset_after_events": 1}), RUN, Pacer(Speed.parse("instant"))) is None
 
 
-def test_an_expired_resumption():
-    assert expired_resumption().status == 404
-
-
 # -- on the stream
 
 
@@ -496,6 +492,15 @@ async def test_a_wrong_type_and_everything_else_untouched(bent):
     assert bent.reply.response.header("content-type") == "text/html"
     await bent({"wrong_content_type": True}, [b"{}"], kind="application/json")
     assert bent.reply.response.header("content-type") == "text/plain"
+
+
+async def test_a_run_that_cannot_be_resumed_has_an_id_that_nobody_knows(bent):
+    async def run_id(do: dict) -> str | None:
+        reply = Reply(Response(200, [("content-type", "text/event-stream"), ("cf-aig-run-id", "r1")], Stream(LEGACY)), Source.BACKEND)
+        return (await after(firing(do), reply, bent.pacer)).response.header("cf-aig-run-id")
+
+    assert await run_id({"reset_after_events": 2}) == "r1"
+    assert await run_id({"reset_after_events": 2, "resume_expired": True}) == "expired-r1"
 
 
 async def test_what_is_known_of_the_reply_stays_and_its_length_goes(bent):

@@ -354,23 +354,6 @@ def test_a_new_session_counts_from_the_beginning(book):
     assert firing(faults, 2) == [1]
 
 
-# -- resumptions
-
-
-def test_resumptions_are_counted_apart_from_calls(book):
-    faults = book({"name": "gone", "when": {"nth": 1}, "do": {"reset_after_events": 5, "resume_expired": True}})
-    assert faults.take(GLM).do.reset_after_events == 5
-    assert faults.take(GLM) is None
-    assert faults.take_resume(GLM).name == "gone"
-
-
-def test_a_fault_of_resumptions_alone_leaves_calls_alone(book):
-    faults = book({"when": {"nth": 2}, "do": {"resume_expired": True}})
-    assert firing(faults, 3) == []
-    assert [faults.take_resume(GLM) is not None for _ in range(3)] == [False, True, False]
-    assert book({"do": BUSY}).take_resume(GLM) is None
-
-
 # -- the document
 
 

@@ -107,7 +107,7 @@ class FaultBook:
             if not rule.when.fits(asked, known):
                 continue
             counted.calls += 1
-            if chosen is None and rule.when.due(counted.calls, counted.fired, self._chance(rule.name, counted.calls)):
+            if chosen is None and rule.when.due(counted.calls, counted.fired, self._chance(rule, counted.calls)):
                 counted.fired += 1
                 chosen = Fault(rule.name, counted.calls, self.seed, rule.do, asked)
         if chosen is not None:
@@ -172,8 +172,10 @@ class FaultBook:
         for file in self._files:
             yield from file.rules
 
-    def _chance(self, name: str, n: int) -> float:
-        digest = hashlib.sha256(f"{self.seed}/{name}/{n}".encode()).digest()
+    def _chance(self, rule: Rule, n: int) -> float:
+        if rule.when.probability is None:
+            return 0.0
+        digest = hashlib.sha256(f"{self.seed}/{rule.name}/{n}".encode()).digest()
         return int.from_bytes(digest[:6]) / (1 << 48)
 
     def _refresh(self) -> None:

@@ -34,12 +34,12 @@ class FakeAnthropic(FakeServer):
             raise Refusal(404, "Not Found")
         if seen.method != "POST":
             raise Refusal(405, "Method Not Allowed")
-        check_headers(seen.headers, self.key)
+        version = check_headers(seen.headers, self.key)
         try:
             body = seen.json
         except ValueError as error:
             raise Refusal(400, f"The request body is not valid JSON: {error}") from None
-        check_body(body)
+        check_body(body, version)
         message = self._message(body, turn or mind.answer(_asked(body)))
         headers = {"request-id": self._request_id()}
         if body.get("stream"):

@@ -1,5 +1,7 @@
 """What the Messages API refuses, from Anthropic's public documentation and the texts of its errors. Pure.
 
+Stricter than the real one in one thing: system messages between others, which models from Opus 4.8 on take, are refused for all.
+
 A fake that takes everything proves nothing: these rules are what keeps a translation honest.
 """
 
@@ -14,7 +16,8 @@ from typing import Any
 
 from .base import Refusal
 
-VERSIONS = ("2023-01-01", "2023-06-01")
+LATEST = "2026-10-21"
+VERSIONS = ("2023-01-01", "2023-06-01", LATEST)
 _FIELDS = frozenset(
     {"model", "messages", "max_tokens", "system", "temperature", "top_p", "top_k", "stop_sequences", "stream", "tools", "tool_choice"}
     | {"thinking", "output_config", "metadata", "service_tier", "container", "cache_control", "inference_geo", "speed", "diagnostics"}
@@ -50,7 +53,7 @@ MODELS = {
     "claude-sonnet-5-5": Kind(128_000, budget=False, disabled=False, forced=False),
     "claude-opus-5-5": Kind(128_000, budget=False, disabled=False, forced=False),
     "claude-haiku-5-5": Kind(128_000, budget=False),
-    "claude-opus-4-8": Kind(128_000),
+    "claude-opus-4-8": Kind(128_000, budget=False),
     "claude-opus-4-6": Kind(128_000, sampling=True),
     "claude-sonnet-4-5": Kind(64_000, adaptive=False, sampling=True),
     "claude-sonnet-4-20250514": Kind(64_000, structured=False, adaptive=False, sampling=True),
@@ -58,8 +61,8 @@ MODELS = {
 }
 
 
-def check_headers(headers: Mapping[str, str], key: str | None) -> None:
-    """Raises Refusal. `key` None: any key will do, but there must be one."""
+def check_headers(headers: Mapping[str, str], key: str | None) -> str:
+    """The version that is asked for. Raises Refusal. `key` None: any key will do, but there must be one."""
     given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
     if not given:
         raise Refusal(401, "x-api-key header is required")
@@ -70,16 +73,18 @@ def check_headers(headers: Mapping[str, str], key: str | None) -> None:
         raise Refusal(400, "anthropic-version: header is required")
     if version not in VERSIONS:
         raise Refusal(400, f'anthropic-version: "{version}" is not a valid version')
+    return version
 
 
-def check_body(body: Any) -> None:
-    """Raises Refusal."""
+def check_body(body: Any, version: str = "2023-06-01") -> None:
+    """Raises Refusal. The latest version has no sampling parameters any more."""
     if not isinstance(body, dict):
         raise Refusal(400, "Input should be a valid dictionary")
     for name in ("model", "messages", "max_tokens"):
         _require(name in body, f"{name}: Field required")
     for name in body:
-        _require(name in _FIELDS, f"{name}: Extra inputs are not permitted")
+        removed = version == LATEST and name in ("temperature", "top_p", "top_k")
+        _require(name in _FIELDS and not removed, f"{name}: Extra inputs are not permitted")
     if body["model"] not in MODELS:
         raise Refusal(404, f"model: {body['model']}")
     kind = MODELS[body["model"]]

@@ -21,7 +21,7 @@ from emulator.gateway.ai.upstream_errors import Refused, untranslatable
 from emulator.gateway.exchange import Headers, Response
 
 VERSION = "2023-06-01"
-"""`anthropic-version`: the only one there is since then."""
+"""`anthropic-version`. The next one, 2026-10-21, takes no sampling parameters, which older models take under this one."""
 _EVENTS: Headers = [("content-type", "text/event-stream")]
 
 
@@ -98,7 +98,7 @@ class Anthropic(Server):
         return upstream_errors.unusable(self.upstream, f"gave JSON that is no message: {compact(document)[:200]}")
 
     async def _ask(self, asked: ModelRequest, body: Mapping[str, Any], model: str) -> Response:
-        headers: Headers = [*JSON_HEADERS, ("anthropic-version", VERSION)]
+        headers: Headers = [*JSON_HEADERS, ("anthropic-version", asked.headers.get("anthropic-version", VERSION))]
         if (key := self.key()) is not None:
             headers.append(("x-api-key", key))
         if beta := asked.headers.get("anthropic-beta"):

@@ -8,6 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Thinking(Enum):
+    """How a model is told to think."""
+
+    ADAPTIVE = "adaptive"
+    """As much as it finds right; `output_config.effort` guides it."""
+    BUDGET = "budget"
+    """With `budget_tokens`."""
+    NONE = "none"
+    """It does not think aloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +29,7 @@ class Claude:
     max_output: int | None = 128_000
     json_schema: bool = True
     """`output_config.format` and strict tools."""
-    adaptive: bool = True
-    """`thinking: {type: "adaptive"}` with `output_config.effort`."""
-    budget: bool = True
-    """`thinking: {type: "enabled", budget_tokens}`."""
+    thinking: Thinking = Thinking.ADAPTIVE
     rests: bool = True
     """Thinking can be switched off."""
     between_tools: bool = False
@@ -32,20 +41,19 @@ class Claude:
 
 
 _NEWEST = Claude()
-_STRANGER = Claude(max_output=None, json_schema=False, adaptive=False, sampling=True)
+_STRANGER = Claude(max_output=None, json_schema=False, thinking=Thinking.BUDGET, sampling=True)
 _LATEST = (
-    (r"sonnet-5-5", Claude(budget=False, rests=False, forced_tool=False, between_tools=True)),
-    (r"opus-5-5|(?:fable|mythos)-5-\d", Claude(budget=False, rests=False, forced_tool=False)),
-    (r"haiku-5-5", Claude(budget=False)),
-    (r"(?:fable|mythos)-5", Claude(budget=False, rests=False)),
-    (r"(?:opus|sonnet)-5|opus-4-[78]", _NEWEST),
+    (r"sonnet-5-5", Claude(rests=False, forced_tool=False, between_tools=True)),
+    (r"opus-5-5|(?:fable|mythos)-5-\d", Claude(rests=False, forced_tool=False)),
+    (r"(?:fable|mythos)-5", Claude(rests=False)),
+    (r"haiku-5-5|(?:opus|sonnet)-5|opus-4-[78]", _NEWEST),
     (r"(?:opus|sonnet)-4-6", Claude(sampling=True)),
-    (r"(?:opus|sonnet|haiku)-4-5", Claude(64_000, adaptive=False, sampling=True)),
-    (r"opus-4-1", Claude(32_000, adaptive=False, sampling=True)),
-    (r"opus-4", Claude(32_000, json_schema=False, adaptive=False, sampling=True)),
-    (r"sonnet-4|3-7-sonnet", Claude(64_000, json_schema=False, adaptive=False, sampling=True)),
-    (r"3-5-", Claude(8_192, json_schema=False, adaptive=False, budget=False, sampling=True)),
-    (r"3-|2|instant", Claude(4_096, json_schema=False, adaptive=False, budget=False, sampling=True)),
+    (r"(?:opus|sonnet|haiku)-4-5", Claude(64_000, thinking=Thinking.BUDGET, sampling=True)),
+    (r"opus-4-1", Claude(32_000, thinking=Thinking.BUDGET, sampling=True)),
+    (r"opus-4", Claude(32_000, json_schema=False, thinking=Thinking.BUDGET, sampling=True)),
+    (r"sonnet-4|3-7-sonnet", Claude(64_000, json_schema=False, thinking=Thinking.BUDGET, sampling=True)),
+    (r"3-5-", Claude(8_192, json_schema=False, thinking=Thinking.NONE, sampling=True)),
+    (r"3-|2|instant", Claude(4_096, json_schema=False, thinking=Thinking.NONE, sampling=True)),
 )
 _CLAUDES = tuple((re.compile(rf"claude-(?:{names})(?:[-@:]|$|(?<=-))"), claude) for names, claude in _LATEST)
 

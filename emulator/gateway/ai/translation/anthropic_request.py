@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.gateway.ai.canonical import compact
 from emulator.gateway.ai.translation import turns as said
-from emulator.gateway.ai.translation.anthropic_models import Claude, claude_of
+from emulator.gateway.ai.translation.anthropic_models import Claude, Thinking, claude_of
 from emulator.gateway.ai.translation.anthropic_schema import Unsuitable, suitable
 from emulator.gateway.ai.translation.messages import refuse_lora
 from emulator.gateway.ai.translation.turns import Image, Part, Signed, Tool, Turn
@@ -229,7 +229,7 @@ class _Translation:
         elif not self._claude.rests:
             self._configure("effort", "low")
             self._warn(f"effort set to low: {self.body['model']} cannot be kept from thinking")
-        elif self._claude.adaptive:
+        elif self._claude.thinking is Thinking.ADAPTIVE:
             self.body["thinking"] = {"type": "disabled"}
 
     def _think(self, asked: Any, turns: Sequence[Turn]) -> None:
@@ -238,11 +238,11 @@ class _Translation:
             raise untranslatable("Bad input: '/reasoning_effort' must be low, medium, high or null")
         if effort != asked:
             self._warn(f"reasoning_effort {asked} clamped to {effort}")
-        if self._claude.adaptive:
+        if self._claude.thinking is Thinking.ADAPTIVE:
             self.body["thinking"] = {"type": "adaptive", "display": "summarized"}
             if effort is not None:
                 self._configure("effort", effort)
-        elif not self._claude.budget:
+        elif self._claude.thinking is Thinking.NONE:
             self._warn(f"reasoning_effort dropped: {self.body['model']} does not think aloud")
         elif self._forced():
             self._warn("reasoning_effort dropped: a model that is forced to call a tool cannot think first")

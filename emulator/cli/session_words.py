@@ -51,8 +51,11 @@ def _happened(summary: Mapping[str, Any]) -> list[str]:
     if others > 0:
         parts.append(count(others, "other request") + " replayed")
     if summary["recorded"]:
-        kept = "recorded" if summary["committed"] else "not kept"
-        parts.append(f"{len(summary['recorded'])} {kept}: {names(summary['recorded'])}")
+        parts.append(f"{len(summary['recorded'])} recorded: {names(summary['recorded'])}")
+    if summary["unchanged"]:
+        parts.append(f"{summary['unchanged']} recorded as they were")
+    if not summary["committed"]:
+        parts.append("nothing new was kept")
     tokens = summary["tokens_in"] + summary["tokens_out"]
     if tokens:
         parts.append(count(tokens, "token"))
@@ -67,6 +70,10 @@ def _care(summary: Mapping[str, Any]) -> list[str]:
     parts = []
     if summary["misses"]:
         parts.append(count(summary["misses"], "request") + " without a recording")
+    if summary["removed"]:
+        parts.append(f"not asked for any more, and removed: {names(summary['removed'])}")
+    if summary["kept"]:
+        parts.append(f"edited by hand, and kept: {names(summary['kept'])}")
     if summary["unstored"]:
         parts.append(count(len(summary["unstored"]), "answer") + " could not be recorded")
     if summary["faults"]:

@@ -17,7 +17,7 @@ from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Re
 from emulator.config.document import shown
 from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, Attributor
-from emulator.errors import ConfigError
+from emulator.errors import ConfigError, InternalError, RecordingError
 from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.ledger import Ledger
@@ -32,7 +32,7 @@ from emulator.gateway.alarms import Alarms
 from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
 from emulator.gateway.clocks import SystemClock
-from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready
+from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.egress import EgressService
 from emulator.gateway.from_host import FromHost
@@ -88,6 +88,9 @@ class Gateway:
         self.playback = Playback(library, options.ai_mode, Pacer(options.ai_speed), ci=options.ci)
         self.ai = AiService(self.playback, self._report)
         self.egress = EgressService(self.playback, self._report)
+        self.ledger = Ledger()
+        self.journal.subscribe(self.ledger)
+        self.sessions = Sessions(self.playback, self.ledger, root=project.root, fixtures=options.fixtures, tell=console.show)
         self.tunnels = Tunnels(self._vite_socket)
         self.front: Front | None = None
         if start.front is not None:
@@ -158,6 +161,7 @@ class Gateway:
         self._key_task: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
+        self.strict_code = 0
         self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
 
     async def start(self) -> None:
@@ -205,7 +209,8 @@ class Gateway:
         try:
             await self._stop()
         finally:
-            # Also when the bound strikes: the last entries say what hung.
+            # Also when the bound strikes: what was recorded is kept, and the last entries say what hung.
+            self._end_session()
             self.journal.close()
 
     async def _stop(self) -> None:
@@ -232,6 +237,13 @@ class Gateway:
         await self.own_paths.close(0.2)
         self.edge.close()
 
+    def _end_session(self) -> None:
+        """Keep what was recorded, tell the score; requests without a recording are what a strict server ends with."""
+        try:
+            self.strict_code = self.sessions.end().exit_code
+        except (RecordingError, OSError) as error:
+            self.console.show(Trouble(error if isinstance(error, RecordingError) else InternalError("E900", str(error))))
+
     def kill_all(self) -> None:
         """Every process of ours ends now."""
         self.hosts.kill_all()
@@ -251,10 +263,7 @@ class Gateway:
 
     def _model_layer(self) -> ModelLayer:
         """What the verbs below `ai/` ask."""
-        ledger = Ledger()
-        self.journal.subscribe(ledger)
-        sessions = Sessions(self.playback, ledger, root=self.project.root, fixtures=self.options.fixtures)
-        return ModelLayer(self.playback, sessions, ledger, self.ai, self.redact, routes=list)
+        return ModelLayer(self.playback, self.sessions, self.ledger, self.ai, self.redact, routes=list)
 
     def _assets(self) -> AssetService | FrontAssets | None:
         """What may answer before the Worker: the project's Vite, or the wrangler file's folder."""
@@ -370,7 +379,7 @@ async def _serve(project: Project, options: Options, console: Console, start: St
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-        return await gateway.stopped
+        code = await gateway.stopped
     finally:
         starting.cancel()
         if gateway.stopped.done() and gateway.stopped.result() >= 128:
@@ -381,6 +390,7 @@ async def _serve(project: Project, options: Options, console: Console, start: St
         except TimeoutError:
             start.lock.doubted()
             gateway.kill_all()
+    return gateway.strict_code or code
 
 
 def _max_message(project: Project) -> int:

@@ -143,7 +143,8 @@ class SessionEnded:
     """A session of model calls is over: its score (ai-binding.md 7.7).
 
     `strict`: a request without a recording failed. `sources` counts model calls by who answered. `missed` are requests without a recording:
-    `{what, why, request_id, problem}`. `recorded` names what was written, `committed` is False when that was thrown away instead, and
+    `{what, why, request_id, problem}`. `recorded` names what was written, `unchanged` counts what came back as it was, `removed` names
+    what was not asked for any more, `kept` what people edited and so stays; `committed` is False when all of that was thrown away instead.
     `unstored` says which answers could not be stored: `{code, what, where, next}`. Money is in US dollars: `spent_usd` by calls,
     `saved_usd` by recordings and caches that answered in their place. `stale` are recordings that answered and are too old, `unused` counts
     those that did not answer, `broken` the files that could not be read. `failures` are errors that a model call ended with: `{model,
@@ -169,6 +170,9 @@ class SessionEnded:
     broken: int
     faults: int
     failures: tuple[Mapping[str, Any], ...]
+    unchanged: int = 0
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     committed: bool = True
     unstored: tuple[Mapping[str, Any], ...] = ()
     level: LogLevel = LogLevel.INFO
@@ -176,7 +180,7 @@ class SessionEnded:
     @property
     def idle(self) -> bool:
         """Whether nothing happened that is worth a line."""
-        return not (self.calls or self.hits or self.misses or self.recorded)
+        return not (self.calls or self.hits or self.misses or self.recorded or self.unchanged)
 
     @property
     def exit_code(self) -> int:

@@ -8,7 +8,7 @@ server stops, or when `POST ai/session` begins another: then what it recorded is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
+from emulator.gateway.ai.cassette_files import check_cassette_name
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.modes import SEARCHES
 from emulator.gateway.ai.playback import Playback
@@ -26,7 +27,8 @@ from emulator.gateway.console import SessionEnded
 
 
 class Sessions:
-    """The current session. `root` is the project's folder, `fixtures` the recordings'; `stale` tells whether a recording is too old."""
+    """The current session. `root` is the project's folder, `fixtures` the recordings'; `stale` tells whether a recording is too old; `tell`
+    hears of each session that ends and in which something happened."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Sessions:
         root: Path | None = None,
         fixtures: Path | None = None,
         stale: Callable[[Recording], bool] | None = None,
+        tell: Callable[[SessionEnded], None] = lambda ended: None,
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -46,6 +49,7 @@ class Sessions:
         self._root = root
         self._fixtures = fixtures
         self._stale = stale
+        self._tell = tell
         self._environ = environ
         self._now = now
         self._open(None)
@@ -61,6 +65,8 @@ class Sessions:
     ) -> SessionEnded:
         """End this session and begin one; `run` is the id of the run of tests that it belongs to. Raises UsageError, and then nothing has
         changed; RecordingError or OSError when what was recorded cannot be written, and then the new session has begun all the same."""
+        if cassette is not None:
+            check_cassette_name(cassette)
         ended, used = self._summary(), self._used()
         self._playback.restart(mode=mode, cassette=cassette, speed=speed)
         self._ledger.clear()
@@ -81,17 +87,24 @@ class Sessions:
         self._started = self._now()
         self._run = run or run_id(self._environ, uuid4().hex)
         if self._recorder is not None:
-            self._recorder.begin(self._playback.mode, self._playback.cassette_for(None))
+            self._recorder.begin(self._playback.mode, self._playback.library.cassette)
 
     def _close(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...], commit: bool) -> SessionEnded:
         self._leave_record(ended, used)
-        if self._recorder is None:
-            return ended
-        done = self._recorder.commit() if commit else self._recorder.discard()
-        written = (f"{path.parent.name}/{path.stem}" for path in done.written)
-        problems = tuple({"code": error.code, "what": error.what, "where": error.where, "next": error.hint} for error in done.problems)
-        recorded = tuple(dict.fromkeys((*ended.recorded, *written)))
-        return replace(ended, recorded=recorded, committed=done.committed, unstored=problems)
+        if self._recorder is not None:
+            done = self._recorder.commit() if commit else self._recorder.discard()
+            ended = replace(
+                ended,
+                recorded=tuple(dict.fromkeys((*ended.recorded, *_named(done.written)))),
+                unchanged=len(done.unchanged),
+                removed=tuple(_named(done.removed)),
+                kept=tuple(_named(done.kept)),
+                committed=done.committed,
+                unstored=tuple({"code": one.code, "what": one.what, "where": one.where, "next": one.hint} for one in done.problems),
+            )
+        if not ended.idle:
+            self._tell(ended)
+        return ended
 
     def _leave_record(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...]) -> None:
         """Only of sessions in which something happened: a server that was started and stopped says nothing about recordings."""
@@ -145,6 +158,11 @@ class Sessions:
             faults=totals["faults"],
             failures=tuple(failures),
         )
+
+
+def _named(files: Iterable[Path]) -> Iterator[str]:
+    """`cassette/id` of recordings by their files."""
+    return (f"{file.parent.name}/{file.stem}" for file in files)
 
 
 def _manual(recording: Recording | None) -> bool:

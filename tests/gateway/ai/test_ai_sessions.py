@@ -119,7 +119,7 @@ class Recorder:
         self.staged: list[Path] = []
         self.problems: list[EmuError] = []
 
-    def begin(self, mode: AiMode, cassette: str) -> None:
+    def begin(self, mode: AiMode, cassette: str | None) -> None:
         self.told.append((mode.value, cassette))
 
     def commit(self) -> Summary:
@@ -141,6 +141,7 @@ class Bench:
     recorder: Recorder
     verbs: AiVerbs
     root: Path
+    told: list[Any]
     found: dict[str, Any] = field(default_factory=dict)
 
     def ask(self, body: Any) -> Any:
@@ -164,7 +165,7 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
         clock = iter(datetime(2026, 11, 22, 12, tzinfo=UTC) + timedelta(seconds=number) for number in range(100))
         playback = Playback(Library([cassettes.root], recheck_ms=0), mode, Pacer(Speed(None)), ci=False)
         ledger, recorder = Ledger(), Recorder()
-        stale = {"default/old"}
+        stale, told = {"default/old"}, list[Any]()
         sessions = Sessions(
             playback,
             ledger,
@@ -174,8 +175,9 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
             stale=lambda recording: recording.name in stale,
             environ=more.pop("environ", {}),
             now=lambda: next(clock),
+            tell=told.append,
         )
-        made = Bench(playback, ledger, sessions, recorder, None, tmp_path)  # type: ignore[arg-type]
+        made = Bench(playback, ledger, sessions, recorder, None, tmp_path, told)  # type: ignore[arg-type]
         redact = lambda text: text.replace("s3cret-value", "[secret KEY]")  # noqa: E731
         made.verbs = AiVerbs(ModelLayer(playback, sessions, ledger, made, redact, routes=lambda: [{"match": "*"}], **more))
         return made
@@ -224,7 +226,7 @@ def test_a_session_ends_and_another_begins(bench: Any, cassettes: Any, commit: b
     ended = one.sessions.restart(mode=AiMode.REPLAY, cassette="default", speed=Speed(4.0), commit=commit)
     assert (ended.mode, ended.calls, ended.committed) == ("record", 1, committed)
     assert ended.recorded == (("default/00-two",) if commit else ())
-    assert one.recorder.told == [("record", "default"), told, ("replay", "default")]
+    assert one.recorder.told == [("record", None), told, ("replay", "default")]
     assert (one.playback.mode, str(one.playback.pacer.speed), one.sessions.summary().calls) == (AiMode.REPLAY, "4x", 0)
 
 
@@ -245,6 +247,7 @@ def test_a_session_leaves_a_record_for_prune(bench: Any, cassettes: Any) -> None
     one = bench(environ={"AGENTS_EMU_AI_RUN": "run-of-tests"})
     one.sessions.restart()
     assert newest_run(one.root, cassettes.root) is None, "nothing happened, so it says nothing"
+    assert one.told == []
     one.ask({"prompt": "one"})
     one.ask({"prompt": "absent"})
     one.sessions.restart(run="another")
@@ -256,6 +259,7 @@ def test_a_session_leaves_a_record_for_prune(bench: Any, cassettes: Any) -> None
     one.sessions.end()
     last = newest_run(one.root, cassettes.root)
     assert last is not None and last.id == "another"
+    assert [ended.calls for ended in one.told] == [2, 1]
 
 
 def test_a_session_that_cannot_begin_changes_nothing(bench: Any) -> None:
@@ -263,7 +267,7 @@ def test_a_session_that_cannot_begin_changes_nothing(bench: Any) -> None:
     one.ask({"prompt": "x"})
     with pytest.raises(UsageError, match="no cassette"):
         one.sessions.restart(mode=AiMode.REPLAY, cassette="absent")
-    assert (one.sessions.summary().misses, one.recorder.told) == (1, [("replay", "default")])
+    assert (one.sessions.summary().misses, one.recorder.told) == (1, [("replay", None)])
 
 
 # -- verbs
@@ -287,6 +291,7 @@ def test_verbs_give_json_without_secrets(bench: Any, cassettes: Any) -> None:
         ({"mode": "dream"}, "E240"),
         ({"speed": "fast"}, "E242"),
         ({"cassette": "absent"}, "E243"),
+        ({"mode": "new", "cassette": "../elsewhere"}, "E506"),
         ({"cassette": 3}, "E227"),
         ({"commit": "yes"}, "E227"),
         ({"run": 3}, "E227"),
@@ -297,7 +302,7 @@ def test_a_session_that_makes_no_sense(bench: Any, body: Any, code: str) -> None
     with pytest.raises(UsageError) as raised:
         asyncio.run(one.verbs.set_session(body))
     assert raised.value.code == code
-    assert one.recorder.told == [("replay", "default")]
+    assert one.recorder.told == [("replay", None)]
 
 
 def test_a_session_by_the_control_api(bench: Any, cassettes: Any) -> None:

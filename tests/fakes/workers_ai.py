@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -109,6 +110,7 @@ def _legacy(inputs: dict[str, Any], turn: Turn | None) -> Answer:
     }
     if inputs.get("stream"):
         chunks = [event({"response": piece, "p": _PADDING[: index % 16]}) for index, piece in enumerate(turn.pieces)]
+        chunks += [event({"response": "", "tool_calls": [piece]}) for piece in _call_pieces(turn)]
         return event_stream([*chunks, event({"response": "", "usage": usage}), b"data: [DONE]\n\n"])
     result: dict[str, Any] = {"response": turn.text, "tool_calls": [], "usage": usage}
     if turn.calls:
@@ -116,6 +118,15 @@ def _legacy(inputs: dict[str, Any], turn: Turn | None) -> Answer:
     elif (inputs.get("response_format") or {}).get("type") in ("json_schema", "json_object"):
         result["response"] = json.loads(turn.text)
     return _result(result)
+
+
+def _call_pieces(turn: Turn) -> Iterator[dict[str, Any]]:
+    """As workers-ai-provider reads them: start, arguments, and a piece of nulls at the end of each call."""
+    for index, call in enumerate(turn.calls):
+        call_id = call.id or f"call_{hashlib.sha256(f'{index}{call}'.encode()).hexdigest()[:24]}"
+        yield {"id": call_id, "type": "function", "index": index, "function": {"name": call.name}}
+        yield {"index": index, "function": {"arguments": json.dumps(call.arguments)}}
+        yield {"id": None, "type": None, "index": index, "function": {"name": None, "arguments": ""}}
 
 
 def _asked(inputs: dict[str, Any]) -> Asked:

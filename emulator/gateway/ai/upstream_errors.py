@@ -20,10 +20,11 @@ _CONTEXT = re.compile(
 )
 _QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance|neuron|billing", re.I)
 _FLAGGED = re.compile(r"content_policy|content_filter|content policy|safety system", re.I)
-_NO_MODEL = re.compile(r"model_not_found|model .{0,120}(not found|does not exist)|unknown model|no such model", re.I)
+_NO_MODEL = re.compile(r"model_not_found|model.{0,120}(not found|does not exist)|not_found_error|unknown model|no such model", re.I)
 _OVERLOADED = re.compile(r"overloaded|server_error|api_error|internal|unavailable|capacity|rate_limit", re.I)
 _RETRY_HEADERS = ("retry-after", "retry-after-ms")
 _SHOWN = 300
+_MOST_QUOTED = 2000
 
 
 class Refused(Exception):
@@ -68,7 +69,6 @@ class Complaint:
 
     text: str
     kind: str
-    understood: bool
 
     @classmethod
     def of(cls, body: bytes) -> Complaint:
@@ -77,7 +77,7 @@ class Complaint:
         try:
             document = json.loads(body)
         except ValueError:
-            return cls(_excerpt(body), "", understood=False)
+            return cls(_excerpt(body), "")
         return cls.of_document(document)
 
     @classmethod
@@ -90,13 +90,13 @@ class Complaint:
             errors = document.get("errors")
             found = document.get("error") or (errors[0] if isinstance(errors, list) and errors else document)
         if isinstance(found, str):
-            return cls(found, "", understood=True)
+            return cls(_cut(found), "")
         if not isinstance(found, dict):
-            return cls(_excerpt(json.dumps(document).encode()), "", understood=False)
+            return cls(_excerpt(json.dumps(document).encode()), "")
         text = found.get("message") or found.get("detail")
         kind = " ".join(str(found[name]) for name in ("type", "code", "status") if found.get(name) is not None)
         shown = text if isinstance(text, str) else json.dumps(text or found, ensure_ascii=False)
-        return cls(shown, kind, understood=bool(text))
+        return cls(_cut(shown), kind)
 
     @property
     def searched(self) -> str:
@@ -145,7 +145,7 @@ def _known_failure(upstream: Upstream, model: str, status: int, said: Complaint,
 
 def _no_model(upstream: Upstream, model: str, said: Complaint, quoted: str) -> Refused:
     text = f"backend {upstream.name!r} has no model {model!r}{quoted}"
-    if not said.understood:
+    if not _NO_MODEL.search(said.searched):
         text = f"backend {upstream.name!r} answers 404 at {upstream.url}; is its base_url right, and does it serve {model!r}?{quoted}"
     return refused(400, 5007, text + did_you_mean(model, upstream.models), "E612")
 
@@ -212,6 +212,10 @@ def described(content_type: str | None, body: bytes) -> str:
         title = re.search(rb"<title>(.*?)</title>", body[:4000], re.I | re.S)
         return f"answers with an HTML page{f' ({_excerpt(title[1])})' if title else ''}"
     return f"answers with {content_type or 'no content type'}: {_excerpt(body)}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_QUOTED else text[:_MOST_QUOTED] + "..."
 
 
 def _excerpt(body: bytes) -> str:

@@ -393,6 +393,15 @@ async def test_a_server_that_never_answers_or_never_speaks() -> None:
             await fake.until(lambda fake=fake: fake.last.left)
 
 
+async def test_an_answer_that_stalls_or_breaks_in_the_middle() -> None:
+    whole = b'{"choices": [{"message": {"content": "hi"}}]}'
+    async with served(timeout_ms=150) as (fake, it):
+        for then, expected in (("stall", (408, 3007)), ("reset", (429, 3040))):
+            fake.script(Step(raw=whole, stop_after=1, then=then, headers={"content-length": "99"}))
+            assert (await error(await it.ask({"prompt": "x"})))[:2] == expected
+        await fake.until(lambda: fake.seen[0].left)
+
+
 async def test_a_caller_that_leaves_before_the_answer_ends_the_request() -> None:
     async with served() as (fake, it):
         fake.script(Step(never=True))

@@ -93,7 +93,15 @@ async def test_an_image_from_a_form() -> None:
 
 
 async def test_an_image_from_an_image_is_refused() -> None:
+    form = (
+        b'--b\r\ncontent-disposition: form-data; name="input_image_0"; filename="a.png"\r\ncontent-type: image/png\r\n\r\n'
+        + PNG
+        + b"\r\n--b--\r\n"
+    )
+    content_type = "multipart/form-data; boundary=b"
     async with served() as (fake, it):
+        asked = stream_input("@cf/black-forest-labs/flux-2-dev", content_type, form, parsed_body(content_type, form))
+        assert "'input_image_0' as input" in (await error(await it.server.run(asked, "dall-e-3")))[2]
         status, code, text = await error(await it.ask({"prompt": "x", "image": [1]}, target=SDXL))
         assert (status, code) == (400, 5006)
         assert "'image' as input of an image model" in text and fake.seen == []

@@ -266,8 +266,12 @@ def test_inputs_are_not_changed() -> None:
 
 
 def test_what_a_provider_signed_goes_back_to_it() -> None:
-    extras = CallExtras()
-    extras.remember("call_1", {"extra_content": {"google": {"thought_signature": "s"}}})
-    messages: list[dict[str, Any]] = [{"role": "assistant", "tool_calls": [{"id": "call_1"}, {"id": "call_2"}]}]
+    def call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+        return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    extras, signed = CallExtras(), {"extra_content": {"google": {"thought_signature": "s"}}}
+    extras.remember("call_1", "f", '{"a": 1, "b": 2}', signed)
+    by_id, by_content, other = call("call_1", "f", "{}"), call("call_9", "f", '{"b":2,"a":1}'), call("call_2", "g", "{}")
+    messages: list[dict[str, Any]] = [{"role": "assistant", "tool_calls": [by_id, by_content, other]}]
     extras.restore(messages)
-    assert messages[0]["tool_calls"] == [{"id": "call_1", "extra_content": {"google": {"thought_signature": "s"}}}, {"id": "call_2"}]
+    assert messages[0]["tool_calls"] == [{**signed, **by_id}, {**signed, **by_content}, other]

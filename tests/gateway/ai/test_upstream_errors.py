@@ -93,8 +93,9 @@ def test_retry_after_is_forwarded() -> None:
         assert found[1:] == [("retry-after", "3"), ("retry-after-ms", "2500")]
 
 
-def test_a_404_that_is_no_error_of_the_api_doubts_the_address() -> None:
-    text = seen(answered(404, b"<html><h1>Not Found</h1></html>"))[2]
+@pytest.mark.parametrize("body", [b"<html><h1>Not Found</h1></html>", openai("Invalid URL (POST /v1/v1/chat/completions)"), b""])
+def test_a_404_that_is_not_about_the_model_doubts_the_address(body: Any) -> None:
+    text = seen(answered(404, body))[2]
     assert "is its base_url right" in text and "http://127.0.0.1:9/v1" in text
     assert "close matches: gpt-4o" in text
 

@@ -87,8 +87,6 @@ class Server(ABC):
             response = await self._in_time(_begun(self._fetch(method, self.base_url + path, headers, body)))
         except NetworkFailure as failure:
             raise upstream_errors.unreachable(self.upstream, failure.what) from failure
-        if response is None:
-            raise upstream_errors.silent(self.upstream, self.config.timeout_ms)
         if not 200 <= response.status < 300:
             raise self.failure(model, response, await self.read(response))
         if response.body == b"":
@@ -129,13 +127,15 @@ class Server(ABC):
         raise upstream_errors.unusable(self.upstream, f"was asked for a stream and {what}", "can this model stream there?")
 
     async def read(self, response: Response) -> bytes:
-        """The rest of the body. Raises Refused when the connection breaks."""
+        """The rest of the body. Raises Refused when the connection breaks, or stalls for `timeout_ms`."""
         if isinstance(response.body, bytes):
             return response.body
         try:
-            return b"".join([chunk async for chunk in response.body])
+            return await self._in_time(_joined(response.body))
         except NetworkFailure as failure:
             raise upstream_errors.unreachable(self.upstream, failure.what) from failure
+        finally:
+            await response.aclose()
 
     def reply(self, response: Response, model: str, warnings: Sequence[str] = ()) -> Reply:
         """The answer of this backend's model `model`."""
@@ -147,13 +147,15 @@ class Server(ABC):
         """The error as this backend's answer."""
         return Reply(refused.response, Source.BACKEND if refused.answered else Source.NONE, backend=self.name, backend_model=model)
 
-    async def _in_time(self, work: Coroutine[Any, Any, Response]) -> Response | None:
-        """What `work` gives within the configured time, else None."""
+    async def _in_time[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives. Raises Refused (408/3007) when that takes longer than the configured time."""
         asking = asyncio.ensure_future(work)
         waiting = asyncio.ensure_future(self._pacer.sleep(self.config.timeout_ms / 1000))
         try:
             await asyncio.wait((asking, waiting), return_when=asyncio.FIRST_COMPLETED)
-            return asking.result() if asking.done() else None
+            if asking.done():
+                return asking.result()
+            raise upstream_errors.silent(self.upstream, self.config.timeout_ms)
         finally:
             waiting.cancel()
             if not asking.done():
@@ -164,6 +166,10 @@ class Server(ABC):
 JSON_HEADERS: Headers = [("content-type", "application/json")]
 
 
+async def _joined(body: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in body])
+
+
 async def _begun(work: Awaitable[Response]) -> Response:
     """The response once its first chunk is there; an error's whole body, so that its time counts too. Empty: `b""`."""
     response = await work
@@ -171,7 +177,7 @@ async def _begun(work: Awaitable[Response]) -> Response:
         return response
     try:
         if not 200 <= response.status < 300:
-            response.body = b"".join([chunk async for chunk in response.body])
+            response.body = await _joined(response.body)
             return response
         first = b""
         while not first:

@@ -69,14 +69,16 @@ def event_document(event: SseEvent, upstream: Upstream) -> dict[str, Any] | Fail
 def is_completion(document: dict[str, Any]) -> bool:
     """Whether what is read of a completion, or of a chunk of one, has the right form."""
     choices = document.get("choices") or []
-    if not isinstance(choices, list):
+    return isinstance(choices, list) and all(isinstance(choice, dict) and _is_choice(choice) for choice in choices)
+
+
+def _is_choice(choice: dict[str, Any]) -> bool:
+    message = choice.get("delta") or choice.get("message") or {}
+    if not isinstance(message, dict) or not isinstance(choice.get("index", 0), int):
         return False
-    for choice in choices:
-        message = (choice.get("delta") or choice.get("message") or {}) if isinstance(choice, dict) else None
-        calls = (message.get("tool_calls") or []) if isinstance(message, dict) else None
-        if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-            return False
-    return True
+    calls = message.get("tool_calls") or []
+    numbered = isinstance(calls, list) and all(isinstance(call, dict) and isinstance(call.get("index", 0), int | None) for call in calls)
+    return numbered and isinstance(choice.get("finish_reason"), str | None)
 
 
 class ChatReader:

@@ -1,11 +1,12 @@
 """Tool calls as OpenAI-compatible servers stream them, made reliable: every call gets its own index and an id that stays. Pure.
 
 Servers differ: some leave the id or the index out, some repeat the id with every piece, Gemini numbers all parallel calls 0. And Gemini
-wants back with a call what it sent with it (thought signatures), which no SDK on the binding keeps; so it is remembered by id.
+wants back with a call what it sent with it (thought signatures), which no SDK on the binding keeps; so it is remembered.
 """
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,24 +32,36 @@ class Piece:
 
 
 class CallExtras:
-    """What a provider wants back with its calls, by call id; the last 2000."""
+    """What a provider wants back with its calls: the last 2000. A call is known by its id, or, since legacy answers carry none, by its name
+    and arguments."""
 
     def __init__(self) -> None:
-        self._by_id: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, Mapping[str, Any]] = OrderedDict()
 
-    def remember(self, call_id: str, extra: Mapping[str, Any]) -> None:
+    def remember(self, call_id: str, name: str, arguments: str, extra: Mapping[str, Any]) -> None:
         """Keep the unknown fields of a call."""
         if extra:
-            self._by_id[call_id] = extra
-            while len(self._by_id) > _MOST_REMEMBERED:
-                self._by_id.popitem(last=False)
+            self._kept[call_id] = self._kept[_content(name, arguments)] = extra
+            while len(self._kept) > 2 * _MOST_REMEMBERED:
+                self._kept.popitem(last=False)
 
     def restore(self, messages: list[dict[str, Any]]) -> None:
         """Put them back into the calls of a conversation that lost them on its way through a client."""
         for message in messages:
             calls = message.get("tool_calls")
             if isinstance(calls, list):
-                message["tool_calls"] = [{**self._by_id.get(call["id"], {}), **call} for call in calls]
+                message["tool_calls"] = [{**self._of(call), **call} for call in calls]
+
+    def _of(self, call: Mapping[str, Any]) -> Mapping[str, Any]:
+        content = _content(call["function"]["name"], call["function"]["arguments"])
+        return self._kept.get(call["id"]) or self._kept.get(content) or {}
+
+
+def _content(name: str, arguments: str) -> str:
+    try:
+        return compact([name, json.loads(arguments)], sort=True)
+    except ValueError:
+        return compact([name, arguments])
 
 
 class CallNumbers:
@@ -81,7 +94,7 @@ class CallNumbers:
             self._current[place] = index
             self._ids.append(call_id or self._emission.call_id(index))
             self._names.append(name)
-        self._extras.remember(self._ids[index], extra)
+        self._extras.remember(self._ids[index], self._names[index], arguments, extra)
         return Piece(index, self._ids[index], self._names[index], arguments, begins, extra)
 
 

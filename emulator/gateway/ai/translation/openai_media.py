@@ -14,6 +14,7 @@ from emulator.gateway.ai.translation.media import bytes_of, file_name, media_typ
 from emulator.gateway.ai.translation.openai_request import Flavour, Translated
 from emulator.gateway.ai.upstream_errors import untranslatable
 
+_PICTURES = frozenset({"image", "image_b64", "mask"})
 Form = list[tuple[str, str | None, str, bytes]]
 """Fields of multipart/form-data: name, file name, content type, data."""
 
@@ -45,7 +46,8 @@ def embeddings_answer(document: Mapping[str, Any], model: Model) -> dict[str, An
     rows = document.get("data")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and isinstance(row.get("embedding"), list) for row in rows):
         raise NotThis("an answer without `data[].embedding`")
-    vectors = [row["embedding"] for row in sorted(rows, key=lambda row: row.get("index", 0))]
+    numbered = all(isinstance(row.get("index"), int) for row in rows)
+    vectors = [row["embedding"] for row in (sorted(rows, key=lambda row: row["index"]) if numbered else rows)]
     answer: dict[str, Any] = {"shape": [len(vectors), len(vectors[0])], "data": vectors, "pooling": "mean"}
     return {**answer, "response": None, "meta": {}} if model.id.endswith("bge-m3") else answer
 
@@ -83,7 +85,7 @@ def rerank_answer(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def image_request(inputs: Mapping[str, Any], model: str, flavour: Flavour) -> Translated:
     """A picture from a prompt. Raises Refused for one from a picture."""
-    if pictures := [name for name in ("image", "image_b64", "mask") if inputs.get(name) is not None]:
+    if pictures := [name for name in inputs if name in _PICTURES or name.startswith("input_image")]:
         raise untranslatable(
             f"{pictures[0]!r} as input of an image model is not translated; use a recording, Workers AI itself or the stub"
         )

@@ -94,6 +94,7 @@ def test_little_is_kept_of_much():
     for _ in range(500):
         stream.feed(b"x" * 10_000)
     assert len(stream._kept) < 300_000
+    stream.feed(b"x" * 300_000)
     stream.feed(b'data: {"usage":{"prompt_tokens":1}}')  # still the long line
     stream.feed(b"\n\n")
     assert stream.usage is None

@@ -58,7 +58,8 @@ class Desk:
 
 @dataclass(slots=True)
 class Served:
-    """What came of one step. `key` and `ttl_ms` say whether the answer may be cached, `hit` that it was."""
+    """What came of one step. `key` is the request's in the cache, empty where the cache takes no interest; `ttl_ms` for how long its
+    answer may be kept; `hit` is what the cache gave."""
 
     reply: Reply
     entry: Entry
@@ -101,7 +102,8 @@ class Delivery:
         self._count = 0
         self._size = 0
         self._head = b""
-        self._chunks: list[bytes] | None = [] if self._may_be_kept() else None
+        self._keepable = bool(served.key) and self._may_be_kept()
+        self._chunks: list[bytes] | None = [] if self._keepable and served.ttl_ms else None
 
     def seen(self, chunk: bytes) -> None:
         """A chunk passes."""
@@ -124,7 +126,7 @@ class Delivery:
             self._state.spending.add(served.settings.metadata, now_ms, cost)
             self._state.cost_usd += cost
             self._spent(cost)
-        if how is End.COMPLETE and self._reader.finished:
+        if how is End.COMPLETE and self._keepable and self._reader.finished:
             self._keep(tokens, now_ms)
         outcome.ended = True
         outcome.cost_usd = cost
@@ -150,10 +152,9 @@ class Delivery:
 
     def _keep(self, tokens: Tokens | None, now_ms: float) -> None:
         served = self._served
-        if self._chunks is None:
-            return
         if not served.ttl_ms:
             self._state.seen.note(served.key, now_ms)
+        if self._chunks is None:
             return
         headers = tuple(without_ours(served.reply.response.headers))
         streamed = not isinstance(served.reply.response.body, bytes)

@@ -208,7 +208,8 @@ class AiGateway:
         """One candidate: its cache, the spend limits, its attempts."""
         state, outcome = call.state, call.outcome
         started_ms, created_ms = self._clock_ms(), self._now_ms()
-        key, ttl = cache_key(entry, settings), ttl_ms(settings, entry.provider)
+        ttl = ttl_ms(settings, entry.provider)
+        key = cache_key(entry, settings) if ttl or self._may_differ(state, entry) else ""
 
         def served(reply: Reply, **more: Any) -> Served:
             entry_id = self._step_id(call, created_ms, step)
@@ -220,7 +221,7 @@ class AiGateway:
                 if not settings.cache_ttl_s and settings.cache_key is None:
                     outcome.warnings.append("cached although the TTL is 0: live gateways were seen to do so, the documentation says no")
                 return served(self._from_cache(hit), succeeded=True, final=True, hit=hit)
-            if self._may_differ(state, entry, ttl) and state.seen.differs(key, started_ms):
+            if key and not ttl and state.seen.differs(key, started_ms):
                 outcome.warnings.append(
                     f"the same request came twice within {IMPLICIT_TTL_S} s without cacheTtl: live gateways were seen to answer the second "
                     'from their cache; set skipCache, or cache = "observed" to see it here'
@@ -244,8 +245,9 @@ class AiGateway:
         return call.outcome.request_id if step == 0 else log_id(created_ms, self._entropy(10), step)
 
     @staticmethod
-    def _may_differ(state: GatewayState, entry: Entry, ttl: int) -> bool:
-        return not ttl and state.config.cache is CachePolicy.DOCUMENTED and entry.provider == "workers-ai"
+    def _may_differ(state: GatewayState, entry: Entry) -> bool:
+        """Whether the observed policy would cache what the documented one does not."""
+        return state.config.cache is CachePolicy.DOCUMENTED and entry.provider == "workers-ai"
 
     def _refused(self, call: _Call, entry: Entry, settings: Settings) -> Served:
         """What the course refuses, as if it were a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +17,10 @@ from emulator.gateway.ai.translation.ollama_answer import LineReader
 from emulator.gateway.ai.translation.ollama_request import OllamaRequest, embed_request, text_request
 from emulator.gateway.ai.translation.openai_media import NotThis, dimensions_warning, embeddings_answer
 from emulator.gateway.ai.translation.stream_body import TranslatedBody
-from emulator.gateway.ai.upstream_errors import Refused, untranslatable
+from emulator.gateway.ai.upstream_errors import Refused, refused, untranslatable
 from emulator.gateway.exchange import Headers, Response
 
+_NOT_PULLED = re.compile(r"model '[^']*' not found")
 _EVENTS: Headers = [("content-type", "text/event-stream")]
 
 
@@ -34,8 +36,8 @@ class Ollama(Server):
         """See Backend."""
         try:
             return await self._run(asked, model)
-        except Refused as refused:
-            return self.refusal(refused, model)
+        except Refused as error:
+            return self.refusal(error, model)
 
     async def _run(self, asked: ModelRequest, model: str) -> Reply:
         emission = Emission.of(asked)
@@ -95,4 +97,9 @@ class Ollama(Server):
     async def _ask(self, request: OllamaRequest, model: str) -> Response:
         key = self.key()
         headers: Headers = [*JSON_HEADERS, *([] if key is None else [("authorization", f"Bearer {key}")])]
-        return await self.ask(request.path, headers, compact(request.body).encode(), model=model)
+        try:
+            return await self.ask(request.path, headers, compact(request.body).encode(), model=model)
+        except Refused as error:
+            if _NOT_PULLED.search(str(error)) is None:
+                raise
+            raise refused(400, 5007, f"{error}; `ollama pull {model}` fetches it", "E612", answered=error.answered) from None

@@ -90,7 +90,14 @@ class Gateway:
         self.egress = EgressService(self.playback, self._report)
         self.ledger = Ledger()
         self.journal.subscribe(self.ledger)
-        self.sessions = Sessions(self.playback, self.ledger, root=project.root, fixtures=options.fixtures, tell=console.show)
+        self.sessions = Sessions(
+            self.playback,
+            self.ledger,
+            root=project.root,
+            fixtures=options.fixtures,
+            max_age_days=options.ai.max_age_days,
+            tell=console.show,
+        )
         self.tunnels = Tunnels(self._vite_socket)
         self.front: Front | None = None
         if start.front is not None:

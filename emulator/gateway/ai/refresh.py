@@ -24,6 +24,7 @@ from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.recorder import Recorder, Summary
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.reply import Reply
+from emulator.gateway.ai.staleness import stale_recordings
 from emulator.gateway.exchange import Response
 
 Ask = Callable[[ModelRequest], Awaitable[Reply]]
@@ -44,22 +45,22 @@ class Outcome:
 
 
 class Refresher:
-    """`recorder` gives one of its own, apart from that of user code's session, which reports to the function given; `stale` tells whether
-    a recording is too old."""
+    """`recorder` gives one of its own, apart from that of user code's session, which reports to the function given. Recordings older than
+    `max_age_days` are stale."""
 
     def __init__(
         self,
         library: Library,
         ask: Ask,
         recorder: Callable[[Callable[[EmuError], None]], Recorder],
-        stale: Callable[[Recording], bool],
+        max_age_days: int,
         now_ms: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._library = library
         self._ask = ask
         self._recorder = recorder
-        self._stale = stale
+        self._max_age_days = max_age_days
         self._now_ms = now_ms
         self._now = now
         self._busy = asyncio.Lock()
@@ -68,7 +69,9 @@ class Refresher:
         """Ask again for all recordings whose `cassette/id` fits `pattern`, or whose id does; with `stale`, of those the old ones. One
         after the other, in file order. The rows are outcomes: `{recording, outcome, why}`. Raises RecordingError E508."""
         async with self._busy:
-            wanted = [one for one in self._library.shelf().recordings if _named(one, pattern) and (not stale or self._stale(one))]
+            shelf = self._library.shelf()
+            among = [one.recording for one in stale_recordings(shelf, self._now(), self._max_age_days)] if stale else shelf.recordings
+            wanted = [one for one in among if _named(one, pattern)]
             outcomes: dict[str, Outcome] = {}
             problems: list[EmuError] = []
             recorder = self._recorder(problems.append)

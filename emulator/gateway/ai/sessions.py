@@ -23,11 +23,12 @@ from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recorder import Recorder
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.run_record import RunRecord, run_id
+from emulator.gateway.ai.staleness import Stale, stale_recordings
 from emulator.gateway.console import SessionEnded
 
 
 class Sessions:
-    """The current session. `root` is the project's folder, `fixtures` the recordings'; `stale` tells whether a recording is too old; `tell`
+    """The current session. `root` is the project's folder, `fixtures` the recordings'. Recordings older than `max_age_days` are stale. `tell`
     hears of each session that ends and in which something happened."""
 
     def __init__(
@@ -38,7 +39,7 @@ class Sessions:
         *,
         root: Path | None = None,
         fixtures: Path | None = None,
-        stale: Callable[[Recording], bool] | None = None,
+        max_age_days: int = 90,
         tell: Callable[[SessionEnded], None] = lambda ended: None,
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -48,7 +49,7 @@ class Sessions:
         self._recorder = recorder
         self._root = root
         self._fixtures = fixtures
-        self._stale = stale
+        self._max_age_days = max_age_days
         self._tell = tell
         self._environ = environ
         self._now = now
@@ -82,6 +83,10 @@ class Sessions:
     def summary(self) -> SessionEnded:
         """The session so far."""
         return self._summary()
+
+    def stale(self) -> list[Stale]:
+        """Recordings that are too old now, whether they answered or not."""
+        return stale_recordings(self._playback.library.shelf(), self._now(), self._max_age_days)
 
     def _open(self, run: str | None) -> None:
         self._started = self._now()
@@ -152,7 +157,7 @@ class Sessions:
             tokens_out=totals["tokens_out"],
             spent_usd=totals["spent_usd"],
             saved_usd=totals["saved_usd"],
-            stale=tuple(recording.name for recording in used if self._stale is not None and self._stale(recording)),
+            stale=tuple(one.recording.name for one in self.stale() if playback.used[one.recording.identity]),
             unused=len(recordings) - len(used) if playback.mode in SEARCHES else 0,
             broken=len(playback.library.shelf().broken),
             faults=totals["faults"],

@@ -88,7 +88,12 @@ class AiVerbs:
     async def session(self) -> Any:
         """Mode, speed, recordings, routes and score."""
         layer = self._layer
-        return {**layer.playback.status(), "routes": layer.routes(), "summary": summary(layer.sessions.summary())}
+        return {
+            **layer.playback.status(),
+            "stale": [{"recording": one.recording.name, "why": one.why} for one in layer.sessions.stale()],
+            "routes": layer.routes(),
+            "summary": summary(layer.sessions.summary()),
+        }
 
     async def set_session(self, body: dict[str, Any]) -> Any:
         """End this session and begin another. The answer has the old one's summary as `ended`."""

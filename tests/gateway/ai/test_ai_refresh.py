@@ -15,7 +15,6 @@ from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.recorder import Recorder
-from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.refresh import Refresher
 from emulator.gateway.ai.reply import Reply, Source
@@ -55,7 +54,7 @@ async def _stream(texts: list[str]):
 
 class Bench:
     def __init__(self, folder: Path) -> None:
-        self.folder, self.backend, self.stale_names = folder, Backend(), set[str]()
+        self.folder, self.backend, self.max_age_days = folder, Backend(), 90
 
     def recorder(self, report: Callable[[EmuError], None], now: datetime = NEW) -> Recorder:
         redaction = Redaction(lambda: {"KEY": "s3cret-value"})
@@ -78,11 +77,7 @@ class Bench:
 
     async def refresh(self, pattern: str = "*", *, stale: bool = False) -> dict[str, tuple[str, str]]:
         library = Library([self.folder], recheck_ms=0)
-
-        def is_stale(recording: Recording) -> bool:
-            return recording.request.body["prompt"] in self.stale_names
-
-        refresher = Refresher(library, self.backend, self.recorder, is_stale, lambda: 0.0, lambda: NEW)
+        refresher = Refresher(library, self.backend, self.recorder, self.max_age_days, lambda: 0.0, lambda: NEW)
         rows = await refresher.refresh(pattern, stale=stale)
         by_name = {one.name: one for one in library.shelf().recordings}
         return {by_name[row["recording"]].request.body["prompt"]: (row["outcome"], row["why"]) for row in rows}
@@ -120,11 +115,14 @@ async def test_only_what_is_named_or_stale(bench: Any) -> None:
     await bench.record("c", cassette="other")
     assert set(await bench.refresh("other/*")) == {"c"}
     assert set(await bench.refresh("none/*")) == set()
-    bench.stale_names = {"b"}
-    assert set(await bench.refresh(stale=True)) == {"b"}
+    bench.max_age_days = 400
+    assert set(await bench.refresh(stale=True)) == set()
+    bench.max_age_days = 90
+    assert set(await bench.refresh("default/*", stale=True)) == {"a", "b"}
+    assert set(await bench.refresh(stale=True)) == set(), "what came back as it was is fresh again"
     (named,) = [document["id"] for prompt, document in bench.documents().items() if prompt == "a"]
     assert set(await bench.refresh(named)) == {"a"}
-    assert [asked.body["prompt"] for asked in bench.backend.asked] == ["c", "b", "a"]
+    assert [asked.body["prompt"] for asked in bench.backend.asked] == ["c", "a", "b", "a"]
     assert set(bench.documents()) == {"a", "b"}, "neighbours stay"
 
 

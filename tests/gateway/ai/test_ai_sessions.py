@@ -165,14 +165,14 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
         clock = iter(datetime(2026, 11, 22, 12, tzinfo=UTC) + timedelta(seconds=number) for number in range(100))
         playback = Playback(Library([cassettes.root], recheck_ms=0), mode, Pacer(Speed(None)), ci=False)
         ledger, recorder = Ledger(), Recorder()
-        stale, told = {"default/old"}, list[Any]()
+        told: list[Any] = []
         sessions = Sessions(
             playback,
             ledger,
             recorder,  # type: ignore[arg-type]
             root=tmp_path,
             fixtures=cassettes.root,
-            stale=lambda recording: recording.name in stale,
+            max_age_days=30,
             environ=more.pop("environ", {}),
             now=lambda: next(clock),
             tell=told.append,
@@ -186,14 +186,16 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
 
 
 def test_a_summary_counts(bench: Any, cassettes: Any) -> None:
-    for name in ("old", "new", "never"):
-        cassettes.recorded(name, {"prompt": name}, {"response": name})
+    for name, at in (("old", "2026-01-01T00:00:00Z"), ("new", "2026-11-01T00:00:00Z"), ("never", "2026-01-01T00:00:00Z")):
+        path = cassettes.recorded(name, {"prompt": name}, {"response": name})
+        path.write_text(json.dumps({**json.loads(path.read_text()), "recorded": {"at": at}}))
     one = bench()
     for name in ("old", "new", "absent"):
         one.ask({"prompt": name})
     ended = one.sessions.summary()
     assert (ended.calls, ended.hits, ended.misses, ended.unused, ended.stale) == (3, 2, 1, 1, ("default/old",))
     assert [miss["why"] for miss in ended.missed] == ["missing"]
+    assert [stale.recording.name for stale in one.sessions.stale()] == ["default/never", "default/old"]
     assert (ended.strict, ended.exit_code, ended.idle) == (True, 3, False)
     assert session_lines(summary(ended)) == [
         "ai replay  3 model calls (2 replayed, 1 not answered); 4,500 tokens",

@@ -28,7 +28,7 @@ from emulator.gateway.console import SessionEnded
 
 
 class Sessions:
-    """The current session. `root` is the project's folder, `fixtures` the recordings'. Recordings older than `max_age_days` are stale. `tell`
+    """The current session. `root` is the project's folder, `fixtures` holds recordings; those older than `max_age_days` are stale. `tell`
     hears of each session that ends and in which something happened."""
 
     def __init__(

@@ -10,6 +10,7 @@ from emulator.config.ai import GatewayConfig
 from emulator.gateway.ai.ai_gateway.conditions import BadCondition, check, fact, holds
 from emulator.gateway.ai.ai_gateway.dynamic_routes import BrokenRoute, parse_route
 from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.reply import Source
 
 from .gateway_bench import Bench, answer, entry, error, universal
 
@@ -87,6 +88,13 @@ async def test_a_route_may_ask_on_and_keeps_the_last_good_answer():
     assert (got.json["response"], got.headers["cf-aig-model"]) == ("one", "one")
     got = await b.run(ASKED, b.model(answer("one"), answer("two")), name="dynamic/r")
     assert (got.json["response"], got.headers["cf-aig-step"]) == ("two", "1")
+
+
+async def test_a_miss_behind_a_good_answer_is_not_hidden_and_logged_once():
+    b = bench(graph("a", model_node("a", "one", success="b"), model_node("b", "two", "end")))
+    got = await b.run(ASKED, b.model(answer("one"), error(400, Source.NONE)), name="dynamic/r")
+    assert (got.status, got.headers["cf-aig-step"]) == (400, "1")
+    assert [(row["model"], row["status_code"]) for row in b.gateway.list_logs()] == [("two", 400), ("one", 200)]
 
 
 async def test_an_array_goes_on_behind_a_route_that_failed():

@@ -90,10 +90,11 @@ class AiGateway:
         Never raises for what a model, a rule or the caller's settings do: refusals are replies in the gateway's envelope, with source
         NONE. The reply carries the `cf-aig-*` headers; the log entry is written when its body has been read or closed, so it must be.
 
-        `asked` is RUN or STREAM_INPUT (settings in `asked.gateway`), UNIVERSAL (an array of entries) or GATEWAY_HTTP (the public
-        address; settings in `headers`). A leg of the universal endpoint gets a UNIVERSAL request with one entry, any other the request
-        itself. For a model of a dynamic route the leg is an entry of the provider `compat` whose query names `provider/model` (for
-        GATEWAY_HTTP the request itself with that model): public_urls.native_call knows where it goes.
+        `asked` is RUN or STREAM_INPUT (settings in `asked.gateway`), UNIVERSAL (an array of entries) or GATEWAY_HTTP (a public address;
+        settings in `headers`; public_requests.py makes these two from an outbound request). A leg of the universal endpoint gets a
+        UNIVERSAL request with one entry, any other the request itself. For a model of a dynamic route the leg is an entry of the
+        provider `compat` whose query names `provider/model` (for GATEWAY_HTTP the request itself with that model):
+        public_urls.native_call knows where it goes.
 
         A fault that drops the caller's connection belongs around this reply, not around the leg: a run with a run id is read to its end
         behind the caller's back, and a torn leg would tear the kept copy too.
@@ -128,10 +129,6 @@ class AiGateway:
         """`GET /ai-gateway/gateways/{gw}/run/{runId}/resume?from=N`: the stream from its event N on, live while it still runs; 404 when
         the run is unknown or expired."""
         return self._runs.resume(gateway_id, run_id, from_event)
-
-    def expire_runs(self) -> None:
-        """Forget all kept runs, as if 5.5 minutes had passed (the fault `resume_expired`)."""
-        self._runs.clear()
 
     def get_log(self, gateway_id: str, entry_id: str) -> dict[str, Any] | None:
         """A log entry as `getLog` gives it; None when there is none, or not yet (`log_delay_ms`)."""
@@ -186,11 +183,12 @@ class AiGateway:
         step = 0
         while candidate is not None:
             served = await self._step(call, *candidate, step)
-            keeps = best is not None and best.succeeded and not served.succeeded
+            ours = served.final and not served.succeeded
+            keeps = best is not None and best.succeeded and not served.succeeded and not ours
             best, dropped = (best, served) if keeps else (served, best)
             if dropped is not None:
                 await self._drop(call, dropped)
-            if served.final and not served.succeeded:
+            if ours:
                 return served
             try:
                 candidate = candidates.send(served.succeeded)

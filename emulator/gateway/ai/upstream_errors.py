@@ -49,18 +49,23 @@ def untranslatable(text: str, *, code: int = 5006) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What error texts say of a backend. `key_env` is the variable its key comes from; `models` are the names that routes know."""
+    """What error texts say of a backend. `key_env` is the variable its key comes from (None: it stands in the file, or `keyed` is false and
+    there is none); `models` are the names that routes know."""
 
     name: str
     url: str
     key_env: str | None = None
+    keyed: bool = True
     map_overload: bool = True
     models: Sequence[str] = ()
 
     @property
-    def key_words(self) -> str:
-        """Where the key came from."""
-        return f"the key from {self.key_env}" if self.key_env else "the key in agents-emu.toml"
+    def key_step(self) -> str:
+        """What to do about a refused key."""
+        if not self.keyed:
+            return f'asks for a key, and none is configured; add key = "env:NAME" to [ai.backends.{self.name}]'
+        place = f"from {self.key_env}" if self.key_env else "in agents-emu.toml"
+        return f"refuses the key {place}; put a valid one there and ask again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +129,7 @@ def from_status(upstream: Upstream, model: str, status: int, headers: Headers, b
 def _known_failure(upstream: Upstream, model: str, status: int, said: Complaint, quoted: str) -> Refused | None:
     who = f"backend {upstream.name!r}"
     if status in (401, 403):
-        text = f"{who} refuses {upstream.key_words} with status {status}; put a valid key there and ask again"
-        return refused(403, 10000, text, "E611")
+        return refused(403, 10000, f"{who} answers {status}: it {upstream.key_step}", "E611")
     if status == 404 or (status in (400, 422) and _NO_MODEL.search(said.searched)):
         return _no_model(upstream, model, said, quoted)
     if status == 413:

@@ -284,6 +284,12 @@ async def test_a_key_is_looked_up_at_each_call_and_a_missing_one_is_named() -> N
         assert "sk-" not in text
 
 
+async def test_a_server_that_asks_for_a_key_where_none_is_configured() -> None:
+    async with FakeOpenAi(key="sk-1") as fake, asker(OpenAi, BackendType.OPENAI, fake.base_url) as it:
+        text = (await error(await it.ask({"prompt": "x"})))[2]
+        assert 'asks for a key, and none is configured; add key = "env:NAME" to [ai.backends.fake]' in text
+
+
 async def test_a_server_elsewhere_needs_no_key() -> None:
     async with FakeOpenAi() as fake, asker(OpenAi, BackendType.OPENAI, fake.base_url) as it:
         await value(await it.ask({"prompt": "x"}))

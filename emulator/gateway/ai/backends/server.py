@@ -48,7 +48,7 @@ class Server(ABC):
         self._fetch = fetch
         self._pacer = pacer
         key_env = self._credential.env if self._credential is not None else None
-        self.upstream = Upstream(self.name, shown_url(self.base_url), key_env, map_overload, models)
+        self.upstream = Upstream(self.name, shown_url(self.base_url), key_env, self.has_key, map_overload, models)
 
     @abstractmethod
     async def run(self, asked: ModelRequest, model: str) -> Reply:

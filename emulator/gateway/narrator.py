@@ -44,6 +44,7 @@ class Narrator:
             "ai": self._ai,
             "egress": self._egress,
             "fault": self._fault,
+            "recording.problem": self._unstored,
             "front": self._front,
         }
 
@@ -124,6 +125,10 @@ class Narrator:
             self._console.show(Caution(Notice(f"{entry.get('model') or entry.get('url')}: {warning}")))
         for name in entry.get("recorded") or ():
             self._console.show(Note("ai.recorded", f"recorded {name}", level=LogLevel.DEBUG))
+
+    def _unstored(self, entry: Entry) -> None:
+        """An answer from outside that could not be recorded: user code never hears of it, so its owner must."""
+        self._console.show(Trouble(user_error(entry["code"], entry["what"], where=entry["where"], hint=entry["next"])))
 
     def _front(self, entry: Entry) -> None:
         failed = f", {entry['failed']} of them failed" if entry["failed"] else ""

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from emulator.config import LogLevel
 from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
-from emulator.gateway.console import Console, Event, Trouble
+from emulator.gateway.console import Caution, Console, Event, Note, Trouble
 from emulator.gateway.crash import cause_of, last_words
 from emulator.gateway.narrator import Narrator, load_error
 
@@ -76,3 +77,16 @@ def test_a_crash_says_why(status: int, killed: bool, lines: list[str], code: str
     assert (event.error.code, event.details) == (code, told)
     assert event.error.what.startswith(text)
     assert ("memory is short" in str(event.error.hint)) == (status == -9 and not killed)
+
+
+def test_beside_a_model_call() -> None:
+    """What a translation dropped is told, where it was recorded is for those who look; an answer that could not be stored is an error."""
+    shown = Shown()
+    narrator = Narrator(cast(Console, shown))
+    narrator({"kind": "ai", "model": "@cf/m", "status": 200, "warnings": ["top_k is dropped"], "recorded": ["default/00-x"]})
+    narrator({"kind": "recording.problem", "code": "E507", "what": "not recorded", "where": "$.response", "next": "take it out"})
+    caution, note, trouble = shown.events
+    assert isinstance(caution, Caution) and caution.notice.what == "@cf/m: top_k is dropped"
+    assert isinstance(note, Note) and (note.text, note.level) == ("recorded default/00-x", LogLevel.DEBUG)
+    assert isinstance(trouble, Trouble) and type(trouble.error) is RecordingError
+    assert trouble.error.render() == "E507 not recorded\n  where  $.response\n  next   take it out"

@@ -42,12 +42,13 @@ def mend(framing: str, events: Sequence[dict[str, Any]], redaction: Redaction) -
 
 
 def joined_findings(framing: str, events: Sequence[dict[str, Any]], redaction: Redaction) -> Iterator[Finding]:
-    """Secrets in the joined texts."""
+    """Secrets in the joined texts, but for those that one piece holds alone: they have a path of their own."""
     for path, pieces in _pieces(framing, events).items():
         text = "".join(piece for _, piece in pieces)
         where = "$.response.stream.events[*].json" + jsonpath.join(path).removeprefix("$")
         yield from (Finding(f"the value of {found[2]}, in pieces", where) for found in redaction.known_in(text))
-        yield from (Finding(f"{what}, in pieces", where) for what in unknown_secrets(text))
+        alone = {what for _, piece in pieces for what in unknown_secrets(piece)}
+        yield from (Finding(f"{what}, in pieces", where) for what in unknown_secrets(text) if what not in alone)
 
 
 def _pieces(framing: str, events: Iterable[dict[str, Any]]) -> _Pieces:

@@ -71,7 +71,7 @@ def placeholder(name: str) -> str:
 
 def forms(value: str) -> set[str]:
     """Every text that stands for `value`."""
-    found = {value, *_url_encoded(value)}
+    found = {encoded for form in (value, *_json_escaped(value)) for encoded in (form, *_url_encoded(form))}
     encoded = _base64(value.encode())
     found |= encoded
     found |= {quote(form, safe="") for form in encoded}

@@ -9,6 +9,7 @@ import pytest
 from emulator.config.ai import GatewayConfig
 from emulator.gateway.ai.ai_gateway.attempts import timeout_of, wait_ms
 from emulator.gateway.ai.ai_gateway.settings import Backoff, Settings
+from emulator.gateway.ai.envelopes import gateway_error
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response
 
@@ -86,14 +87,27 @@ async def test_a_lost_connection_is_a_failed_attempt():
     assert b.row(alone)["status_code"] == 502
 
 
-async def test_an_answer_of_the_emulators_own_is_final():
+def miss(code: int) -> Reply:
+    return Reply(gateway_error(400, code, "no recording", "FixtureMiss"), Source.NONE)
+
+
+@pytest.mark.parametrize("made", [lambda: miss(9901), lambda: miss(9905), lambda: error(599, Source.NONE)])
+async def test_a_miss_is_final(made):
     b = Bench()
-    model = b.model(error(400, Source.NONE))
+    model = b.model(made())
     got = await b.run({"prompt": "hi"}, model, retries=RETRIES)
-    assert (got.status, len(model.calls), b.clock.ms) == (400, 1, 0)
-    model = b.model(error(400, Source.NONE))
+    assert (got.status, len(model.calls), b.clock.ms) == (made().response.status, 1, 0)
+    model = b.model(made())
     got = await b.ask(universal(entry("a"), entry("b")), model)
-    assert (got.status, len(model.calls), got.headers["cf-aig-step"]) == (400, 1, "0")
+    assert (got.status, len(model.calls), got.headers["cf-aig-step"]) == (made().response.status, 1, "0")
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: error(429, Source.NONE), lambda: error(599), lambda: Reply(Response(500, [], b"<html>"), Source.NONE)]
+)
+async def test_other_errors_are_tried_again_whoever_says_them(made):
+    b = Bench()
+    assert (await b.run({"prompt": "hi"}, b.model(made(), answer()), retries=RETRIES)).status == 200
 
 
 def test_which_attempts_have_a_limit():

@@ -1,13 +1,14 @@
 """Asking one entry's model, again and again if need be: retries, waits between them, the limit to the first byte (ai-binding.md 3.3).
 
 An attempt has failed when no answer came, or an answer with a status of 400 and more: the service retries and falls back on any error.
-An answer of the emulator's own (source NONE: no recording fits, a key is missing) is final instead: asking again cannot help, and
-another entry's answer would hide it.
+A miss is final instead (no recording fits, they are used up, one is broken): asking again cannot help, and another entry's answer would
+hide it. A server that cannot be reached or a key that is missing are errors like a provider's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.entries import Entry
 from emulator.gateway.ai.ai_gateway.settings import Backoff, Settings
-from emulator.gateway.ai.ai_gateway.tapped import PrefixedBody
+from emulator.gateway.ai.ai_gateway.watched_body import PrefixedBody
 from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source
@@ -25,6 +26,8 @@ Leg = Callable[[ModelRequest, int], Awaitable[Reply]]
 """Asks one model once: the request (for the universal endpoint one with a single entry) and the step it belongs to, from 0. It may
 raise NetworkFailure, which counts as a failed attempt. Cancelled when a timeout strikes or the caller leaves."""
 
+_MISS_STATUS = 599
+_MISS_CODES = range(9901, 9906)
 _DRAINED_BYTES = 1024 * 1024
 """An error that is not passed on is read to its end, so that whoever records it has all of it; beyond this it is cut."""
 
@@ -72,12 +75,27 @@ class Tried:
     @property
     def final(self) -> bool:
         """Whether another entry must not be asked."""
-        return self.succeeded or (self.reply is not None and self.reply.source is Source.NONE)
+        return self.succeeded or (self.reply is not None and is_miss(self.reply))
 
 
 def is_error(reply: Reply) -> bool:
     """Whether an answer counts as a failed attempt."""
     return reply.response.status >= 400
+
+
+def is_miss(reply: Reply) -> bool:
+    """Whether the emulator itself says that it has no answer: status 599 to outbound requests, internal codes 9901 to 9905 on the
+    binding (ai-binding.md 7.3 step 8)."""
+    response = reply.response
+    if reply.source is not Source.NONE or not isinstance(response.body, bytes):
+        return False
+    if response.status == _MISS_STATUS:
+        return True
+    try:
+        document = json.loads(response.body)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and document.get("internalCode") in _MISS_CODES
 
 
 def wait_ms(backoff: Backoff, delay_ms: int, failed: int) -> int:

@@ -23,7 +23,7 @@ from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.run_ids import RunKeeper
 from emulator.gateway.ai.ai_gateway.settings import Settings, merge
 from emulator.gateway.ai.ai_gateway.state import GatewayState
-from emulator.gateway.ai.ai_gateway.tapped import End, TappedBody
+from emulator.gateway.ai.ai_gateway.watched_body import End, WatchedBody
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source
@@ -297,7 +297,7 @@ class AiGateway:
                 delivery.seen(response.body)
             delivery.ended(End.COMPLETE)
             return reply
-        response.body = TappedBody(response.body, delivery.seen, delivery.ended)
+        response.body = WatchedBody(response.body, delivery.seen, delivery.ended)
         if outcome.run_id is not None:
             response.body = self._runs.keep(outcome.gateway, outcome.run_id, response.headers, response.body)
         return reply

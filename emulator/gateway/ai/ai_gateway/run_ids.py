@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from emulator.gateway.ai.ai_gateway.tapped import close_body
+from emulator.gateway.ai.ai_gateway.watched_body import close_body
 from emulator.gateway.ai.envelopes import listed_error
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.exchange import Headers, Response

@@ -20,7 +20,7 @@ Seen = Callable[[bytes], None]
 Ended = Callable[[End, Exception | None], None]
 
 
-class TappedBody:
+class WatchedBody:
     """`seen` hears of each chunk before the reader has it, `ended` of the end exactly once; `aclose` before the first chunk counts as
     left."""
 

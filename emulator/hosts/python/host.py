@@ -130,7 +130,11 @@ class Host:
 
     def _denied(self, what: str, where: str | None) -> None:
         """A socket or process was refused: whoever runs a replay must hear of it, also when the agent swallows the error."""
-        self._loop.call_soon_threadsafe(lambda: self.link.note("denied", what=what, where=where))
+        if asyncio._get_running_loop() is self._loop:
+            # At once: it shall be there before the answer of the event that tried.
+            self.link.note("denied", what=what, where=where)
+        else:
+            self._loop.call_soon_threadsafe(lambda: self.link.note("denied", what=what, where=where))
 
     def _stray_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio has nobody to tell of: a task that failed unawaited resets nothing (S-16), a reset's own unwinding is no news."""

@@ -23,17 +23,22 @@ class PeerSocket:
         self.peer = peer
         self._waiting = waiting
         self._timeout_s: float | None = timeout_s if isinstance(timeout_s, int | float) else socket.getdefaulttimeout()
+        self._late = False
         self._files = 0
         self._closed = False
 
     def sendall(self, data: Buffer, _flags: int = 0) -> None:
         """Returns when a request's answer begins: a failure to connect must come here and not while reading, as clients expect."""
         self._waiting.wait(lambda: self._write(bytes(data)), self._timeout_s)
+        try:
+            self._waiting.wait(self.peer.head_is_there, self._timeout_s)
+        except TimeoutError:
+            # It is reading that takes too long, and it has waited long enough.
+            self._late = True
 
     async def _write(self, data: bytes) -> None:
         self.peer.feed(data)
         await self.peer.drain()
-        await self.peer.head_is_there()
 
     def send(self, data: Buffer, flags: int = 0) -> int:
         self.sendall(data, flags)
@@ -42,6 +47,7 @@ class PeerSocket:
     def recv_into(self, buffer: Buffer, size: int = 0, _flags: int = 0) -> int:
         """As much of the next piece as fits."""
         view = memoryview(buffer).cast("B")
+        self._check_late()
         return self._waiting.wait(lambda: self._read_into(view[:size] if size else view), self._timeout_s)
 
     async def _read_into(self, view: memoryview) -> int:
@@ -50,7 +56,13 @@ class PeerSocket:
         return len(data)
 
     def recv(self, size: int, _flags: int = 0) -> bytes:
+        self._check_late()
         return self._waiting.wait(lambda: self.peer.receive_at_most(size), self._timeout_s)
+
+    def _check_late(self) -> None:
+        if self._late:
+            self._late = False
+            raise TimeoutError("timed out")
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **text: Any) -> Any:
         """A file of it, as `socket.makefile`."""

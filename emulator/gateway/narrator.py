@@ -44,6 +44,7 @@ class Narrator:
             "ai": self._ai,
             "egress": self._egress,
             "fault": self._fault,
+            "recorded": self._recorded,
             "recording.problem": self._unstored,
             "front": self._front,
         }
@@ -120,11 +121,12 @@ class Narrator:
             self._console.show(Caution(Notice(str(entry["notice"]))))
 
     def _beside(self, entry: Entry) -> None:
-        """What a model call leaves to tell beside its answer: what was lost in translation, and where it was recorded."""
+        """What a model call leaves to tell beside its answer: what was lost in translation."""
         for warning in entry.get("warnings") or ():
             self._console.show(Caution(Notice(f"{entry.get('model') or entry.get('url')}: {warning}")))
-        for name in entry.get("recorded") or ():
-            self._console.show(Note("ai.recorded", f"recorded {name}", level=LogLevel.DEBUG))
+
+    def _recorded(self, entry: Entry) -> None:
+        self._console.show(Note("ai.recorded", f"recorded {entry['recording']}", level=LogLevel.DEBUG))
 
     def _unstored(self, entry: Entry) -> None:
         """An answer from outside that could not be recorded: user code never hears of it, so its owner must."""

@@ -83,7 +83,8 @@ def test_beside_a_model_call() -> None:
     """What a translation dropped is told, where it was recorded is for those who look; an answer that could not be stored is an error."""
     shown = Shown()
     narrator = Narrator(cast(Console, shown))
-    narrator({"kind": "ai", "model": "@cf/m", "status": 200, "warnings": ["top_k is dropped"], "recorded": ["default/00-x"]})
+    narrator({"kind": "ai", "model": "@cf/m", "status": 200, "warnings": ["top_k is dropped"]})
+    narrator({"kind": "recorded", "recording": "default/00-x"})
     narrator({"kind": "recording.problem", "code": "E507", "what": "not recorded", "where": "$.response", "next": "take it out"})
     caution, note, trouble = shown.events
     assert isinstance(caution, Caution) and caution.notice.what == "@cf/m: top_k is dropped"

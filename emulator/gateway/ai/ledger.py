@@ -1,8 +1,8 @@
 """What a session's model calls came to: a reader of the journal that counts calls, tokens and money, and keeps who failed.
 
-It hears the reports of the binding (`ai`) and of outbound requests (`egress`); an outbound request with a `model` is a model call too.
-Money is counted at list prices, US dollars: *spent* by calls that a real server answered, *saved* by those that a recording or AI
-Gateway's cache answered instead. A report may carry `cost_usd`, which is then what it cost.
+It hears the reports of the binding (`ai`) and of outbound requests (`egress`), and what is `recorded`; one of those with a `model` is
+a model call too. Money is counted at list prices, US dollars: *spent* by calls that a real server answered, *saved* by those that a
+recording or AI Gateway's cache answered instead. A report may carry `cost_usd`, which is then what it cost.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class Ledger:
         self._session = _Session()
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
-        """One entry of the journal; of other kinds than `ai` and `egress` nothing is taken."""
+        """One entry of the journal; of other kinds than `ai`, `egress` and `recorded` nothing is taken."""
+        if entry.get("kind") == "recorded":
+            self._session.recorded.append(str(entry["recording"]))
         if entry.get("kind") not in ("ai", "egress"):
             return
         session = self._session
@@ -84,8 +86,6 @@ class Ledger:
                 session.misses.append(_miss(entry))
         if entry.get("fault"):
             session.faults += 1
-        recorded = entry.get("recorded") or ()
-        session.recorded += [recorded] if isinstance(recorded, str) else [str(name) for name in recorded]
         if entry.get("model"):
             self._count(entry)
             self._judge(entry)

@@ -29,7 +29,7 @@ from emulator.gateway.console import SessionEnded
 
 class Sessions:
     """The current session. `root` is the project's folder, `fixtures` holds recordings; those older than `max_age_days` are stale. `tell`
-    hears of each session that ends and in which something happened."""
+    hears of each session that ends and in which something happened, `begun` is called when another has begun."""
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Sessions:
         fixtures: Path | None = None,
         max_age_days: int = 90,
         tell: Callable[[SessionEnded], None] = lambda ended: None,
+        begun: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -51,6 +52,7 @@ class Sessions:
         self._fixtures = fixtures
         self._max_age_days = max_age_days
         self._tell = tell
+        self._begun = begun
         self._environ = environ
         self._now = now
         self._open(None)
@@ -70,10 +72,12 @@ class Sessions:
             check_cassette_name(cassette)
         ended, used = self._summary(), self._used()
         self._playback.restart(mode=mode, cassette=cassette, speed=speed)
-        self._ledger.clear()
         try:
             return self._close(ended, used, commit)
         finally:
+            self._playback.used.clear()  # what is written now was used by the session that is over
+            self._ledger.clear()
+            self._begun()
             self._open(run)
 
     def end(self, *, commit: bool = True) -> SessionEnded:

@@ -118,6 +118,7 @@ class Recorder:
         self.told: list[Any] = []
         self.staged: list[Path] = []
         self.problems: list[EmuError] = []
+        self.stored: Callable[[Path], None] = lambda file: None
 
     def begin(self, mode: AiMode, cassette: str | None) -> None:
         self.told.append((mode.value, cassette))
@@ -125,6 +126,8 @@ class Recorder:
     def commit(self) -> Summary:
         self.told.append("commit")
         staged, self.staged = self.staged, []
+        for file in staged:
+            self.stored(file)
         return Summary(committed=not self.problems, written=[] if self.problems else staged, problems=self.problems)
 
     def discard(self) -> Summary:
@@ -151,6 +154,10 @@ class Bench:
         source = "recording" if name else "none" if code else "stub"
         self.ledger(call(recording=name, source=source, code=code, status=400 if code else 200, problem=code and "told"))
         return verdict
+
+    def stored(self, file: Path) -> None:
+        self.playback.used["default", file.stem, "digest"] += 1
+        self.ledger({"kind": "recorded", "recording": f"default/{file.stem}"})
 
     def calls(self) -> list[dict[str, Any]]:
         return [{"request_id": "r", "problem": "the key is s3cret-value"}]
@@ -225,9 +232,12 @@ def test_a_session_ends_and_another_begins(bench: Any, cassettes: Any, commit: b
     one = bench(AiMode.RECORD)
     one.ask({"prompt": "y"})
     one.recorder.staged = [cassettes.folder() / "00-two.json"]
+    one.recorder.stored = one.stored  # as it tells what it writes, also at once in mode auto
+    one.ledger({"kind": "recorded", "recording": "default/00-at-once"})
     ended = one.sessions.restart(mode=AiMode.REPLAY, cassette="default", speed=Speed(4.0), commit=commit)
     assert (ended.mode, ended.calls, ended.committed) == ("record", 1, committed)
-    assert ended.recorded == (("default/00-two",) if commit else ())
+    assert ended.recorded == ("default/00-at-once", *(("default/00-two",) if commit else ()))
+    assert (sum(one.playback.used.values()), one.sessions.summary().recorded) == (0, ()), "nothing of it is the new session's"
     assert one.recorder.told == [("record", None), told, ("replay", "default")]
     assert (one.playback.mode, str(one.playback.pacer.speed), one.sessions.summary().calls) == (AiMode.REPLAY, "4x", 0)
 

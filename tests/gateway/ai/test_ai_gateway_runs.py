@@ -168,6 +168,17 @@ async def test_a_run_too_long_to_keep_ends_with_its_reader(monkeypatch):
     assert body.given < 20
 
 
+async def test_the_oldest_run_is_forgotten_first(monkeypatch):
+    monkeypatch.setattr(run_ids, "MOST_TOTAL_BYTES", 2 * sum(map(len, TEN)))
+    b = Bench()
+    ids = []
+    for _ in range(4):
+        reply, run_id = await started(b, Stream(TEN))
+        await rest(reply.response)
+        ids.append(run_id)
+    assert [(await b.gateway.resume("g", run_id, 0)).status for run_id in ids] == [404, 200, 200, 200]
+
+
 async def test_what_all_have_read_of_a_long_run_is_let_go(monkeypatch):
     monkeypatch.setattr(run_ids, "MOST_BYTES", 10)
     run = Run([], 0)

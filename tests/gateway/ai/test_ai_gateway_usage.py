@@ -127,6 +127,7 @@ def test_prices():
     assert prices.cost("openai/gpt-4o-2024-08-06", Tokens(1_000_000, 0), None) == pytest.approx(2.5)
     assert prices.cost("gpt-4o", Tokens(1_000_000, 0, 400_000), None) == pytest.approx(0.6 * 2.5 + 0.4 * 1.25)
     assert prices.cost("@cf/meta/llama-3.3-70b-instruct-fp8-fast", Tokens(0, 1_000_000), None) == pytest.approx(2.253)
+    assert [prices.cost(name, Tokens(0, 1_000_000), None) for name in ("claude-opus-4-5", "anthropic/claude-opus-4.7")] == [25, 25]
     assert prices.cost("nobody/knows", Tokens(1, 1), None) is None
     assert prices.cost("gpt-4o", None, None) is None
     assert prices_as_of() > "2026"

@@ -23,6 +23,8 @@ EXPIRY_MS = 330_000
 """About 5.5 minutes, counted from the last byte the model sent."""
 MOST_BYTES = 8 * 1024 * 1024
 """A longer run goes on but can no longer be resumed, so that memory stays flat."""
+MOST_TOTAL_BYTES = 64 * 1024 * 1024
+"""Of all kept runs together; the oldest are forgotten first when a new one begins."""
 _MOST_RUNS = 200
 
 
@@ -136,7 +138,7 @@ class RunKeeper:
     def keep(self, gateway: str, run_id: str, headers: Headers, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Read `body` to its end whatever happens to the caller, who gets the returned one."""
         self._forget_expired()
-        while len(self._runs) >= _MOST_RUNS:
+        while len(self._runs) >= _MOST_RUNS or sum(run.size for run in self._runs.values()) > MOST_TOTAL_BYTES:
             del self._runs[next(iter(self._runs))]
         run = Run(headers, self._pacer.now_ms())
         self._runs[gateway, run_id] = run

@@ -130,13 +130,13 @@ class AiGateway:
         the run is unknown or expired."""
         return self._runs.resume(gateway_id, run_id, from_event)
 
-    def get_log(self, gateway_id: str, entry_id: str) -> dict[str, Any] | None:
+    def get_log(self, gateway_id: str, log_id: str) -> dict[str, Any] | None:
         """A log entry as `getLog` gives it; None when there is none, or not yet (`log_delay_ms`)."""
-        return self._logs.get(gateway_id, entry_id, self._clock_ms())
+        return self._logs.get(gateway_id, log_id, self._clock_ms())
 
-    def patch_log(self, gateway_id: str, entry_id: str, change: Mapping[str, Any]) -> bool:
+    def patch_log(self, gateway_id: str, log_id: str, change: Mapping[str, Any]) -> bool:
         """Set `score`, `feedback`, `metadata`. False when there is no such entry; ValueError for a bad value."""
-        return self._logs.patch(gateway_id, entry_id, change, self._clock_ms())
+        return self._logs.patch(gateway_id, log_id, change, self._clock_ms())
 
     def list_logs(self, gateway_id: str | None = None, *, limit: int = 50) -> list[dict[str, Any]]:
         """The last entries, newest first, each with its `gateway`."""

@@ -101,7 +101,7 @@ class RunReader:
     async def __anext__(self) -> bytes:
         run = self._run
         while True:
-            if self._skip > len(run.event_ends):
+            if self._skip > len(run.event_ends) and self.position < len(run.chunks):
                 self.position = len(run.chunks)  # nothing of what there is lies behind the events to skip
                 if run.lost:
                     run.changed()

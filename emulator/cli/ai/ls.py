@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Container
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +15,7 @@ import click
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.inventory import Entry
+    from emulator.gateway.ai.inventory import Entry, Inventory
 
 WIDTH_OF_FILES = 200
 """Columns when the output is no terminal, so that nothing is cut."""
@@ -26,8 +28,8 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def ls(fixtures: Fixtures, as_json: bool) -> None:
     """List recordings: id, kind, model, age, size, and whether they are stale, edited or broken."""
     found = fixtures.inventory()
-    now_s = time.time()
-    rows = [row_of(entry, now_s) for entry in found.entries]
+    stale = stale_in(found, fixtures.options.ai.max_age_days)
+    rows = [row_of(entry, time.time(), stale) for entry in found.entries]
     if as_json:
         click.echo(json.dumps(rows))
     elif not rows:
@@ -36,15 +38,28 @@ def ls(fixtures: Fixtures, as_json: bool) -> None:
         _print_table(rows)
 
 
-def row_of(entry: Entry, now_s: float) -> dict[str, Any]:
+def stale_in(found: Inventory, max_age_days: int) -> frozenset[Path]:
+    """The files of recordings that are too old now."""
+    from emulator.gateway.ai.staleness import why_stale
+
+    now = datetime.now(UTC)
+    return frozenset(
+        recording.file
+        for cassette in found.cassettes
+        for recording in cassette.recordings
+        if why_stale(recording, cassette.manifest, now, max_age_days) is not None
+    )
+
+
+def row_of(entry: Entry, now_s: float, stale: Container[Path]) -> dict[str, Any]:
     """One line of the list. `age_s` counts from when it was recorded, or from the last change of a hand-written one."""
     document = entry.document or {}
     recording = entry.recording
-    marks = []
-    if recording is None:
-        marks.append("broken")
-    elif recording.edited():
+    marks = ["broken"] if recording is None else []
+    if entry.edited:
         marks.append("edited")
+    if entry.path in stale:
+        marks.append("stale")
     recorded = (document.get("recorded") or {}).get("at") if recording else None
     return {
         "id": entry.id,

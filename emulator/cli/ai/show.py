@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, complete_recording, fixtures_options
-from emulator.cli.ai.ls import row_of, short_age, short_size
+from emulator.cli.ai.ls import row_of, short_age, short_size, stale_in
 from emulator.cli.colours import Colour, Paint, wants_colour
 from emulator.config.document import shown
 
@@ -47,26 +47,26 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
     """Show RECORDING as a conversation: messages, tool calls, the rhythm of the answer, tokens and cost."""
     from emulator.gateway.ai.conversation import conversation_of
 
-    entry = fixtures.inventory().find(recording)
+    inventory = fixtures.inventory()
+    entry = inventory.find(recording)
     if entry.recording is None or entry.document is None:
         assert entry.error is not None  # an entry without a recording says why
         raise entry.error
     talk = conversation_of(entry.document)
+    row = row_of(entry, time.time(), stale_in(inventory, fixtures.options.ai.max_age_days))
     if as_json:
-        click.echo(json.dumps(as_data(entry, talk)))
+        click.echo(json.dumps({**row, **as_data(talk)}))
         return
     paint = Paint(wants_colour(sys.stdout, os.environ))
     width = min(shutil.get_terminal_size().columns, 140) if sys.stdout.isatty() else WIDTH_OF_FILES
     page = _Page(paint, width, LONGEST if not full else sys.maxsize)
-    click.echo("\n".join(line.rstrip() for line in page.lines(entry, talk)))
+    click.echo("\n".join(line.rstrip() for line in page.lines(entry, row, talk)))
 
 
-def as_data(entry: Entry, talk: Conversation) -> dict[str, Any]:
-    """The conversation as `--json` shows it: the row of `ai ls`, and what was asked and answered."""
-    asked = dataclasses.asdict(talk.asked)
+def as_data(talk: Conversation) -> dict[str, Any]:
+    """The conversation as `--json` shows it."""
     return {
-        **row_of(entry, time.time()),
-        "asked": asked,
+        "asked": dataclasses.asdict(talk.asked),
         "answer": {
             "status": talk.status,
             "said": dataclasses.asdict(talk.said) if talk.said else None,
@@ -89,8 +89,7 @@ class _Page:
         self._width = width
         self._longest = longest
 
-    def lines(self, entry: Entry, talk: Conversation) -> Iterator[str]:
-        row = row_of(entry, time.time())
+    def lines(self, entry: Entry, row: dict[str, Any], talk: Conversation) -> Iterator[str]:
         yield self._paint(entry.name, Colour.TITLE)
         yield from self._field("file", f"{shown(entry.path)}, {short_size(entry.size)}")
         yield from self._field("asks", f"{row['kind']} {row['target']}")

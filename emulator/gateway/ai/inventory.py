@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from emulator.config.shape import nearest
 from emulator.errors import RecordingError
+from emulator.gateway.ai.cassette_files import seal_of
 from emulator.gateway.ai.cassettes import Cassette, Library
 from emulator.gateway.ai.manifest import MANIFEST
 from emulator.gateway.ai.recording import Recording
@@ -23,7 +25,7 @@ NOT_RECORDINGS = frozenset({MANIFEST, "faults.json"})
 """JSON files of a cassette that are no recordings."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One file. `recording` is None when it is unusable, and `error` says why; `document` is None when it is no JSON object."""
 
@@ -46,6 +48,14 @@ class Entry:
     def name(self) -> str:
         """`cassette/id`."""
         return f"{self.cassette}/{self.id}"
+
+    @cached_property
+    def edited(self) -> bool:
+        """Whether somebody changed it since it was written: its stream differs from its hash, or the file from its seal."""
+        if self.recording is None or self.document is None:
+            return False
+        seal = (self.document.get("recorded") or {}).get("seal")
+        return self.recording.edited() or (seal is not None and seal != seal_of(self.document))
 
     @property
     def key(self) -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import RecordingError
-from emulator.gateway.ai.cassette_files import read_sealed
 from emulator.gateway.ai.cassettes import Cassette
 from emulator.gateway.ai.encoding import encode_event
 from emulator.gateway.ai.inventory import Entry, Inventory
@@ -89,9 +88,8 @@ def _of_one(entry: Entry) -> Iterator[Problem]:
     if recording.edited():
         what = "somebody edited the stream: it is played event by event, and recording again does not replace it"
         yield Problem("edited", Severity.NOTE, entry.path, "$.response.stream", what)
-    elif document["source"] == "recorded" and _seal_broken(entry):
-        what = "somebody edited it: recording again does not replace it"
-        yield Problem("edited", Severity.NOTE, entry.path, "$", what)
+    elif entry.edited:
+        yield Problem("edited", Severity.NOTE, entry.path, "$", "somebody edited it: recording again does not replace it")
     yield from _of_stream(entry, document["response"].get("stream"))
     if not recording.manual and match.get("where"):
         what = "rules have no effect on a recorded request: it is matched as a whole"
@@ -102,12 +100,6 @@ def _of_one(entry: Entry) -> Iterator[Problem]:
     if recording.id != entry.path.stem:
         what = f"the id is {recording.id!r}, the file has another name"
         yield Problem("other-name", Severity.NOTE, entry.path, "$.id", what, f"rename the file to {recording.id}.json")
-
-
-def _seal_broken(entry: Entry) -> bool:
-    found = read_sealed(entry.path.read_bytes())
-    recorded = found.document.get("recorded") if found else None
-    return found is not None and isinstance(recorded, dict) and "seal" in recorded and not found.untouched
 
 
 def _of_stream(entry: Entry, stream: Any) -> Iterator[Problem]:

@@ -92,21 +92,43 @@ def _ranks(fixtures: Sequence[Any]) -> list[tuple[int, bool]]:
     A scripted turn that the conversation has reached goes before a fixture without one, the later turn first; where all fixtures of one
     content are scripted, the earliest of them also answers before its turn. Sequences go in the order of their index.
     """
-    keyed = []
-    for index, fixture in enumerate(fixtures):
-        match = fixture.get("match") if isinstance(fixture, dict) else None
-        match = match if isinstance(match, dict) else {}
-        turn, sequence = match.get("turnIndex"), match.get("sequenceIndex")
-        content = json.dumps({name: value for name, value in match.items() if name not in ("turnIndex", "sequenceIndex")}, sort_keys=True)
-        keyed.append((index, content, turn if isinstance(turn, int) else None, sequence if isinstance(sequence, int) else 0))
-    order = sorted(keyed, key=lambda one: (-(one[2] if one[2] is not None else -1), one[3], one[0]))
-    place = {one[0]: rank for rank, one in enumerate(order)}
+    matches = [match if isinstance(match := fixture.get("match"), dict) else {} for fixture in _objects(fixtures)]
+    turns = [match.get("turnIndex") if isinstance(match.get("turnIndex"), int) else None for match in matches]
+    contents = [_without(match, "turnIndex", "sequenceIndex") for match in matches]
+    position = _in_sequence(matches)
+    order = sorted(range(len(matches)), key=lambda index: (_turn_rank(turns[index]), position[index]))
+    place = {index: rank for rank, index in enumerate(order)}
     ranks = []
-    for index, content, turn, _ in keyed:
-        turns = [other[2] for other in keyed if other[1] == content]
-        earliest = None not in turns and turn == min(other for other in turns if other is not None)
+    for index, turn in enumerate(turns):
+        siblings = [turns[other] for other, content in enumerate(contents) if content == contents[index]]
+        earliest = None not in siblings and turn == min(other for other in siblings if other is not None)
         ranks.append((place[index], turn is not None and not earliest))
     return ranks
+
+
+def _turn_rank(turn: int | None) -> int:
+    return 0 if turn is None else -1 - turn
+
+
+def _in_sequence(matches: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The place of each fixture in the file. Those of one sequence take each other's, so that they come in the order of their index."""
+    position = list(range(len(matches)))
+    groups: dict[str, list[int]] = {}
+    for index, match in enumerate(matches):
+        if isinstance(match.get("sequenceIndex"), int):
+            groups.setdefault(_without(match, "sequenceIndex"), []).append(index)
+    for group in groups.values():
+        for place, index in zip(group, sorted(group, key=lambda index: int(matches[index]["sequenceIndex"])), strict=True):
+            position[index] = place
+    return position
+
+
+def _without(match: Mapping[str, Any], *names: str) -> str:
+    return json.dumps({name: value for name, value in match.items() if name not in names}, sort_keys=True)
+
+
+def _objects(fixtures: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    return (fixture if isinstance(fixture, dict) else {} for fixture in fixtures)
 
 
 class _Fixture:

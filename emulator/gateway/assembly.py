@@ -13,20 +13,15 @@ from typing import Any
 
 import uvloop
 
-from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload
+from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload, Secrets
 from emulator.config.document import shown
 from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, Attributor
 from emulator.errors import ConfigError, InternalError, RecordingError
 from emulator.gateway import ports, ready
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.ledger import Ledger
-from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.layer import Layer
 from emulator.gateway.ai.recording_shape import validator
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.ai.service import AiService
-from emulator.gateway.ai.sessions import Sessions
-from emulator.gateway.ai.verbs import AiVerbs, ModelLayer
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.asset_folder import AssetFolder
@@ -34,7 +29,6 @@ from emulator.gateway.assets import AssetService
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
 from emulator.gateway.dispatcher import Dispatcher
-from emulator.gateway.egress import EgressService
 from emulator.gateway.from_host import FromHost
 from emulator.gateway.front.assets import NO_KEYS, FrontAssets
 from emulator.gateway.front.front import Front
@@ -84,27 +78,17 @@ class Gateway:
         index = AlarmIndex(options.persist_to, project.name)
         self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, random.Random(options.seed).random)
         # What user code reaches outside.
-        library = Library([options.fixtures], options.cassette)
-        self.playback = Playback(library, options.ai_mode, Pacer(options.ai_speed), ci=options.ci)
-        self.ai = AiService(self.playback, self._report)
-        self.egress = EgressService(self.playback, self._report)
-        self.ledger = Ledger()
-        self.journal.subscribe(self.ledger)
-        self.sessions = Sessions(
-            self.playback,
-            self.ledger,
-            root=project.root,
-            fixtures=options.fixtures,
-            max_age_days=options.ai.max_age_days,
-            tell=console.show,
+        self.models = Layer(
+            project.root, options, self.journal, self.redact, lambda: self.project.secrets, pacer=Pacer(options.ai_speed), tell=console.show
         )
+        self.playback = self.models.playback
         self.tunnels = Tunnels(self._vite_socket)
         self.front: Front | None = None
         if start.front is not None:
             self.front = Front(start.front.process, start.front.spawn, console, self.journal, on_swap=self.tunnels.close)
         self.assets = self._assets()
-        self.outgoing = OutgoingSockets(self.book, self.journal, self.egress.lets_out)
-        served: dict[str, Any] = {"ai": self.ai.serve, "egress": self.egress.serve}
+        self.outgoing = OutgoingSockets(self.book, self.journal, self.models.egress.lets_out)
+        served: dict[str, Any] = {"ai": self.models.service.serve, "egress": self.models.egress.serve}
         if self.assets is not None:
             served["assets"] = self.assets.serve
         services = Services(served, self.outgoing.open, self.journal)
@@ -148,7 +132,7 @@ class Gateway:
             hosts=self.hosts,
             alarms=self.alarms,
             reloader=self.reloader,
-            ai=AiVerbs(self._model_layer()),
+            ai=self.models.verbs,
             clock=self.clock,
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
@@ -240,14 +224,14 @@ class Gateway:
         await self.alarms.close()
         if self.alarms.unwritten:
             self._start.lock.doubted()
-        await asyncio.gather(self.ai.close(), self.egress.close(), self.outgoing.close())
+        await asyncio.gather(self.models.close(), self.outgoing.close())
         await self.own_paths.close(0.2)
         self.edge.close()
 
     def _end_session(self) -> None:
         """Keep what was recorded, tell the score; requests without a recording are what a strict server ends with."""
         try:
-            self.strict_code = self.sessions.end().exit_code
+            self.strict_code = self.models.sessions.end().exit_code
         except (RecordingError, OSError) as error:
             self.console.show(Trouble(error if isinstance(error, RecordingError) else InternalError("E900", str(error))))
 
@@ -268,9 +252,8 @@ class Gateway:
 
     # -- what happens
 
-    def _model_layer(self) -> ModelLayer:
-        """What the verbs below `ai/` ask."""
-        return ModelLayer(self.playback, self.sessions, self.ledger, self.ai, self.redact, routes=list)
+    def _secrets(self) -> Secrets:
+        return self.project.secrets
 
     def _assets(self) -> AssetService | FrontAssets | None:
         """What may answer before the Worker: the project's Vite, or the wrangler file's folder."""
@@ -339,10 +322,6 @@ class Gateway:
             ready.write(path, server)
         self._announced = True
         return server
-
-    def _report(self, fields: dict[str, Any]) -> None:
-        kind = str(fields.get("type", "ai"))
-        self.journal.add(kind, **{name: value for name, value in fields.items() if name != "type"})
 
     def _key(self, key: Key) -> None:
         loop = asyncio.get_running_loop()

@@ -1,137 +1,203 @@
-"""Outbound HTTP(S) of user code: one place where a request is answered from a recording, let out, or denied (design 4.6).
+"""Outbound HTTP(S) of user code: one place where a request is answered from a recording, let out and recorded, or denied (design 4.6).
 
-The mode is the AI binding's: `live` lets everything out; `auto` asks the recordings first and lets the rest out, except under CI,
-where only this machine's own addresses may be reached; `replay` opens no socket at all; `stub` answers requests to the providers of
-models itself (ai/providers.py) and lets the rest out. What is denied is answered with status 599
-and a body that names the request and the next step; `x-should-retry: false` keeps SDKs from asking again.
+The mode is the AI binding's (ai/modes.py). `live` lets everything out. `auto` asks the recordings first, lets the rest out and records what
+models answer; under CI only this machine's own addresses may be reached. `record`, `new` and `once` record every answer but those of this
+machine's own servers, unless it is a model that is served there. `replay` opens no socket at all; `stub` answers requests to the providers
+of models itself (ai/providers.py) and lets the rest out. What is denied is answered with status 599 and a body that names the request
+and the next step; `x-should-retry: false` keeps SDKs from asking again.
+
+A request to AI Gateway's public address passes the gateway on this machine first; one to a provider goes to the backend's `base_url`
+when `agents-emu.toml` has one for it.
 
 Bodies stream both ways. As in workerd, user code gets decoded bytes: gzip and deflate are decoded on the way and their header is
 dropped; another encoding passes untouched, header kept. Up to 20 redirects are followed unless `x-emu-redirect: manual` is there; an
 answer that came by one has the address it came from in `x-emu-url`.
 
-A request ends with one `report`: `{type: "egress", method, url, source, recording, status, ms, chunks, bytes, problem}`; `source` is
-`recording`, `stub`, `live` or `none`; secrets in a URL are masked.
+A request ends with one `report`: `{type: "egress", method, url, model, mode, status, ms, chunks, bytes, gateway, log_id, key}` and the
+fields of ai/calls.py; `model` is null unless a model is asked; secrets in a URL are masked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
+import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.config import AiMode
+from emulator.config.ai import AiConfig
 from emulator.errors import EmuError
-from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.classify import http_request, http_target, shown_url
-from emulator.gateway.ai.envelopes import json_response
+from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
+from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
+from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.calls import Call
+from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
+from emulator.gateway.ai.classify import BadRequest, http_request, shown_url, universal_request
+from emulator.gateway.ai.fault_overlay import after
 from emulator.gateway.ai.meter import MeteredBody
-from emulator.gateway.ai.modes import Action
+from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.providers import endpoint_of, provider_request
-from emulator.gateway.ai.replay import play
-from emulator.gateway.ai.stub import Stub
-from emulator.gateway.ai.stub_text import StubError
+from emulator.gateway.ai.providers import endpoint_of, is_model_call, model_in, provider_request, stand_in
+from emulator.gateway.ai.reply import Reply, Source
+from emulator.gateway.ai.scope import SCOPE_HEADER, scope_of
+from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.exchange import HOP_BY_HOP, URL_HEADER, Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
-from emulator.gateway.late import late_import
+from emulator.gateway.network import Network
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
-if TYPE_CHECKING:
-    from emulator.gateway.remote_servers import RemoteServers
-
 _CONTROL_HEADER = "x-emu-redirect"
-_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, "x-emulator-scope"})
+_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER})
 _MOST_REDIRECTS = 20
+_RECORDS_ALL = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE})
 
 Report = Callable[[dict[str, Any]], None]
 
 
 class EgressService:
-    """`serve` answers one outbound request, or raises NetworkFailure. Close it to close its connections."""
+    """`serve` answers one outbound request, or raises NetworkFailure."""
 
-    def __init__(self, playback: Playback, report: Report) -> None:
+    def __init__(
+        self,
+        playback: Playback,
+        upstream: Upstream,
+        gateway: AiGateway,
+        outside: Outside,
+        network: Network,
+        config: AiConfig,
+        report: Report,
+        *,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         self._playback = playback
+        self._upstream = upstream
+        self._gateway = gateway
+        self._outside = outside
+        self._network = network
+        self._config = config
         self._report = report
-        self._stub = Stub()
-        self._servers: RemoteServers | None = None
+        self._entropy = entropy
 
     async def serve(self, request: Request) -> Response:
         """The answer to one outbound request of user code."""
-        call = _Call(request.method.upper(), request.url, self._playback.pacer.now_ms())
+        parts = urlsplit(request.url)
+        request_id = str(uuid.UUID(bytes=self._entropy(16), version=4))
+        plain = ModelRequest(Kind.HTTP, request.url)
+        call = Call(plain, self._playback.pacer.now_ms(), request_id, scope=scope_of(request.headers, plain))
+        asking = _Asking(request.method.upper(), request.url, call)
         try:
-            response = await self._respond(request, call)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise NetworkFailure.refused(f"cannot fetch {shown_url(request.url)}", f"Fetch API cannot load: {shown_url(request.url)}")
+            reply = await self._reply(request, asking)
+            if call.pending is not None:
+                reply = await after(call.pending, reply, self._playback.pacer)
         except asyncio.CancelledError:
-            self._finish(call, 0, 0, 0, None)  # user code left before the first byte
+            self._finish(asking, 0, 0, 0, None, None)  # user code left before the first byte
             raise
         except EmuError as error:
-            self._finish(call, 0, 0, 0, error)
+            self._finish(asking, 0, 0, 0, None, error)
             raise
-        body = response.body
+        call.learn(reply)
+        response, body = reply.response, reply.response.body
+        reader = UsageReader(response.header("content-type") or "") if asking.model is not None else None
         if isinstance(body, bytes):
-            self._finish(call, response.status, 1 if body else 0, len(body), None)
+            if reader is not None:
+                reader.feed(body)
+            self._finish(asking, response.status, 1 if body else 0, len(body), reader, None)
             return response
 
-        def ended(chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
-            self._finish(call, response.status, chunks, size, failure)
+        def ended(chunks: int, size: int, failure: Exception | None) -> None:
+            self._finish(asking, response.status, chunks, size, reader, failure)
 
-        response.body = MeteredBody(body, ended)
+        response.body = MeteredBody(body, ended, None if reader is None else reader.feed)
         return response
 
     def lets_out(self, url: str) -> bool:
         """Whether what no recording answers may leave the machine: never in `replay`, under CI only to loopback."""
         return not self._playback.strict or (self._playback.mode is AiMode.AUTO and is_loopback(url))
 
-    async def close(self) -> None:
-        """Close all connections; a later request opens new ones."""
-        if self._servers is not None:
-            servers, self._servers = self._servers, None
-            await servers.close()
+    async def _reply(self, request: Request, asking: _Asking) -> Reply:
+        address = parse_address(request.url)
+        if address is not None:
+            return await self._through_gateway(request, asking, address)
+        playback, backends = self._playback, self._config.backends
+        models = is_model_call(request.method, request.url, backends)
+        if playback.mode is AiMode.STUB:
+            return await self._stubbed(request, asking)
+        records = playback.mode in _RECORDS_ALL or (playback.mode is AiMode.AUTO and models)
+        storable = records and (models or not is_loopback(request.url))
+        if not (storable or playback.may_hold(request.method, request.url) or self._upstream.has_faults):
+            return await self._live(request, asking, request.body)
+        data = await request.read()
+        asked = http_request(request.method, request.url, request.headers, data)
+        asking.call.request, asking.call.body = asked, data
+        asking.model = model_in(asked.body) if models else None
+        lenient = playback.mode is AiMode.AUTO and is_loopback(request.url)
 
-    async def _respond(self, request: Request, call: _Call) -> Response:
-        parts = urlsplit(request.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NetworkFailure.refused(f"cannot fetch {shown_url(request.url)}", f"Fetch API cannot load: {shown_url(request.url)}")
-        playback = self._playback
-        body = request.body
-        if playback.may_hold(request.method, request.url):
-            data = await request.read()
-            body = _once(data) if data else None
-            asked = http_request(request.method, request.url, request.headers, data)
-            verdict = playback.find(asked, lenient=playback.mode is AiMode.AUTO and is_loopback(request.url))
-            if verdict.refusal is not None:
-                call.problem = verdict.refusal.description
-                return _denied(call, verdict.refusal.code, verdict.refusal.description)
-            if verdict.action is Action.REPLAY and verdict.recording is not None:
-                call.source, call.recording = "recording", verdict.recording.name
-                return await play(verdict.recording.answer(), playback.pacer, started_ms=call.started_ms)
-        elif playback.mode is AiMode.STUB and (spoken := endpoint_of(request.method, request.url)) is not None:
-            data = await request.read()
-            body = _once(data) if data else None
-            model_call = provider_request(*spoken, data)
+        async def outside() -> Reply:
+            return await self._live(request, asking, _once(data) if data else None)
+
+        return await self._upstream.answer(asking.call, asked, outside, lenient=lenient, storable=storable)
+
+    async def _stubbed(self, request: Request, asking: _Asking) -> Reply:
+        spoken = endpoint_of(request.method, request.url)
+        if spoken is None and not self._upstream.has_faults:
+            return await self._live(request, asking, request.body)
+        data = await request.read()
+        asked = http_request(request.method, request.url, request.headers, data)
+        asking.call.request, asking.call.body = asked, data
+        model_call = provider_request(*spoken, data) if spoken is not None else None
+        asking.model = model_in(asked.body) if spoken is not None else None
+
+        async def outside() -> Reply:
             if model_call is not None:
-                call.source = "stub"
-                return await self._from_stub(model_call, call)
-        call.source = "live"
+                return await self._outside.stub(model_call)
+            return await self._live(request, asking, _once(data) if data else None)
+
+        return await self._upstream.answer(asking.call, asked, outside)
+
+    async def _through_gateway(self, request: Request, asking: _Asking, address: GatewayAddress) -> Reply:
+        """A request to AI Gateway's public address: the same rules as for the binding, then the provider's own address."""
+        call, data = asking.call, await request.read()
+        asked = http_request(request.method, request.url, request.headers, data)
+        if not address.provider and request.method.upper() == "POST":
+            try:
+                asked = universal_request(address.gateway, request.headers, data)
+            except BadRequest as error:
+                raise NetworkFailure.refused(f"{shown_url(request.url)}: {error}", str(error)) from None
+        call.request, call.body = asked, data
+        asking.model = model_in(asked.body) or asked.target
+
+        async def leg(one: ModelRequest, step: int) -> Reply:
+            return await self._upstream.answer(call, one, lambda: self._outside.model(one, data))
+
+        reply, asking.outcome = await self._gateway.run(
+            asked,
+            leg,
+            gateway_id=address.gateway,
+            raw_body=data,
+            path=urlsplit(request.url).path,
+            headers={name.lower(): value for name, value in request.headers},
+        )
+        call.warnings += asking.outcome.warnings
+        return reply
+
+    async def _live(self, request: Request, asking: _Asking, body: AsyncIterator[bytes] | None) -> Reply:
+        asking.call.source = Source.LIVE
+        url = stand_in(request.url, self._config.backends)
         follow = request.header(_CONTROL_HEADER) != "manual"
-        return await self._live(Hop(call.method, request.url, _sendable(request.headers), body), follow)
+        return Reply(await self._follow(Hop(asking.method, url, _sendable(request.headers), body), follow), Source.LIVE)
 
-    async def _from_stub(self, asked: ModelRequest, call: _Call) -> Response:
-        try:
-            answer = self._stub.answer(asked)
-        except StubError as error:
-            call.problem = str(error)
-            return json_response({"error": {"message": str(error), "type": "invalid_request_error"}}, error.status)
-        return await play(answer, self._playback.pacer, started_ms=call.started_ms)
-
-    async def _live(self, hop: Hop, follow: bool) -> Response:
+    async def _follow(self, hop: Hop, follow: bool) -> Response:
         kept = KeptBody(hop.body) if follow and hop.body is not None else None
         if kept is not None:
             hop = hop.with_body(aiter(kept))
         for redirects in range(_MOST_REDIRECTS + 1):
-            response = await (await self._remote()).send(hop, arrived=bool(redirects))
+            response = await self._network.send(hop, arrived=bool(redirects))
             following = next_hop(hop, response.status, header(response.headers, "location"), kept) if follow else None
             if following is None:
                 return response
@@ -139,43 +205,42 @@ class EgressService:
             hop = following
         raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
 
-    async def _remote(self) -> RemoteServers:
-        if self._servers is None:
-            # Importing aiohttp takes as long as starting everything else.
-            await late_import("emulator.gateway.remote_servers")
-            from emulator.gateway.remote_servers import RemoteServers
-
-            self._servers = self._servers or RemoteServers()
-        return self._servers
-
-    def _finish(self, call: _Call, status: int, chunks: int, size: int, failure: Exception | None) -> None:
+    def _finish(self, asking: _Asking, status: int, chunks: int, size: int, reader: UsageReader | None, failure: Exception | None) -> None:
+        call, outcome = asking.call, asking.outcome
         if failure is not None:
             call.problem = failure.what if isinstance(failure, EmuError) else repr(failure)
+        if call.usage is None and reader is not None:
+            call.usage = reader.usage
+        if outcome is not None:
+            call.cost_usd = outcome.cost_usd
         self._report(
             {
                 "type": "egress",
-                "method": call.method,
-                "url": shown_url(call.url),
+                "method": asking.method,
+                "url": shown_url(asking.url),
+                "model": asking.model,
                 "mode": self._playback.mode.value,
-                "source": call.source,
-                "recording": call.recording,
                 "status": status,
                 "ms": round(self._playback.pacer.now_ms() - call.started_ms),
                 "chunks": chunks,
                 "bytes": size,
-                "problem": call.problem,
+                "gateway": outcome.gateway if outcome else None,
+                "log_id": outcome.log_id if outcome else None,
+                "key": key_of(canonical(call.request))[:16] if asking.model is not None else None,
+                **call.fields(),
             }
         )
 
 
 @dataclass(slots=True)
-class _Call:
+class _Asking:
+    """One outbound request while it is answered. `model` is known once it is clear that one is asked."""
+
     method: str
     url: str
-    started_ms: float
-    source: str = "none"
-    recording: str | None = None
-    problem: str | None = None
+    call: Call
+    model: str | None = None
+    outcome: GatewayOutcome | None = field(default=None)
 
 
 def is_loopback(url: str) -> bool:
@@ -185,15 +250,6 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _denied(call: _Call, code: str, description: str) -> Response:
-    kind, target = http_target(call.method, call.url)
-    what = "AI Gateway request" if kind is Kind.GATEWAY_HTTP else "outbound request"
-    message = f"{what} denied: {target}\n{description}"
-    response = json_response({"error": {"message": message, "type": "fixture_miss", "code": code}}, 599)
-    response.headers.append(("x-should-retry", "false"))
-    return response
 
 
 def _sendable(headers: Headers) -> Headers:

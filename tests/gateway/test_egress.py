@@ -12,14 +12,13 @@ from collections.abc import AsyncIterator
 import brotli
 import pytest
 from aiohttp import web
+from fakes.layer import make_layer
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import endpoint_of
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.egress import EgressService, is_loopback
+from emulator.gateway.egress import is_loopback
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure
 
@@ -127,19 +126,17 @@ async def remote(aiohttp_server):
 
 @pytest.fixture
 async def egress(tmp_path):
-    services = []
+    layers = []
 
     def make(mode=AiMode.AUTO, *, ci=False):
-        events = []
-        playback = Playback(Library([tmp_path], recheck_ms=0), mode, Pacer(Speed(None)), ci=ci)
-        service = EgressService(playback, events.append)
-        service.events = events
-        services.append(service)
-        return service
+        layer, events = make_layer(tmp_path, mode, pacer=Pacer(Speed(None)), ci=ci)
+        layer.egress.events, layer.egress.close = events, layer.close
+        layers.append(layer)
+        return layer.egress
 
     yield make
-    for service in services:
-        await service.close()
+    for layer in layers:
+        await layer.close()
 
 
 def record(tmp_path, name, target, answer, **request):

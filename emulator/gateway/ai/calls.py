@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.faults import Fault
 from emulator.gateway.ai.reply import Reply, Source
 
 
 @dataclass(slots=True)
 class Call:
-    """`started_ms` is the pacer's time. `scope` names the cassette of this call alone (ai-binding.md 7.8). `attempts` counts upstream
-    requests; `notice` is for people; `problem` and `code` tell a miss, a refusal or a break; `usage` is in the model's own words."""
+    """`started_ms` is the pacer's time, `body` the request's raw bytes. `scope` names the cassette of this call alone (ai-binding.md
+    7.8). `attempts` counts upstream requests; `notice` is for people; `problem` and `code` tell a miss, a refusal or a break; `usage` is
+    in the model's own words."""
 
     request: ModelRequest
     started_ms: float
     request_id: str
+    body: bytes = b""
     scope: str | None = None
     source: Source = Source.NONE
     recording: str | None = None
@@ -25,6 +28,8 @@ class Call:
     backend_model: str | None = None
     attempts: int = 0
     fault: str | None = None
+    pending: Fault | None = None
+    """A fault that has not acted yet: it changes the body on its way to user code."""
     warnings: list[str] = field(default_factory=list)
     notice: str | None = None
     problem: str | None = None

@@ -96,6 +96,12 @@ class FaultBook:
             self._drawn = self._random()
         return self._drawn
 
+    @property
+    def active(self) -> bool:
+        """Whether there is any rule."""
+        self._refresh()
+        return any(True for _ in self._all())
+
     def take(self, asked: ModelRequest, labels: Collection[str] = ()) -> Fault | None:
         """The fault that acts on this call, counted and logged; None for none. `labels` adds to those that the call carries itself
         (`labels_of`). Synchronous, so that of two calls at once each has its own number."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-Ended = Callable[[int, int, bytes, Exception | None], None]
-"""Chunks, bytes, the first 512 bytes, and what broke the stream (None when it ended or was left)."""
-
-_HEAD = 512
+Ended = Callable[[int, int, Exception | None], None]
+"""Chunks, bytes, and what broke the stream (None when it ended or was left)."""
 
 
 class MeteredBody:
-    """Passes chunks on untouched. `aclose` before the first chunk counts as left, which a plain generator would not notice."""
+    """Passes chunks on untouched; `each` sees every one of them. `aclose` before the first chunk counts as left, which a plain generator
+    would not notice."""
 
-    def __init__(self, source: AsyncIterator[bytes], ended: Ended) -> None:
+    def __init__(self, source: AsyncIterator[bytes], ended: Ended, each: Callable[[bytes], object] | None = None) -> None:
         self._source = source
         self._ended: Ended | None = ended
+        self._each = each
         self._chunks = 0
         self._bytes = 0
-        self._head = b""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -38,8 +37,8 @@ class MeteredBody:
             raise
         self._chunks += 1
         self._bytes += len(chunk)
-        if len(self._head) < _HEAD:
-            self._head += chunk[: _HEAD - len(self._head)]
+        if self._each is not None:
+            self._each(chunk)
         return chunk
 
     async def aclose(self) -> None:
@@ -52,4 +51,4 @@ class MeteredBody:
     def _end(self, failure: Exception | None) -> None:
         if self._ended is not None:
             ended, self._ended = self._ended, None
-            ended(self._chunks, self._bytes, self._head, failure)
+            ended(self._chunks, self._bytes, failure)

@@ -126,6 +126,10 @@ class Playback:
             return self._fail(request, Refusal("E503", 9902, "FixtureExhausted", text))
         return self._fail(request, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf)))
 
+    def count_used(self, identity: tuple[str, str, str]) -> None:
+        """This recording was written just now: the call that it came from has had its answer."""
+        self.used[identity] += 1
+
     def denied(self, what: str) -> None:
         """A request that did not come here was stopped in a host: a miss like any other."""
         self.misses += 1

@@ -1,12 +1,10 @@
 """The AI binding's far side: every request to the fake origin https://workers-binding.ai (ai-binding.md 1.1), answered.
 
-`run` and the universal endpoint ask the recordings first (playback.py), then the stub; backends of real models are not part of this
-version, and `live` says so. A `gateway` option gives its call a log id and a log entry; caching, rate limits, retries and
-fallback of AI Gateway are accepted and have no effect yet, so `cf-aig-cache-status` is always MISS.
+A call with a gateway goes through ai_gateway/ first; then, for each attempt, upstream.py asks the recordings, and outside.py a model.
 
-A call ends with one `report`: `{type: "ai", model, call, mode, source, recording, status, ms, chunks, bytes, tokens, gateway, log_id,
-request_id, notice, problem, code}`. `source` is `recording`, `stub` or `none`; `problem` the text of a miss or of a break and `code` its
-error code; `status` 0 means that the caller left before an answer began.
+A call ends with one `report`: `{type: "ai", model, call, mode, status, ms, chunks, bytes, gateway, log_id, key, error_code}` and the fields
+of calls.py. `problem` is the text of a miss or of a break and `code` its error code; `status` 0 means that the caller left before an
+answer began; `error_code` is the code that user code got; `key` tells two calls apart that ask for different things.
 """
 
 from __future__ import annotations
@@ -17,29 +15,30 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
-from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown
-from emulator.gateway.ai.answers import Answer
-from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
+from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
+from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.calls import Call
+from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import search_models
 from emulator.gateway.ai.classify import BadRequest, json_object, run_request, stream_input_request, universal_request
-from emulator.gateway.ai.gateway_logs import GatewayLogs, log_entry, log_id, metadata_of
+from emulator.gateway.ai.fault_overlay import after
 from emulator.gateway.ai.meter import MeteredBody
-from emulator.gateway.ai.modes import Action
+from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.replay import play
-from emulator.gateway.ai.stub import Stub
-from emulator.gateway.ai.stub_text import StubError
+from emulator.gateway.ai.reply import Reply
+from emulator.gateway.ai.scope import scope_of
+from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.exchange import Request, Response
 
 ORIGIN = "https://workers-binding.ai"
 _KEPT_CALLS = 500
-_URL_PROVIDER_BASE = "https://gateway.ai.cloudflare.com/v1/local"
+_OURS = frozenset({"cf-ai-req-id", "x-emulator-warnings"})
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -49,45 +48,27 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(slots=True)
-class _Call:
-    """What the report and the log entry of one call need."""
-
-    request: ModelRequest
-    body: bytes
-    path: str
-    started_ms: float
-    created_ms: int
-    gateway: str | None
-    log_id: str | None
-    request_id: str
-    source: str = "none"
-    recording: str | None = None
-    notice: str | None = None
-    problem: str | None = None
-    code: str | None = None
-    usage: Any = None
-
-
 class AiService:
-    """`serve` answers one request; it never raises for bad input. `now_ms` is the wall clock (log entries), `entropy` gives random
-    bytes (ids). `report` hears of every call when its answer has been read to the end or left."""
+    """`serve` answers one request; it never raises for bad input. `entropy` gives random bytes (ids). `report` hears of every call when its
+    answer has been read to the end or left."""
 
     def __init__(
         self,
         playback: Playback,
+        upstream: Upstream,
+        gateway: AiGateway,
+        outside: Outside,
         report: Report,
         *,
-        now_ms: Callable[[], int] = wall_ms,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._playback = playback
+        self._upstream = upstream
+        self._gateway = gateway
+        self._outside = outside
         self._report = report
-        self._now_ms = now_ms
         self._entropy = entropy
-        self._stub = Stub()
-        self._logs = GatewayLogs()
-        self._calls: deque[dict[str, Any]] = deque(maxlen=_KEPT_CALLS)
+        self._calls: deque[tuple[ModelRequest, dict[str, Any]]] = deque(maxlen=_KEPT_CALLS)
 
     async def serve(self, request: Request) -> Response:
         """The answer to one request of the binding's client."""
@@ -107,12 +88,12 @@ class AiService:
                     body = await request.read()
                     return await self._answer(universal_request(gateway, request.headers, body), body, request)
                 case ("GET", "ai-gateway", "gateways", gateway, "url", *provider):
-                    provider_path = "" if provider in ([], ["universal"]) else "/" + "/".join(provider)
-                    return envelopes.result({"url": f"{_URL_PROVIDER_BASE}/{gateway}{provider_path}"})
+                    return envelopes.result({"url": gateway_url(gateway, "/".join(provider))})
                 case ("GET" | "PATCH", "ai-gateway", "gateways", gateway, "logs", entry):
                     return await self._log(request, gateway, entry)
-                case ("GET", "ai-gateway", "gateways", _, "run", _, "resume"):
-                    return envelopes.listed_error(404, 7404, "no resumable run of that id: run ids are not emulated yet")
+                case ("GET", "ai-gateway", "gateways", gateway, "run", run_id, "resume"):
+                    start = parse_qs(parts.query).get("from", ["0"])[0]
+                    return await self._gateway.resume(gateway, run_id, int(start))
                 case ("GET", "ai-api", "models", "search"):
                     return envelopes.result(search_models(dict(parse_qsl(parts.query))))
                 case ("POST", "to-everything", "markdown", "transformer" | "supported"):
@@ -129,13 +110,15 @@ class AiService:
             return envelopes.listed_error(400, 7001, str(error))
         return envelopes.listed_error(404, 7000, f"the AI binding has no {request.method} {parts.path}")
 
-    def status(self) -> dict[str, Any]:
-        """For the control API; see Playback.status."""
-        return self._playback.status()
-
     def calls(self) -> list[dict[str, Any]]:
         """The reports of the last calls, oldest first."""
-        return list(self._calls)
+        return [report for _, report in self._calls]
+
+    def call(self, request_id: str) -> tuple[ModelRequest, dict[str, Any]] | None:
+        """What was asked and the report of one of the last calls: by its request id or its log id, `last` for the latest."""
+        if request_id == "last":
+            return self._calls[-1] if self._calls else None
+        return next((call for call in reversed(self._calls) if request_id in (call[1]["request_id"], call[1].get("log_id"))), None)
 
     async def close(self) -> None:
         """Drop what is kept in memory."""
@@ -148,124 +131,103 @@ class AiService:
         return await self._answer(run_request(request.headers, body), body, request)
 
     async def _answer(self, asked: ModelRequest, body: bytes, request: Request) -> Response:
-        call = self._begin(asked, body, urlsplit(request.url).path)
+        call = Call(
+            request=asked,
+            started_ms=self._playback.pacer.now_ms(),
+            request_id=str(uuid.UUID(bytes=self._entropy(16), version=4)),
+            body=body,
+            scope=scope_of(request.headers, asked),
+        )
+        outcome: GatewayOutcome | None = None
         try:
-            response = await self._respond(call)
+            if asked.gateway is None:
+                reply = await self._leg(call, asked)
+            else:
+                reply, outcome = await self._through_gateway(call, asked, request)
+            if call.pending is not None:
+                reply = await after(call.pending, reply, self._playback.pacer)
+            call.learn(reply)
+            response = reply.response
         except asyncio.CancelledError:
-            self._end(call, Response(0), 0, 0, b"", None)  # the caller left before the first byte
+            self._end(call, Response(0), 0, 0, None, outcome, None)  # the caller left before the first byte
             raise
         except EmuError as error:
             call.problem, call.code = error.render(), error.code
             response = envelopes.gateway_error(500, 9905, error.render(), "FixtureBroken")
-        response.headers += [("cf-ai-req-id", call.request_id), *self._gateway_headers(call)]
+        # A response of our own: the recorder holds the one that came.
+        headers = [(name, value) for name, value in response.headers if name.lower() not in _OURS]
+        response = Response(response.status, [*headers, ("cf-ai-req-id", call.request_id)], response.body)
+        if call.warnings:
+            response.headers.append(("x-emulator-warnings", "; ".join(call.warnings).encode("ascii", "replace").decode()))
         body_out = response.body
+        reader = UsageReader(response.header("content-type") or "")
         if isinstance(body_out, bytes):
-            self._end(call, response, 1 if body_out else 0, len(body_out), body_out[:512], None)
+            reader.feed(body_out)
+            self._end(call, response, 1 if body_out else 0, len(body_out), reader, outcome, None)
             return response
 
-        def ended(chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
-            self._end(call, response, chunks, size, head, failure)
+        def ended(chunks: int, size: int, failure: Exception | None) -> None:
+            self._end(call, response, chunks, size, reader, outcome, failure)
 
-        response.body = MeteredBody(body_out, ended)
+        response.body = MeteredBody(body_out, ended, reader.feed)
         return response
 
-    async def _respond(self, call: _Call) -> Response:
-        playback = self._playback
-        verdict = playback.find(call.request)
-        if verdict.refusal is not None:
-            call.problem, call.code = verdict.refusal.description, verdict.refusal.code
-            return envelopes.gateway_error(400, verdict.refusal.internal_code, verdict.refusal.description, verdict.refusal.name)
-        answer: Answer
-        if verdict.action is Action.REPLAY and verdict.recording is not None:
-            call.source, call.recording = "recording", verdict.recording.name
-            answer = verdict.recording.answer()
-        else:
-            call.source = "stub"
-            if playback.mode is not AiMode.STUB:
-                call.notice = f"answered by the stub: {verdict.reason}, no backend"
-            try:
-                answer = self._stub.answer(call.request)
-            except StubError as error:
-                return envelopes.run_error(error.status, error.code, str(error))
-        call.usage = answer.usage
-        return await play(answer, playback.pacer, started_ms=call.started_ms)
+    async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
+        return await self._upstream.answer(call, asked, lambda: self._outside.model(asked))
 
-    def _begin(self, asked: ModelRequest, body: bytes, path: str) -> _Call:
-        gateway = str((asked.gateway or {}).get("id") or "") or None
-        now = self._now_ms()
-        return _Call(
-            request=asked,
-            body=body,
-            path=path,
-            started_ms=self._playback.pacer.now_ms(),
-            created_ms=now,
-            gateway=gateway,
-            log_id=log_id(now, self._entropy(10)) if gateway else None,
-            request_id=str(uuid.UUID(bytes=self._entropy(16), version=4)),
+    async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:
+        assert asked.gateway is not None
+        reply, outcome = await self._gateway.run(
+            asked,
+            lambda leg, step: self._leg(call, leg),
+            gateway_id=str(asked.gateway.get("id") or "default"),
+            raw_body=call.body,
+            path=urlsplit(request.url).path,
+            headers={name.lower(): value for name, value in request.headers},
         )
+        call.warnings += outcome.warnings
+        return reply, outcome
 
-    def _gateway_headers(self, call: _Call) -> list[tuple[str, str]]:
-        if call.gateway is None or call.log_id is None:
-            return []
-        headers = [("cf-aig-log-id", call.log_id), ("cf-aig-request-id", call.log_id)]
-        headers += [("cf-aig-cache-status", "MISS"), ("cf-aig-step", "0")]
-        event_id = (call.request.gateway or {}).get("eventId") or call.request.headers.get("cf-aig-event-id")
-        return [*headers, ("cf-aig-event-id", str(event_id))] if event_id else headers
-
-    def _end(self, call: _Call, response: Response, chunks: int, size: int, head: bytes, failure: Exception | None) -> None:
-        duration_ms = round(self._playback.pacer.now_ms() - call.started_ms)
-        provider, model = _provider_and_model(call.request)
-        if call.gateway is not None and call.log_id is not None and _collects_log(call.request):
-            settings = call.request.gateway or {}
-            self._logs.add(
-                call.gateway,
-                log_entry(
-                    entry_id=call.log_id,
-                    provider=provider,
-                    model=model,
-                    path=call.path,
-                    created_ms=call.created_ms,
-                    duration_ms=duration_ms,
-                    status=response.status,
-                    streamed=chunks > 1,
-                    request=call.body,
-                    response_size=size,
-                    response_head=head,
-                    response_type=response.header("content-type") or "",
-                    usage=call.usage,
-                    metadata=metadata_of(settings.get("metadata") or call.request.headers.get("cf-aig-metadata")),
-                ),
-            )
+    def _end(
+        self,
+        call: Call,
+        response: Response,
+        chunks: int,
+        size: int,
+        reader: UsageReader | None,
+        outcome: GatewayOutcome | None,
+        failure: Exception | None,
+    ) -> None:
         if failure is not None and call.problem is None:
             call.problem, call.code = (failure.what, failure.code) if isinstance(failure, EmuError) else (repr(failure), None)
+        if call.usage is None and reader is not None:
+            call.usage = reader.usage
+        if outcome is not None:
+            call.cost_usd = outcome.cost_usd
         event = {
             "type": "ai",
-            "model": model,
+            "model": model_of(call.request),
             "call": str(call.request.kind),
             "mode": self._playback.mode.value,
-            "source": call.source,
-            "recording": call.recording,
             "status": response.status,
-            "ms": duration_ms,
+            "ms": round(self._playback.pacer.now_ms() - call.started_ms),
             "chunks": chunks,
             "bytes": size,
-            "tokens": call.usage,
-            "gateway": call.gateway,
-            "log_id": call.log_id,
-            "request_id": call.request_id,
-            "notice": call.notice,
-            "problem": call.problem,
-            "code": call.code,
+            "gateway": outcome.gateway if outcome else None,
+            "log_id": outcome.log_id if outcome else None,
+            "key": key_of(canonical(call.request))[:16],
+            "error_code": error_code(response),
+            **call.fields(),
         }
-        self._calls.append(event)
+        self._calls.append((call.request, event))
         self._report(event)
 
     async def _log(self, request: Request, gateway: str, entry_id: str) -> Response:
         if request.method == "PATCH":
-            if not self._logs.patch(gateway, entry_id, json_object(await request.read())):
+            if not self._gateway.patch_log(gateway, entry_id, json_object(await request.read())):
                 return envelopes.listed_error(404, 7002, "Log not found")
             return envelopes.result({})
-        entry = self._logs.get(gateway, entry_id)
+        entry = self._gateway.get_log(gateway, entry_id)
         return envelopes.listed_error(404, 7002, "Log not found") if entry is None else envelopes.result(entry)
 
     async def _to_markdown(self, request: Request) -> Response:
@@ -275,15 +237,24 @@ class AiService:
         return envelopes.result([markdown.convert(file) for file in files])
 
 
-def _provider_and_model(request: ModelRequest) -> tuple[str, str]:
-    if request.kind is Kind.UNIVERSAL:
-        entry = request.body[0]
-        query = entry.get("query")
-        model = query.get("model") if isinstance(query, dict) else None
-        return str(entry.get("provider", "")), str(model or entry.get("endpoint", ""))
-    return "workers-ai" if request.target.startswith("@") else request.target.split("/")[0], request.target
+def model_of(request: ModelRequest) -> str:
+    """The model a report names: of the universal endpoint the first entry's."""
+    if request.kind is not Kind.UNIVERSAL:
+        return request.target
+    entry = request.body[0]
+    query = entry.get("query")
+    model = query.get("model") if isinstance(query, dict) else None
+    return str(model or entry.get("endpoint", ""))
 
 
-def _collects_log(request: ModelRequest) -> bool:
-    wanted = (request.gateway or {}).get("collectLog", request.headers.get("cf-aig-collect-log"))
-    return wanted not in (False, "false")
+def error_code(response: Response) -> int | None:
+    """The code in an error's body, which is all that user code sees of it (ai-binding.md 1.3); None for an answer that is none."""
+    if response.status < 400 or not isinstance(response.body, bytes):
+        return None
+    try:
+        body = json_object(response.body)
+    except BadRequest:
+        return None
+    first = (body.get("errors") or body.get("error") or [None])[0] if isinstance(body.get("errors") or body.get("error"), list) else None
+    code = body.get("internalCode") or (first.get("code") if isinstance(first, dict) else None)
+    return code if isinstance(code, int) else None

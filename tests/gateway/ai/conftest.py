@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.layer import make_layer
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.layer import Layer
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import AiService
@@ -68,10 +69,17 @@ class Cassettes:
 class Bench:
     """A service over a fixtures folder, with everything that it reported."""
 
-    service: AiService
-    playback: Playback
+    layer: Layer
     clock: FakeClock
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]]
+
+    @property
+    def service(self) -> AiService:
+        return self.layer.service
+
+    @property
+    def playback(self) -> Playback:
+        return self.layer.playback
 
     async def run(self, inputs: Any, *, model: str = "@cf/test/model", options: Any = None, path: str = "/run?version=3") -> Response:
         headers = [("content-type", "application/json"), ("cf-consn-model-id", model)]
@@ -108,11 +116,10 @@ def cassettes(tmp_path: Path) -> Cassettes:
 
 @pytest.fixture
 def bench(cassettes: Cassettes) -> Callable[..., Bench]:
-    def make(mode: AiMode = AiMode.REPLAY, *, ci: bool = False, speed: str = "instant", cassette: str | None = None) -> Bench:
-        clock, events = FakeClock(), []
+    def make(mode: AiMode = AiMode.REPLAY, *, ci: bool = False, speed: str = "instant", cassette: str | None = None, **more: Any) -> Bench:
+        clock = FakeClock()
         pacer = Pacer(Speed.parse(speed), clock.now_ms, clock.sleep)
-        playback = Playback(Library([cassettes.root], cassette, recheck_ms=0), mode, pacer, ci=ci)
-        service = AiService(playback, events.append, now_ms=lambda: 1_700_000_000_000, entropy=lambda count: bytes(range(count)))
-        return Bench(service, playback, clock, events)
+        layer, events = make_layer(cassettes.root, mode, pacer=pacer, ci=ci, cassette=cassette, **more)
+        return Bench(layer, clock, events)
 
     return make

@@ -61,7 +61,7 @@ async def test_an_unusable_file_is_named_and_the_others_work(bench, cassettes, t
     path = cassettes.folder() / "00-broken.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     b = bench()
-    (finding,) = b.service.status()["broken"]
+    (finding,) = b.playback.status()["broken"]
     assert finding["code"] == code
     assert finding["where"].startswith(str(path)) and finding["where"].endswith(place)
     assert says in finding["what"], finding["what"]
@@ -142,7 +142,7 @@ async def test_a_blob_that_goes_away_later_is_an_error_of_that_call_only(bench, 
     request = {"kind": "binding.run", "target": "@cf/test/model", "body": {"prompt": "speak"}}
     cassettes.write("00-blob", {"request": request, "response": {"status": 200, "blob": blob}})
     b = bench()
-    assert b.service.status()["broken"] == []
+    assert b.playback.status()["broken"] == []
     (folder / "blobs" / "x.bin").unlink()
     error = await read_json(await b.run({"prompt": "speak"}))
     assert (error["internalCode"], error["name"]) == (9905, "FixtureBroken")

@@ -69,9 +69,9 @@ async def test_a_new_session_starts_from_the_first_answer(bench, cassettes):
     cassettes.recorded("00-hi", {"prompt": "hi"}, {"response": 0})
     b = bench()
     await answer(b, {"prompt": "hi"})
-    assert b.service.status()["unused"] == []
+    assert b.playback.status()["unused"] == []
     b.playback.restart()
-    assert b.service.status()["unused"] == ["default/00-hi"]
+    assert b.playback.status()["unused"] == ["default/00-hi"]
     assert (await answer(b, {"prompt": "hi"}))["response"] == 0
 
 

@@ -40,7 +40,7 @@ async def test_auto_answers_a_miss_from_the_stub_and_says_so(bench, cassettes):
     await b.run({"prompt": "hi"}, model=LEGACY)
     assert [event["source"] for event in b.events] == ["stub", "recording", "stub"]
     assert b.events[2]["notice"] == "answered by the stub: its recordings are used up, no backend"
-    assert b.service.status()["misses"] == 0
+    assert b.playback.status()["misses"] == 0
 
 
 async def test_auto_under_ci_fails_a_miss_and_counts_it(bench):
@@ -49,7 +49,7 @@ async def test_auto_under_ci_fails_a_miss_and_counts_it(bench):
     error = await read_json(response)
     assert (response.status, error["internalCode"], error["name"]) == (400, 9901, "FixtureMiss")
     assert error["description"].startswith("no recording answers binding.run @cf/test/model")
-    assert b.service.status()["misses"] == 1
+    assert b.playback.status()["misses"] == 1
     assert (b.events[0]["problem"], b.events[0]["code"]) == (error["description"], "E502")
 
 
@@ -167,8 +167,8 @@ async def test_gateway_urls(bench):
     b = bench()
     provider = await read_json(await b.get("/ai-gateway/gateways/my%20gw/url/openai"))
     universal = await read_json(await b.get("/ai-gateway/gateways/g/url/universal"))
-    assert provider["result"]["url"].endswith("/my gw/openai")
-    assert universal["result"]["url"] == "https://gateway.ai.cloudflare.com/v1/local/g"
+    assert provider["result"]["url"].endswith("/my%20gw/openai")
+    assert universal["result"]["url"] == "https://gateway.ai.cloudflare.com/v1/local/g/"
 
 
 async def test_the_universal_endpoint(bench):
@@ -289,7 +289,7 @@ async def test_unused_recordings_are_listed(bench, cassettes):
     cassettes.recorded("00-b", {"prompt": "b"}, {})
     b = bench()
     await b.run({"prompt": "a"})
-    status = b.service.status()
+    status = b.playback.status()
     assert (status["recordings"], status["hits"], status["unused"], status["mode"]) == (2, 1, ["default/00-b"], "replay")
 
 

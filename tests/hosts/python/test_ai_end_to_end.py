@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from fakes.layer import make_layer
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.ai.service import AiService
 from emulator.gateway.exchange import Request
 from emulator.hosts.python.ai import Ai
 from emulator.hosts.python.surface.containers import JsArray
@@ -39,8 +37,7 @@ class Pulled:
 @pytest.fixture
 async def wire(tmp_path):
     def make(mode: AiMode = AiMode.AUTO) -> Any:
-        events: list[Any] = []
-        service = AiService(Playback(Library([tmp_path], recheck_ms=0), mode, Pacer(Speed(None)), ci=False), events.append)
+        layer, events = make_layer(tmp_path, mode, pacer=Pacer(Speed(None)))
 
         async def send(request: Any) -> JsResponse:
             source = request.body_source()
@@ -52,7 +49,7 @@ async def wire(tmp_path):
                     async for chunk in source:
                         yield chunk
 
-            response = await service.serve(Request(request.method, request.url, request.headers.pairs(), body()))
+            response = await layer.service.serve(Request(request.method, request.url, request.headers.pairs(), body()))
             answered = response.body if isinstance(response.body, bytes) else Pulled(response.body)
             return JsResponse.received(response.status, response.headers, answered)
 

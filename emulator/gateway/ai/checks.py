@@ -1,0 +1,62 @@
+"""Mode `check`: a recording answers, its model is asked too, and what has changed in the answer's shape is kept (ai-binding.md 7.4).
+
+Cassettes are not touched. An answer that streams is read to its end; of one that is longer than `_MOST_BYTES` the rest is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from emulator.errors import EmuError
+from emulator.gateway.ai.answers import Answer, Chunk
+from emulator.gateway.ai.drift import drift
+from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.reply import Reply
+from emulator.gateway.exchange import Response
+
+_KEPT = 500
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+class Checks:
+    """Asks, compares, and keeps what differs."""
+
+    def __init__(self) -> None:
+        self._rows: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+
+    async def compare(self, recording: Recording, outside: Callable[[], Awaitable[Reply]]) -> None:
+        """Ask `outside` and note how its answer differs from the recording's. Never raises for what the model's server does."""
+        differences: list[str] = []
+        problem = None
+        try:
+            reply = await outside()
+            live = await _answer(reply.response)
+            if reply.source.outside:
+                differences = [str(change) for change in drift(recording.answer(), live)]
+            else:
+                problem = "no backend answers for this model: give one a key, or a route"
+        except EmuError as error:
+            problem = error.render()
+        if differences or problem:
+            row = {"recording": recording.name, "file": str(recording.file), "differences": differences, "problem": problem}
+            self._rows.append(row)
+
+    def report(self) -> list[dict[str, Any]]:
+        """One row for each recording that is answered otherwise by now, or could not be compared, oldest first: `{recording, file,
+        differences: [text], problem}`."""
+        return list(self._rows)
+
+
+async def _answer(response: Response) -> Answer:
+    if isinstance(response.body, bytes):
+        return Answer(response.status, response.headers, response.body)
+    chunks, size = [], 0
+    async for chunk in response.body:
+        chunks.append(Chunk(0, chunk))
+        size += len(chunk)
+        if size > _MOST_BYTES:
+            await response.aclose()
+            break
+    return Answer(response.status, response.headers, chunks=tuple(chunks))

@@ -1,0 +1,140 @@
+"""The model layer put together: every part below `ai/` is made and joined here, for one running server.
+
+A call of the binding comes to `service`, any other request of user code to `egress`; both end in upstream.py, where recordings, backends
+and faults are. What the control API can do to it is `verbs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emulator.config import Options, Redactor
+from emulator.errors import EmuError
+from emulator.gateway.ai.ai_gateway.gateway import AiGateway
+from emulator.gateway.ai.ai_gateway.prices import Prices
+from emulator.gateway.ai.ai_gateway.usage import tokens_of
+from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.checks import Checks
+from emulator.gateway.ai.faults import FILE_NAME, FaultBook
+from emulator.gateway.ai.ledger import Ledger
+from emulator.gateway.ai.outside import Outside
+from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.recorder import Recorder
+from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.refresh import Refresher
+from emulator.gateway.ai.replay import Pacer
+from emulator.gateway.ai.routes import Routes
+from emulator.gateway.ai.service import AiService, wall_ms
+from emulator.gateway.ai.sessions import Sessions
+from emulator.gateway.ai.upstream import Upstream
+from emulator.gateway.ai.verbs import AiVerbs, ModelLayer
+from emulator.gateway.console import SessionEnded
+from emulator.gateway.egress import EgressService
+from emulator.gateway.journal import Journal
+from emulator.gateway.network import Network
+
+
+class Layer:
+    """`secrets` gives the project's secret values by name, at each call. `pacer` is the clock of all waits, `now_ms` the wall clock,
+    `entropy` gives random bytes (ids). `tell` hears of each session that ends. Raises UsageError E243 when there is no such cassette."""
+
+    def __init__(
+        self,
+        root: Path,
+        options: Options,
+        journal: Journal,
+        redact: Redactor,
+        secrets: Callable[[], Mapping[str, str]],
+        *,
+        pacer: Pacer,
+        tell: Callable[[SessionEnded], None] = lambda ended: None,
+        now_ms: Callable[[], int] = wall_ms,
+        entropy: Callable[[int], bytes] = os.urandom,
+        recheck_ms: float = 500,
+    ) -> None:
+        config = options.ai
+
+        def now() -> datetime:
+            return datetime.fromtimestamp(now_ms() / 1000, UTC)
+
+        def lookup(name: str) -> str | None:
+            return secrets().get(name) or os.environ.get(name)
+
+        def report(fields: dict[str, Any]) -> None:
+            kind = str(fields.get("type", "ai"))
+            journal.add(kind, **{name: value for name, value in fields.items() if name != "type"})
+
+        def unstored(error: EmuError) -> None:
+            journal.add("recording.problem", code=error.code, what=error.what, where=error.where, next=error.hint)
+
+        redaction = Redaction(secrets, config.redact)
+        library = Library([options.fixtures], options.cassette, recheck_ms=recheck_ms)
+        self.playback = Playback(library, options.ai_mode, pacer, ci=options.ci, redact=redaction.request)
+        prices = Prices(config.prices)
+        self.ledger = Ledger(_list_prices(prices))
+        journal.subscribe(self.ledger)
+
+        def new_recorder(
+            report: Callable[[EmuError], None], stored: Callable[[tuple[str, str, str]], None] = lambda identity: None
+        ) -> Recorder:
+            return Recorder(
+                options.fixtures,
+                redaction,
+                now=now,
+                now_ms=pacer.now_ms,
+                report=report,
+                stored=stored,
+                price=lambda asked, usage: prices.cost(asked.target, tokens_of(usage), None),
+            )
+
+        recorder = new_recorder(unstored, self.playback.count_used)
+        self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
+        checks = Checks()
+        self._upstream = Upstream(self.playback, recorder, self.faults, checks)
+        self._network = Network()
+        self.routes = Routes(config, lookup, self._network.fetch, pacer)
+        outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
+        self.gateway = AiGateway(config, pacer, now_ms=now_ms, entropy=entropy, seed=options.seed or 0)
+        self.service = AiService(self.playback, self._upstream, self.gateway, outside, report, entropy=entropy)
+        self.egress = EgressService(self.playback, self._upstream, self.gateway, outside, self._network, config, report, entropy=entropy)
+        self.sessions = Sessions(
+            self.playback,
+            self.ledger,
+            recorder,
+            root=root,
+            fixtures=options.fixtures,
+            max_age_days=config.max_age_days,
+            tell=tell,
+            now=now,
+        )
+        layer = ModelLayer(
+            self.playback,
+            self.sessions,
+            self.ledger,
+            self.service,
+            redact,
+            routes=self.routes.rows,
+            gateways=self.gateway,
+            faults=self.faults,
+            refresher=Refresher(library, outside.ask, new_recorder, config.max_age_days, pacer.now_ms, now),
+            drifts=checks,
+        )
+        self.verbs = AiVerbs(layer)
+
+    async def close(self) -> None:
+        """End every call and connection."""
+        await asyncio.gather(self.service.close(), self._upstream.close(), self.gateway.close())
+        await self._network.close()
+
+
+def _list_prices(prices: Prices) -> Callable[[str], tuple[float, float] | None]:
+    def price(model: str) -> tuple[float, float] | None:
+        found = prices.find(model)
+        return None if found is None else (found.per_million_in, found.per_million_out)
+
+    return price

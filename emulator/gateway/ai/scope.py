@@ -1,0 +1,17 @@
+"""Which cassette one call belongs to, when it says so itself (ai-binding.md 7.8). Pure."""
+
+from __future__ import annotations
+
+from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.cassette_files import cassette_name
+from emulator.gateway.exchange import Headers, header
+
+SCOPE_HEADER = "x-emulator-scope"
+"""Sent by tests (`extraHeaders`, or on an outbound request); neither stored nor sent on."""
+
+
+def scope_of(headers: Headers, asked: ModelRequest) -> str | None:
+    """The header's cassette, else the one that `gateway.metadata.test` names, else None. What is no name of a folder is made one."""
+    metadata = (asked.gateway or {}).get("metadata")
+    name = header(headers, SCOPE_HEADER) or (metadata.get("test") if isinstance(metadata, dict) else None)
+    return cassette_name(name) if isinstance(name, str) and name else None

@@ -10,7 +10,7 @@ from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response
 
-from .gateway_bench import JSON, WALL_MS, Bench, Stream, answer, entry, events, lost, run_request, streamed, universal
+from .gateway_bench import JSON, WALL_MS, Bench, Stream, answer, entry, error, events, lost, run_request, streamed, universal
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 AI_GATEWAY_LOG = {
@@ -69,6 +69,23 @@ async def test_headers_of_an_answer():
         "openai/gpt-4o",
         "e1",
     )
+
+
+async def test_what_the_caller_names_cannot_break_a_header():
+    b = Bench()
+    got = await b.run({"prompt": "hi"}, b.model(answer()), name="a/b\r\nx: 1", eventId="\u00e9\u4e2d\n")
+    assert (got.headers["cf-aig-model"], got.headers["cf-aig-event-id"]) == ("a/b??x: 1", "\u00e9??")
+    assert b.row(got)["event_id"] == "\u00e9\u4e2d\n"
+
+
+async def test_the_outcome_ends_with_the_answer_and_not_with_a_step_before_it():
+    b = Bench()
+    reply, outcome = await b.start(universal(entry("a"), entry("b")), b.model(error(500), streamed(events("x", usage=USAGE))))
+    assert (outcome.ended, outcome.tokens_in) == (False, None)
+    stream = reply.response.body
+    assert not isinstance(stream, bytes)
+    _ = [chunk async for chunk in stream]
+    assert (outcome.ended, outcome.tokens_in, outcome.step) == (True, 10, 1)
 
 
 async def test_the_entry_is_written_when_the_stream_has_ended():

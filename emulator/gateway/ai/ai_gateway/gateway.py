@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.config.ai import AiConfig, CachePolicy, GatewayConfig
@@ -274,7 +274,7 @@ class AiGateway:
 
     async def _drop(self, call: _Call, served: Served) -> None:
         """A step whose answer the caller does not get: read, counted and logged all the same."""
-        delivery = Delivery(self._desk, call.state, call.origin, served, call.outcome, call.course.spend)
+        delivery = Delivery(self._desk, call.state, call.origin, served, replace(call.outcome), call.course.spend)
         delivery.seen(await drain(served.reply))
         delivery.ended(End.COMPLETE)
 
@@ -324,4 +324,9 @@ def _headers(served: Served, outcome: GatewayOutcome) -> list[tuple[str, str]]:
         headers.append(("cf-aig-event-id", served.settings.event_id))
     if outcome.run_id is not None:
         headers.append(("cf-aig-run-id", outcome.run_id))
-    return headers
+    return [(name, _header_text(value)) for name, value in headers]
+
+
+def _header_text(text: str) -> str:
+    """Fit to stand in a header: model names and event ids are the caller's, and may be anything."""
+    return "".join(char if char.isprintable() else "?" for char in text).encode("latin-1", "replace").decode("latin-1")

@@ -120,11 +120,13 @@ class Recording:
         response = self.response
         headers = [(name, value) for name, value in response.get("headers", {}).items()]
         given = {name.lower() for name, _ in headers}
+        # What was recorded has all the headers there were; by hand, the obvious one may be left out.
+        wants_type = "content-type" not in given and (self.manual or "headers" not in response)
         first_byte_ms = response.get("t", 0)
         if "stream" in response:
             stream = response["stream"]
             media_type = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}.get(stream["framing"], "application/octet-stream")
-            if "content-type" not in given:
+            if wants_type:
                 headers.append(("content-type", media_type))
             end = StreamEnd(stream.get("end", "complete"))
             chunks = chunks_of(stream) if "events" in stream else self._blob_chunks(stream)
@@ -133,7 +135,7 @@ class Recording:
         if "json" in response and self.request.kind not in (Kind.HTTP, Kind.GATEWAY_HTTP, Kind.UNIVERSAL):
             headers = [(name, value) for name, value in headers if name.lower() != "content-type"]
             headers.append(("content-type", media_type))  # exactly: ai-binding.md 1.3 rule 4
-        elif media_type and "content-type" not in given and (self.manual or "headers" not in response):
+        elif media_type and wants_type:
             headers.append(("content-type", media_type))
         return Answer(response["status"], headers, body, None, first_byte_ms, usage=self.usage)
 

@@ -114,7 +114,8 @@ def test_each_form_of_a_secret_becomes_its_name(secret, number):
 async def test_a_planted_secret_is_nowhere_in_the_cassette(tape, secret):
     for form in in_every_form(secret):
         inner = secret if "\\\\" in form else form  # what is escaped twice already is not put into another wrapping
-        url = f"https://api.example.com/v1/{urllib.parse.quote(inner, safe='')}?key={urllib.parse.quote(secret)}&q={urllib.parse.quote(inner)}"
+        path, query = urllib.parse.quote(inner, safe=""), urllib.parse.urlencode({"key": secret, "q": inner})
+        url = f"https://api.example.com/v1/{path}?{query}"
         headers = [("authorization", f"Bearer {secret}"), ("X-Custom", form), ("content-type", "application/json"), ("openai-beta", form)]
         body = json.dumps({"model": "m", "text": form, form: 1, "nested": json.dumps({"a": [inner]})}).encode()
         answer = json.dumps({"echo": form, form: [form]}).encode()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakes.asking import CHAT, LEGACY
 from fakes.base import event
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.gateway.ai.canonical import Kind, ModelRequest
@@ -42,6 +42,7 @@ USAGE = maybe(prompt_tokens=odd_or(st.just(1)), prompt_tokens_details=maybe(cach
 DOCUMENT = maybe(id=ODD, created=ODD, choices=odd_or(st.lists(CHOICE, max_size=2)), usage=USAGE, error=ODD | st.just({"message": "m"}))
 
 
+@settings(max_examples=200)
 @given(st.lists(DOCUMENT, max_size=4))
 def test_no_stream_breaks_the_translation(documents: list[Any]) -> None:
     stream = b"".join(event(document) for document in documents) + b"data: [DONE]\n\n"
@@ -55,6 +56,7 @@ def test_no_stream_breaks_the_translation(documents: list[Any]) -> None:
     assert rewriter.finished
 
 
+@settings(max_examples=300)
 @given(DOCUMENT)
 def test_no_answer_breaks_the_translation(document: Any) -> None:
     if not isinstance(document, dict) or not is_completion(document):

@@ -73,12 +73,17 @@ def is_completion(document: dict[str, Any]) -> bool:
 
 
 def _is_choice(choice: dict[str, Any]) -> bool:
-    message = choice.get("delta") or choice.get("message") or {}
-    if not isinstance(message, dict) or not isinstance(choice.get("index", 0), int):
-        return False
-    calls = message.get("tool_calls") or []
-    numbered = isinstance(calls, list) and all(isinstance(call, dict) and isinstance(call.get("index", 0), int | None) for call in calls)
-    return numbered and isinstance(choice.get("finish_reason"), str | None)
+    texts = all(isinstance(choice.get(name), str | None) for name in ("text", "finish_reason"))
+    return texts and isinstance(choice.get("index", 0), int) and all(_is_message(choice.get(name)) for name in ("delta", "message"))
+
+
+def _is_message(message: Any) -> bool:
+    if message is None:
+        return True
+    calls = message.get("tool_calls") if isinstance(message, dict) else False
+    if calls is None:
+        return True
+    return isinstance(calls, list) and all(isinstance(call, dict) and isinstance(call.get("index", 0), int | None) for call in calls)
 
 
 class ChatReader:

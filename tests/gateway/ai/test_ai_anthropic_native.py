@@ -125,3 +125,14 @@ def test_inputs_tell_their_format(inputs: dict[str, Any], expected: Native):
 def test_a_named_format_wins():
     assert native_part(SLUG, CHAT, {"openaiEndpoint": "/v1/messages"}) is Native.ALL
     assert native_part(SLUG, BLOCKS, {"openaiEndpoint": "/v1/chat/completions"}) is Native.NOTHING
+
+
+async def test_inputs_that_fit_both_formats_are_anthropics_and_say_so(ask: Model):
+    plain = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    heard = await ask(plain, SLUG)
+    assert heard.json["type"] == "message"
+    assert "fit Anthropic's format and chat completions alike" in heard.warnings[0]
+    for told in ({"system": "x"}, {"thinking": {"type": "disabled"}}):
+        assert (await ask({**plain, **told}, SLUG)).warnings == []
+    assert (await ask(plain, SLUG, options={"openaiEndpoint": "/v1/messages"})).warnings == []
+    assert (await ask(plain, SLUG, options={"openaiEndpoint": "/v1/chat/completions"})).json["object"] == "chat.completion"

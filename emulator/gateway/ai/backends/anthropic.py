@@ -13,7 +13,7 @@ from emulator.gateway.ai.envelopes import json_response
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.translation.anthropic_answer import EventReader, message_deltas
 from emulator.gateway.ai.translation.anthropic_models import anthropic_name
-from emulator.gateway.ai.translation.anthropic_native import Native, native_part
+from emulator.gateway.ai.translation.anthropic_native import Native, fits_both, native_part
 from emulator.gateway.ai.translation.anthropic_request import MessagesRequest, messages_request
 from emulator.gateway.ai.translation.emission import Emission, Emitter, whole
 from emulator.gateway.ai.translation.stream_body import TranslatedBody
@@ -22,6 +22,10 @@ from emulator.gateway.exchange import Headers, Response
 
 VERSION = "2023-06-01"
 """`anthropic-version`. The next one, 2026-10-21, takes no sampling parameters, which older models take under this one."""
+_EITHER_FORMAT = (
+    "these inputs fit Anthropic's format and chat completions alike; they were passed on, and answered, as Anthropic's "
+    "(option openaiEndpoint names the format)"
+)
 _EVENTS: Headers = [("content-type", "text/event-stream")]
 
 
@@ -52,7 +56,8 @@ class Anthropic(Server):
     async def _text(self, asked: ModelRequest, inputs: Mapping[str, Any], emission: Emission, model: str) -> Reply:
         native = native_part(asked.target, inputs, asked.options)
         if native is Native.ALL:
-            return await self._passed(asked, {**inputs, "model": model}, model, [])
+            warnings = [_EITHER_FORMAT] if fits_both(inputs, asked.options) else []
+            return await self._passed(asked, {**inputs, "model": model}, model, warnings)
         request = messages_request(inputs, model, self.name, chat_shape=emission.model.chat_shape)
         if native is Native.STREAM:
             return await self._passed(asked, request.body, model, request.warnings)

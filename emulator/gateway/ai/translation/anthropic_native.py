@@ -17,6 +17,7 @@ _CHAT_FIELDS = frozenset(
     {"prompt", "functions", "response_format", "max_completion_tokens", "reasoning_effort", "frequency_penalty", "presence_penalty"}
     | {"stop", "n", "logit_bias", "logprobs", "seed", "stream_options", "parallel_tool_calls", "raw", "lora", "chat_template_kwargs"}
 )
+_MESSAGES_FIELDS = frozenset({"system", "tools", "tool_choice", "thinking", "stop_sequences", "output_config", "metadata", "top_k"})
 _CHAT_PARTS = frozenset({"image_url", "input_audio", "refusal"})
 
 
@@ -39,6 +40,13 @@ def native_part(model_id: str, inputs: Mapping[str, Any], options: Mapping[str, 
     if endpoint == "/v1/messages" or (endpoint is None and is_messages_shaped(inputs)):
         return Native.ALL
     return Native.STREAM if endpoint == "/v1/chat/completions" and inputs.get("stream") else Native.NOTHING
+
+
+def fits_both(inputs: Mapping[str, Any], options: Mapping[str, Any] | None) -> bool:
+    """Whether nothing tells which format was meant: plain texts, and no field that one of both has alone."""
+    if (options or {}).get("openaiEndpoint") is not None or not is_messages_shaped(inputs) or inputs.keys() & _MESSAGES_FIELDS:
+        return False
+    return all(isinstance(message["content"], str) for message in inputs["messages"])
 
 
 def is_messages_shaped(inputs: Mapping[str, Any]) -> bool:

@@ -49,6 +49,7 @@ async def test_a_dropped_stream_goes_on_where_it_was_left():
     assert await rest(await b.gateway.resume("g", run_id, 0)) == TEN
     assert await rest(await b.gateway.resume("g", run_id, 9)) == TEN[9:]
     assert await rest(await b.gateway.resume("g", run_id, 10)) == []
+    assert await rest(await b.gateway.resume("g", run_id, -3)) == TEN
 
 
 async def test_events_are_counted_by_blank_lines_however_they_are_cut():

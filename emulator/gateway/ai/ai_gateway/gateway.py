@@ -91,10 +91,9 @@ class AiGateway:
         NONE. The reply carries the `cf-aig-*` headers; the log entry is written when its body has been read or closed, so it must be.
 
         `asked` is RUN or STREAM_INPUT (settings in `asked.gateway`), UNIVERSAL (an array of entries) or GATEWAY_HTTP (a public address;
-        settings in `headers`; public_requests.py makes these two from an outbound request). A leg of the universal endpoint gets a
-        UNIVERSAL request with one entry, any other the request itself. For a model of a dynamic route the leg is an entry of the
-        provider `compat` whose query names `provider/model` (for GATEWAY_HTTP the request itself with that model):
-        public_urls.native_call knows where it goes.
+        settings in `headers`). A leg of the universal endpoint gets a UNIVERSAL request with one entry, any other the request itself. For
+        a model of a dynamic route the leg is an entry of the provider `compat` whose query names `provider/model` (for GATEWAY_HTTP the
+        request itself with that model): public_urls.native_call knows where it goes.
 
         A fault that drops the caller's connection belongs around this reply, not around the leg: a run with a run id is read to its end
         behind the caller's back, and a torn leg would tear the kept copy too.
@@ -128,7 +127,7 @@ class AiGateway:
     async def resume(self, gateway_id: str, run_id: str, from_event: int) -> Response:
         """`GET /ai-gateway/gateways/{gw}/run/{runId}/resume?from=N`: the stream from its event N on, live while it still runs; 404 when
         the run is unknown or expired."""
-        return self._runs.resume(gateway_id, run_id, from_event)
+        return self._runs.resume(gateway_id, run_id, max(0, from_event))
 
     def get_log(self, gateway_id: str, log_id: str) -> dict[str, Any] | None:
         """A log entry as `getLog` gives it; None when there is none, or not yet (`log_delay_ms`)."""

@@ -45,11 +45,6 @@ def spend_limited(rule: SpendLimit) -> Refusal:
     return Refusal(429, 2045, f"Spend limit exceeded: {rule.name}")
 
 
-def unknown_provider(provider: str) -> Refusal:
-    """2008: a provider, or an endpoint of one, that public_urls.native_call knows no address for."""
-    return Refusal(400, 2008, f"Invalid provider: {provider!r} has no known address" if provider else "Invalid provider")
-
-
 def timed_out(problem: str) -> Refusal:
     """3007: no model gave a first byte in time and there is nobody left to ask. Clients retry a 408; what the gateway itself says here
     is not known."""

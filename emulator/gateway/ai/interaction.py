@@ -73,7 +73,7 @@ def interaction(noted: Noted, redaction: Redaction, normalise: tuple[str, ...], 
     findings = [*redaction.findings(request, ("request",)), *_in_response(response, redaction)]
     if findings:
         raise blocked(noted.asked, findings)
-    recorded = {"at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "tool": __version__}
+    recorded = {"at": _written(at), "tool": __version__}
     about = {"backend": noted.backend, "backend_model": noted.backend_model, "test": noted.test}
     recorded |= {name: value for name, value in about.items() if value is not None}
     document: dict[str, Any] = {
@@ -89,6 +89,11 @@ def interaction(noted: Noted, redaction: Redaction, normalise: tuple[str, ...], 
     if noted.cost_usd is not None:
         document["cost_usd"] = noted.cost_usd
     return Interaction(noted.asked, key, document)
+
+
+def _written(at: datetime) -> str:
+    """To the millisecond: the order of recordings that become one request by a change of rules (rekey.py)."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def blocked(asked: ModelRequest, findings: list[Finding]) -> RecordingError:

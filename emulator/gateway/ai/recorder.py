@@ -68,6 +68,7 @@ class _Exchange:
     reply: Reply
     spool: Spool
     test: str | None
+    at: datetime
 
 
 class Recorder:
@@ -146,7 +147,7 @@ class Recorder:
             return reply
         first_byte_ms = max(0, round(self._now_ms() - t0_ms))
         spool = Spool()
-        exchange = _Exchange(self._staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test)
+        exchange = _Exchange(self._staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now())
         if isinstance(response.body, bytes):
             spool.add(first_byte_ms, response.body)
             self._waiting.append(exchange)  # until the answer has been handed on, or the session ends
@@ -220,7 +221,7 @@ class Recorder:
                 test=exchange.test,
             )
             keep_blob = partial(exchange.staging.keep_blob, exchange.cassette)
-            kept = interaction(noted, self._redaction, self._manifest(exchange.cassette).normalise, self._now(), keep_blob)
+            kept = interaction(noted, self._redaction, self._manifest(exchange.cassette).normalise, exchange.at, keep_blob)
             exchange.staging.add(exchange.cassette, exchange.t0_ms, kept)
         except RecordingError as error:
             return error

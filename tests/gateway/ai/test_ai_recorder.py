@@ -48,7 +48,7 @@ async def test_each_event_has_a_line_of_its_own_and_the_file_is_sorted(tape):
     document = json.loads(text)
     assert list(document) == sorted(document) and list(document["request"]) == sorted(document["request"])
     assert name == f"{document['id']}.json" == f"00-binding.run-model-{document['match']['key'][:8]}.json"
-    assert document["recorded"]["at"] == "2026-11-22T11:02:03Z"
+    assert document["recorded"]["at"] == "2026-11-22T11:02:03.000Z"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class Pretty:
             *(self._cut(f"  {paint(url.ljust(width), Colour.LINK)}   {what}", len(url)) for url, what in addresses),
             "",
             *self._table(event.bindings),
+            *(self._cut(f"  {'Models' if index == 0 else '      '}  {route}", len(route)) for index, route in enumerate(event.routes)),
             f"  State  {shown(event.state)}   Reload  {event.reload}",
             f"  {self._state(event)} {event.started_ms / 1000:.2f} s",
             *(["", *self._wrapped_keys()] if self._keys else []),

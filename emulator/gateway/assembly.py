@@ -186,6 +186,7 @@ class Gateway:
                 environment=self.project.environment,
                 seed=self.options.seed,
                 loaded=outcome.error is None,
+                routes=tuple(map(_route_words, self.models.routes.rows())) if self.project.ai_binding else (),
             )
         )
         for row in self.playback.status()["broken"]:
@@ -377,6 +378,13 @@ async def _serve(project: Project, options: Options, console: Console, start: St
             start.lock.doubted()
             gateway.kill_all()
     return gateway.strict_code or code
+
+
+def _route_words(row: dict[str, Any]) -> str:
+    """One row of the route table (ai/routes.py) for the banner."""
+    whom = f"{row['to']} {row['model']}" if row["model"] else str(row["to"])
+    where = f"   {row['base_url']}" if row["base_url"] else ""
+    return f"{row['match']} -> {whom}{where}{', its key is missing' if row['key_present'] is False else ''}"
 
 
 def _max_message(project: Project) -> int:

@@ -69,6 +69,8 @@ class Ready:
     environment: str | None = None
     seed: int | None = None
     loaded: bool = True
+    routes: tuple[str, ...] = ()
+    """Who answers for which models, one line each; only in projects that use models."""
     level: LogLevel = LogLevel.INFO
 
 

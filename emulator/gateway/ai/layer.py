@@ -92,7 +92,11 @@ class Layer:
                 price=lambda asked, usage: prices.cost(asked.target, tokens_of(usage), None),
             )
 
-        recorder = new_recorder(unstored, self.playback.count_used)
+        def stored(identity: tuple[str, str, str]) -> None:
+            self.playback.count_used(identity)
+            journal.add("recorded", recording=f"{identity[0]}/{identity[1]}")
+
+        recorder = new_recorder(unstored, stored)
         self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
         checks = Checks()
         self._upstream = Upstream(self.playback, recorder, self.faults, checks)

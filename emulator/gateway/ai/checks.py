@@ -43,6 +43,10 @@ class Checks:
             row = {"recording": recording.name, "file": str(recording.file), "differences": differences, "problem": problem}
             self._rows.append(row)
 
+    def clear(self) -> None:
+        """A new session begins."""
+        self._rows.clear()
+
     def report(self) -> list[dict[str, Any]]:
         """One row for each recording that is answered otherwise by now, or could not be compared, oldest first: `{recording, file,
         differences: [text], problem}`."""

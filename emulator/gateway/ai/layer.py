@@ -96,6 +96,10 @@ class Layer:
             self.playback.count_used(identity)
             journal.add("recorded", recording=f"{identity[0]}/{identity[1]}")
 
+        def begun() -> None:
+            self.faults.restart()
+            checks.clear()
+
         recorder = new_recorder(unstored, stored)
         self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
         checks = Checks()
@@ -114,6 +118,7 @@ class Layer:
             fixtures=options.fixtures,
             max_age_days=config.max_age_days,
             tell=tell,
+            begun=begun,
             now=now,
         )
         layer = ModelLayer(

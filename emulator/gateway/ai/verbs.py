@@ -71,10 +71,10 @@ class ModelLayer:
     calls: Calls
     redact: Callable[[str], str]
     routes: Callable[[], list[dict[str, Any]]]
-    gateways: Gateways | None = None
-    faults: Faults | None = None
-    refresher: Refresher | None = None
-    drifts: Drifts | None = None
+    gateways: Gateways
+    faults: Faults
+    refresher: Refresher
+    drifts: Drifts
 
 
 class AiVerbs:
@@ -134,41 +134,41 @@ class AiVerbs:
 
     async def gateways(self) -> Any:
         """Every AI gateway that is configured or was used."""
-        return {"gateways": _there(self._layer.gateways).status()}
+        return {"gateways": self._layer.gateways.status()}
 
     async def gateway_logs(self, gateway: str, limit: str) -> Any:
         """The last log entries of a gateway, newest first; of all for `*`."""
         if not limit.isdecimal() or not 0 < int(limit) <= 1000:
             raise UsageError("E227", "limit must be a number from 1 to 1000")
-        return self._clean({"logs": _there(self._layer.gateways).list_logs(None if gateway == "*" else gateway, limit=int(limit))})
+        return self._clean({"logs": self._layer.gateways.list_logs(None if gateway == "*" else gateway, limit=int(limit))})
 
     async def gateway_log(self, gateway: str, log: str) -> Any:
         """One log entry."""
-        entry = _there(self._layer.gateways).get_log(gateway, log)
+        entry = self._layer.gateways.get_log(gateway, log)
         if entry is None:
             raise UsageError("E228", f"gateway {gateway} has no log {log}", hint=f"agents-emu ai gateway logs {gateway}")
         return self._clean(entry)
 
     async def reset_gateway(self, gateway: str) -> Any:
         """Forget a gateway's cache, counters and logs; of all for `*`."""
-        _there(self._layer.gateways).reset(None if gateway == "*" else gateway)
+        self._layer.gateways.reset(None if gateway == "*" else gateway)
         return {"reset": gateway}
 
     # -- faults
 
     async def faults(self) -> Any:
         """The faults in force, those that have acted, and what is wrong with their files."""
-        faults = _there(self._layer.faults)
+        faults = self._layer.faults
         errors = [{"code": error.code, "what": error.what, "where": error.where, "next": error.hint} for error in faults.errors()]
         return {"seed": faults.seed, "faults": faults.list(), "firings": faults.firings(), "errors": errors}
 
     async def add_fault(self, body: dict[str, Any]) -> Any:
         """Add a fault until the server stops."""
-        return {"added": _there(self._layer.faults).add(body), "seed": _there(self._layer.faults).seed}
+        return {"added": self._layer.faults.add(body), "seed": self._layer.faults.seed}
 
     async def clear_faults(self, name: str | None = None) -> Any:
         """Take away one added fault, or all."""
-        return {"cleared": _there(self._layer.faults).clear(name)}
+        return {"cleared": self._layer.faults.clear(name)}
 
     # -- recordings
 
@@ -177,11 +177,11 @@ class AiVerbs:
         pattern, stale = body.get("pattern", "*"), body.get("stale", False)
         if not isinstance(pattern, str) or not isinstance(stale, bool):
             raise UsageError("E227", 'a refresh is {"pattern": text, "stale": true or false}')
-        return self._clean({"recordings": await _there(self._layer.refresher).refresh(pattern, stale=stale)})
+        return self._clean({"recordings": await self._layer.refresher.refresh(pattern, stale=stale)})
 
     async def check(self) -> Any:
         """What mode `check` has found so far: recordings whose model answers in another shape by now."""
-        return self._clean({"mode": self._layer.playback.mode.value, "drifts": _there(self._layer.drifts).report()})
+        return self._clean({"mode": self._layer.playback.mode.value, "drifts": self._layer.drifts.report()})
 
     def _clean(self, value: Any) -> Any:
         """A copy of `value` with every text in it redacted."""
@@ -192,12 +192,6 @@ class AiVerbs:
         if isinstance(value, list | tuple):
             return [self._clean(member) for member in value]
         return value
-
-
-def _there[T](part: T | None) -> T:
-    if part is None:
-        raise UsageError("E228", "this server does not have that part of the model layer")
-    return part
 
 
 def summary(ended: SessionEnded) -> dict[str, Any]:

@@ -186,7 +186,8 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
         )
         made = Bench(playback, ledger, sessions, recorder, None, tmp_path, told)  # type: ignore[arg-type]
         redact = lambda text: text.replace("s3cret-value", "[secret KEY]")  # noqa: E731
-        made.verbs = AiVerbs(ModelLayer(playback, sessions, ledger, made, redact, routes=lambda: [{"match": "*"}], **more))
+        parts = {"gateways": None, "faults": None, "refresher": None, "drifts": None, **more}
+        made.verbs = AiVerbs(ModelLayer(playback, sessions, ledger, made, redact, routes=lambda: [{"match": "*"}], **parts))
         return made
 
     return make

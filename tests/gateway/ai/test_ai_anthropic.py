@@ -156,6 +156,19 @@ async def test_legacy_json_mode_answers_the_parsed_object(ask: Model):
     assert heard.json["response"] == {"ok": True}
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', '```json\n{"a": 1}\n```', '\n```\n{"a": 1}```\n'])
+async def test_json_that_was_asked_for_in_words(fake: FakeAnthropic, ask: Model, text: str):
+    fake.script(Step(mind.Turn([text])), Step(mind.Turn([text])))
+    assert (await ask({**HELLO, "response_format": {"type": "json_object"}})).json["response"] == {"a": 1}
+    assert (await ask(HELLO)).json["response"] == text
+
+
+async def test_text_instead_of_json_is_json_mode_that_could_not_be_met(fake: FakeAnthropic, ask: Model):
+    fake.script(Step(mind.says("I would rather not.")))
+    status, _, text = (await ask({**HELLO, "response_format": {"type": "json_object"}})).error
+    assert (status, "JSON Mode couldn't be met" in text) == (400, True)
+
+
 async def test_a_question_about_a_picture(fake: FakeAnthropic, ask: Model):
     heard = await ask({"image": [0x89, 0x50, 0x4E, 0x47, 1, 2, 3], "prompt": "What is it?"}, "@cf/llava-hf/llava-1.5-7b-hf")
     assert heard.json == {"description": "You said: What is it? [picture]"}

@@ -57,6 +57,15 @@ def test_system_messages_are_joined_in_front():
     assert "moved to the front" in late.warnings[0]
 
 
+def test_what_a_message_has_beside_its_content_is_dropped_aloud():
+    named = {"role": "user", "name": "ann", "content": "hi"}
+    picture = {"role": "system", "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}]}
+    assert warnings({"messages": [picture, named]}) == [
+        "/messages/1/name dropped: this protocol has no names of speakers",
+        "a picture of a system message dropped: Anthropic's system prompt is text",
+    ]
+
+
 def test_pictures():
     parts = [
         {"type": "text", "text": "see"},

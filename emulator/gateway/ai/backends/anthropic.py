@@ -82,7 +82,7 @@ class Anthropic(Server):
     async def _whole(self, asked: ModelRequest, request: MessagesRequest, emission: Emission, model: str) -> dict[str, Any]:
         message = await self.json_object(await self._ask(asked, request.body, model))
         try:
-            deltas = message_deltas(message, json_tool=request.json_tool)
+            deltas = message_deltas(message, json_tool=request.json_tool, told_json=request.told_json)
         except (KeyError, TypeError, AttributeError):
             raise self._no_message(message) from None
         return whole(emission, deltas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _FINISH = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\s*```\s*", re.DOTALL)
 _ERROR_CODES = {
     "authentication_error": 10000,
     "permission_error": 10000,
@@ -31,14 +33,15 @@ _ERROR_CODES = {
 """Workers AI's code for an `error.type` inside a stream (ai-binding.md 4.3); the text or the configuration decides about the others."""
 
 
-def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None) -> list[Delta]:
-    """A whole message. The input of the tool `json_tool` is the answer's text."""
+def message_deltas(message: Mapping[str, Any], *, json_tool: str | None = None, told_json: bool = False) -> list[Delta]:
+    """A whole message. The input of the tool `json_tool` is the answer's text. A text that was told to be JSON loses its code fence."""
     deltas: list[Delta] = [Started(message.get("id"))]
     calls = 0
     for block in message["content"]:
         match block.get("type"):
             case "text":
-                deltas.append(Text(block["text"]))
+                fenced = _FENCED.fullmatch(block["text"]) if told_json else None
+                deltas.append(Text(fenced[1] if fenced else block["text"]))
             case "thinking":
                 deltas.append(Reasoning(block["thinking"]))
             case "tool_use" if block["name"] == json_tool:

@@ -34,10 +34,11 @@ _AS_EVER: Mapping[str, Any] = {"n": 1, "frequency_penalty": 0, "presence_penalty
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """`json_tool`: the answer is the input of the tool of that name."""
+    """`json_tool`: the answer is the input of the tool of that name. `told_json`: JSON was only asked for in words."""
 
     body: dict[str, Any]
     json_tool: str | None
+    told_json: bool
     warnings: list[str]
 
 
@@ -49,7 +50,7 @@ def messages_request(inputs: Mapping[str, Any], model: str, backend: str, *, cha
     refuse_lora(inputs, backend)
     translation = _Translation(inputs, model, claude_of(model), chat_shape)
     translation.everything(backend)
-    return MessagesRequest(translation.body, translation.json_tool, translation.warnings)
+    return MessagesRequest(translation.body, translation.json_tool, translation.told_json, translation.warnings)
 
 
 class _Translation:
@@ -59,6 +60,7 @@ class _Translation:
         self.body: dict[str, Any] = {"model": model}
         self.warnings: list[str] = []
         self.json_tool: str | None = None
+        self.told_json = False
         self._inputs = inputs
         self._claude = claude
         self._chat_shape = chat_shape
@@ -105,6 +107,8 @@ class _Translation:
                 if sent and turn.text:
                     self._warn("a system message between other messages moved to the front: Anthropic has one system prompt")
                 self._system += [turn.text] if turn.text else []
+                if any(isinstance(part, Image) for part in turn.parts):
+                    self._warn("a picture of a system message dropped: Anthropic's system prompt is text")
             elif turn.role == "tool":
                 if not results:
                     sent.append({"role": "user", "content": results})
@@ -172,7 +176,7 @@ class _Translation:
         schema = said.wanted_json(self._inputs)
         if isinstance(schema, bool):
             if schema:
-                self._system.append("Respond with one JSON object and nothing else: no other text, no code fence.")
+                self._tell("Respond with one JSON object and nothing else: no other text, no code fence.")
                 self._warn("response_format json_object sent as an instruction in the system prompt: Anthropic has no such mode")
         elif self._claude.json_schema and self._structured(schema):
             return
@@ -181,8 +185,12 @@ class _Translation:
         elif self._claude.forced_tool and schema.get("type") == "object" and all(tool.name != JSON_TOOL for tool in tools):
             self._by_tool(schema, beside_others=bool(tools) and self._choice() != "none")
         else:
-            self._system.append(f"Respond with JSON that fits this JSON Schema, and with nothing else: {compact(dict(schema))}")
+            self._tell(f"Respond with JSON that fits this JSON Schema, and with nothing else: {compact(dict(schema))}")
             self._warn("response_format json_schema sent as an instruction in the system prompt, which the model may break")
+
+    def _tell(self, instruction: str) -> None:
+        self._system.append(instruction)
+        self.told_json = True
 
     def _structured(self, schema: Mapping[str, Any]) -> bool:
         try:

@@ -115,6 +115,8 @@ def named_tool(choice: Any) -> str | None:
 def _turn(message: Mapping[str, Any], path: str, names: dict[str, str], warnings: list[str]) -> Turn:
     """`names` remembers which tool each call id called."""
     role = message.get("role", "user")
+    if message.get("name") is not None and role != "tool":
+        warnings.append(f"{path}/name dropped: this protocol has no names of speakers")
     parts = _parts(message.get("content"), f"{path}/content")
     match role:
         case "system" | "developer":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulator.gateway.ai.cassette_files import read_sealed, recording_text, sealed, stem
+from emulator.gateway.ai.cassette_files import recording_text, sealed, stem
 from emulator.gateway.ai.cassettes import Cassette
 from emulator.gateway.ai.inventory import Entry, Inventory
 from emulator.gateway.ai.manifest import rules_label
@@ -63,8 +63,8 @@ def _renew(done: Rekeying, cassette: Cassette, key: str, group: list[Recording],
             seq += 1
         seq += 1
         renewed = {**document, "id": file.stem, "match": {**document.get("match", {}), "key": key, "rules": rules}}
-        found = read_sealed(recording.file.read_bytes())
-        done.renewed.append(Renewed(recording.file, file, sealed(renewed) if found is not None and found.untouched else renewed))
+        untouched = "seal" in document.get("recorded", {}) and not entries[recording.file].edited
+        done.renewed.append(Renewed(recording.file, file, sealed(renewed) if untouched else renewed))
 
 
 def write(renewed: Iterable[Renewed]) -> None:

@@ -21,6 +21,7 @@ from emulator.gateway.ai.ai_gateway.usage import tokens_of
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.faults import FILE_NAME, FaultBook
+from emulator.gateway.ai.known_secrets import known_secrets
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
@@ -72,7 +73,7 @@ class Layer:
         def unstored(error: EmuError) -> None:
             journal.add("recording.problem", code=error.code, what=error.what, where=error.where, next=error.hint)
 
-        redaction = Redaction(secrets, config.redact)
+        redaction = Redaction(lambda: known_secrets(secrets(), config, os.environ), config.redact)
         library = Library([options.fixtures], options.cassette, recheck_ms=recheck_ms)
         self.playback = Playback(library, options.ai_mode, pacer, ci=options.ci, redact=redaction.request)
         prices = Prices(config.prices)

@@ -57,8 +57,9 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
-    """What is needed to store an answer once it has passed."""
+    """What is needed to store an answer once it has passed. `session` tells whether the one that it belongs to still goes on."""
 
+    session: object
     staging: Staging
     cassette: str
     t0_ms: float
@@ -100,6 +101,7 @@ class Recorder:
         self._mode = AiMode.LIVE
         self._keep_failed = False
         self._staging = Staging(self._ai)
+        self._session = object()
         self._before: Snapshot = {}
         self._existed: frozenset[str] = frozenset()
         self._problems: list[EmuError] = []
@@ -147,7 +149,10 @@ class Recorder:
             return reply
         first_byte_ms = max(0, round(self._now_ms() - t0_ms))
         spool = Spool()
-        exchange = _Exchange(self._staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now())
+        staging = Staging(self._ai) if self._mode is AiMode.AUTO else self._staging
+        exchange = _Exchange(
+            self._session, staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now()
+        )
         if isinstance(response.body, bytes):
             spool.add(first_byte_ms, response.body)
             self._waiting.append(exchange)  # until the answer has been handed on, or the session ends
@@ -179,7 +184,7 @@ class Recorder:
                 summary.committed = False
             else:
                 for cassette in self._staging.cassettes:
-                    summary.add(self._commit(cassette, only))
+                    summary.add(self._commit(self._staging, cassette, only))
         finally:
             self.begin(self._mode, keep_failed=self._keep_failed)
         return summary
@@ -231,23 +236,27 @@ class Recorder:
 
     def _settle(self, exchange: _Exchange, error: EmuError | None) -> None:
         """Tell what stood against it; in AUTO, write it. Nothing that goes wrong here reaches whoever reads the answer."""
-        if exchange.staging is not self._staging:
-            return  # its session ended first
+        alone = exchange.staging is not self._staging
         try:
-            if error is None and self._mode is AiMode.AUTO:
-                self._commit(exchange.cassette)
+            if exchange.session is not self._session:
+                return  # its session ended first
+            if error is None and alone:
+                self._commit(exchange.staging, exchange.cassette)
         except RecordingError as failure:
             error = failure
+        finally:
+            if alone:
+                exchange.staging.close()
         if error is not None:
             self._blocked = self._blocked or error.code == "E507"
             self._problem(error)
 
-    def _commit(self, cassette: str, only: Collection[Path] | None = None) -> Changes:
+    def _commit(self, staging: Staging, cassette: str, only: Collection[Path] | None = None) -> Changes:
         recording = self._mode is AiMode.RECORD
         whole = recording and only is None
         before = self._before if only is None else {name: stamp for name, stamp in self._before.items() if self._ai / name in only}
         try:
-            changes = self._staging.commit(
+            changes = staging.commit(
                 cassette,
                 self._manifest(cassette).normalise,
                 replacing=before if recording else None,
@@ -293,7 +302,7 @@ class Recorder:
     def _end(self) -> None:
         self._catch_up()
         self._staging.close()
-        self._staging = Staging(self._ai)
+        self._staging, self._session = Staging(self._ai), object()
         self._problems, self._manifests, self._blocked = [], {}, False
 
 

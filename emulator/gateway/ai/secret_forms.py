@@ -26,9 +26,10 @@ class KnownSecrets:
         self._placeholders: dict[str, str] = {}
         for name in sorted(values):
             value = values[name].strip()
-            if len(value) >= SHORTEST:
-                for form in forms(value):
-                    self._placeholders.setdefault(form, placeholder(name))
+            for part in (value, *value.splitlines()):  # of a key of several lines, each one tells enough
+                if len(part) >= SHORTEST:
+                    for form in forms(part):
+                        self._placeholders.setdefault(form, placeholder(name))
         self._placeholder_bytes = {form.encode(): found.encode() for form, found in self._placeholders.items()}
         self._anchors = _anchors(self._placeholders)
         self._anchor_bytes = [anchor.encode() for anchor in self._anchors]

@@ -201,26 +201,29 @@ class _Folder:
         self._others: list[Sealed] = []
         self._taken: dict[str, set[int]] = defaultdict(set)
         self._append = replacing is None
-        for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-            if file.name in NOT_RECORDINGS:
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if not name.endswith(".json") or name in NOT_RECORDINGS:
                 continue
             if replacing is None:
-                self._taken[file.stem[-8:]].add(seq_of(file.stem))
+                self._take(name)
             else:
-                self._sort(file, replacing.get(f"{folder.name}/{file.name}"))
+                self._sort(folder / name, replacing.get(f"{folder.name}/{name}"))
 
     def _sort(self, file: Path, known_as: tuple[int, int, int] | None) -> None:
         found = read_sealed(file.read_bytes())
         if found is not None and found.untouched and known_as == stamp(file):
             self.replaceable[file] = found
             return
-        self._taken[file.stem[-8:]].add(seq_of(file.stem))
+        self._take(file.name)
         if found is None:
             return
         self._others.append(found)
         if found.document.get("source") == "recorded" and not found.untouched and known_as is not None:
             with suppress(RecordingError):  # one that cannot be read answers nothing, and stays for its owner to mend
                 self.edited[key_of(canonical(request_of(file, found.document), self._normalise))].append(file)
+
+    def _take(self, name: str) -> None:
+        self._taken[name.removesuffix(".json")[-8:]].add(seq_of(name))
 
     def free(self, interaction: Interaction) -> Path:
         """The file for the next recording of this key: the first free number, or when adding, the one after the last."""

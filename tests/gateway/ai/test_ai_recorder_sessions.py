@@ -101,7 +101,7 @@ async def test_once_records_only_a_cassette_that_did_not_exist(tape):
 async def test_auto_stores_each_answer_at_once_but_no_failure(tape):
     tape.recorder.begin(AiMode.AUTO)
     await tape.hear(asked("one"), [b'{"response":"a"}'])
-    assert said(tape) == {"one": ["a"]}
+    assert said(tape) == {"one": ["a"]} and leftovers(tape) == []
     await tape.hear(asked("two"), [b'{"errors":[]}'], status=429)
     assert said(tape) == {"one": ["a"]}
     (recording,) = tape.recordings()

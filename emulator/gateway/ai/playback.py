@@ -93,10 +93,11 @@ class Playback:
             return True
         if self.mode not in SEARCHES:
             return False
-        kind, target = http_target(method, url)
-        probe = ModelRequest(kind, target)
+        probe = ModelRequest(*http_target(method, url))
+        if self._redact is not None:
+            probe = self._redact(probe)
         return any(
-            recording.request.kind is kind and (recording.request.target == target or recording.fits_target(probe))
+            recording.request.kind is probe.kind and (recording.request.target == probe.target or recording.fits_target(probe))
             for recording in self.library.shelf().recordings
         )
 

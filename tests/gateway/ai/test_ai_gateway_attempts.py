@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from emulator.config.ai import GatewayConfig
+from emulator.gateway.ai.ai_gateway import attempts
 from emulator.gateway.ai.ai_gateway.attempts import timeout_of, wait_ms
 from emulator.gateway.ai.ai_gateway.settings import Backoff, Settings
+from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.envelopes import gateway_error
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response
@@ -23,14 +25,14 @@ async def test_a15_two_errors_then_an_answer():
     model = b.model(error(500), error(500), answer("third"))
     got = await b.run({"prompt": "hi"}, model, retries=RETRIES)
     assert (got.status, got.json["response"], b.clock.ms) == (200, "third", 300)
-    attempts = b.row(got)["attempts"]
-    assert [(one["attempt"], one["status"], one["waited_ms"], one["step"]) for one in attempts] == [
+    logged = b.row(got)["attempts"]
+    assert [(one["attempt"], one["status"], one["waited_ms"], one["step"]) for one in logged] == [
         (1, 500, 0, 0),
         (2, 500, 100, 0),
         (3, 200, 200, 0),
     ]
     assert got.headers["cf-aig-step"] == "0"
-    assert (got.outcome.refusal, got.outcome.attempts) == (None, attempts)
+    assert (got.outcome.refusal, got.outcome.attempts) == (None, logged)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,8 @@ async def test_a_miss_is_final(made):
 
 
 @pytest.mark.parametrize(
-    "made", [lambda: error(429, Source.NONE), lambda: error(599), lambda: Reply(Response(500, [], b"<html>"), Source.NONE)]
+    "made",
+    [lambda: error(429, Source.NONE), lambda: miss(9906), lambda: error(599), lambda: Reply(Response(500, [], b"<html>"), Source.NONE)],
 )
 async def test_other_errors_are_tried_again_whoever_says_them(made):
     b = Bench()
@@ -182,6 +185,31 @@ async def test_the_log_id_is_the_request_id_for_one_step():
     b = Bench()
     got = await b.run({"prompt": "hi"}, b.model(answer()))
     assert got.headers["cf-aig-log-id"] == got.headers["cf-aig-request-id"] == got.outcome.log_id
+
+
+async def test_an_endless_error_is_cut(monkeypatch):
+    monkeypatch.setattr(attempts, "_DRAINED_BYTES", 100)
+    b = Bench()
+    endless = Stream([b"x" * 40] * 1000)
+    got = await b.run({"prompt": "hi"}, b.model(Reply(Response(500, list(JSON), endless), Source.BACKEND), answer()), retries=RETRIES)
+    assert (got.status, endless.given, endless.closed) == (200, 3, True)
+
+
+async def test_an_answer_that_comes_while_its_attempt_is_given_up_is_closed():
+    b = Bench()
+    late = Stream([b"data: 1\n\n"])
+
+    async def stubborn(asked: ModelRequest, step: int) -> Reply:
+        try:
+            await b.clock.sleep(60)
+        except asyncio.CancelledError:
+            return streamed(late)
+        raise AssertionError
+
+    reply, outcome = await b.clock.run(
+        b.gateway.run(run_request({"prompt": "hi"}, requestTimeoutMs=10), stubborn, gateway_id="g", raw_body=b"", path="/")
+    )
+    assert (reply.response.status, late.closed) == (408, True)
 
 
 async def test_every_entry_has_its_own_retries_and_limit():

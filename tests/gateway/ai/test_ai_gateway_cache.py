@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from emulator.config.ai import CachePolicy, GatewayConfig, SpendLimit
+from emulator.gateway.ai.ai_gateway import delivery
 from emulator.gateway.ai.ai_gateway.cache import Cached, ResponseCache
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.reply import Reply, Source
@@ -241,6 +242,14 @@ def test_memory_is_bounded_and_the_longest_unused_goes_first():
     assert cache.size == (2, 5)
     assert cache.get("a", 1000) is None
     assert cache.size == (1, 4)
+
+
+async def test_what_is_too_long_is_let_go_while_it_passes(monkeypatch):
+    monkeypatch.setattr(delivery, "MOST_ENTRY_BYTES", 10)
+    b = Bench()
+    for expected in ("MISS", "MISS"):
+        got = await b.run({"prompt": "hi", "stream": True}, b.model(streamed(events("he", "llo"))), cacheTtl=60)
+        assert (got.cache, got.chunks) == (expected, events("he", "llo"))
 
 
 async def test_reset_empties_it():

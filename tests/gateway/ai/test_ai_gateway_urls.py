@@ -40,8 +40,8 @@ def test_other_addresses(url):
 
 
 def test_an_odd_gateway_id_survives_the_way_there_and_back():
-    address = parse_address(gateway_url("{gateway_id}", "openai"))
-    assert address == GatewayAddress("local", "{gateway_id}", "openai", "")
+    for gateway in ("{gateway_id}", "my gw", "a/b?c"):
+        assert parse_address(gateway_url(gateway, "openai")) == GatewayAddress("local", gateway, "openai", "")
 
 
 def test_get_url():

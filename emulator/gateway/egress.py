@@ -38,6 +38,7 @@ from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import BadRequest, http_request, shown_url, universal_request
 from emulator.gateway.ai.fault_overlay import after
+from emulator.gateway.ai.faults import LABEL_HEADER
 from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
@@ -51,7 +52,7 @@ from emulator.gateway.network import Network
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
 _CONTROL_HEADER = "x-emu-redirect"
-_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER})
+_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER, LABEL_HEADER})
 _MOST_REDIRECTS = 20
 _RECORDS_ALL = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE})
 

@@ -128,21 +128,21 @@ async def test_every_code_is_what_the_binding_throws(server: Server):
 
 
 async def test_a_chaos_run_is_repeated_from_its_seed(server: Server):
+    """A new session counts from the beginning, and the same seed then meets the same calls."""
     chaos = {"name": "chaos", "when": {"label": "chaos", "probability": 0.4}, "do": {"code": "timeout"}}
-
-    async def run() -> list[bool]:
-        await server.control("POST", "ai/faults", json=chaos)
-        failed = ["name" in (await server.get("/run?label=chaos"))[1] for _ in range(15)]
+    assert await server.control("POST", "ai/faults", json=chaos) == {"added": "chaos", "seed": 7}
+    try:
+        runs = []
+        for _ in range(2):
+            await server.control("POST", "ai/session", json={"mode": "replay"})
+            failed = ["name" in (await server.get("/run?label=chaos"))[1] for _ in range(15)]
+            hits = [firing["n"] for firing in (await server.control("GET", "ai/faults"))["firings"]]
+            assert hits == [n for n, fails in enumerate(failed, 1) if fails]
+            runs.append(hits)
+    finally:
         await server.control("DELETE", "ai/faults/chaos")
-        return failed
-
-    first = await run()
-    told = await server.control("GET", "ai/faults")
-    assert told["seed"] == 7
-    hits = [firing["n"] for firing in told["firings"] if firing["fault"] == "chaos"]
-    assert 0 < len(hits) < 15
-    assert [n for n, failed in enumerate(first, 1) if failed] == hits
-    assert await run() == first
+    assert runs[0] == runs[1]
+    assert 0 < len(runs[0]) < 15
 
 
 async def test_a_change_of_the_file_acts_at_the_next_call(server: Server):
@@ -159,6 +159,18 @@ async def test_a_change_of_the_file_acts_at_the_next_call(server: Server):
         assert "E522" in server.output()
     finally:
         file.write_text(before, "utf-8")
+
+
+async def test_a_connection_that_is_refused(server: Server):
+    await server.control("POST", "ai/faults", json={"name": "refused", "when": {"label": "refused"}, "do": {"refuse": True}})
+    try:
+        assert (await server.get("/run?label=refused"))[1]["message"] == "Network connection lost."
+        (failure,) = (await server.get("/ask/workers-ai?label=refused"))[1]["errors"]
+        assert (failure["name"], failure["message"]) == ("AI_APICallError", "Network connection lost.")
+        thrown = (await server.get("/ask/openai-node?label=refused"))[1]["thrown"]
+        assert (thrown["name"], thrown["message"]) == ("APIConnectionError", "Connection error.")
+    finally:
+        await server.control("DELETE", "ai/faults/refused")
 
 
 async def test_a_stall_ends_with_the_caller_and_does_not_hold_up_the_end(session: aiohttp.ClientSession, tmp_path: Path):

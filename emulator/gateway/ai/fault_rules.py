@@ -49,7 +49,10 @@ class When:
     probability: float | None = None
 
     def fits(self, asked: ModelRequest, labels: Collection[str]) -> bool:
-        """Whether the rule is about this call at all. A target without a method fits an address of any method."""
+        """Whether the rule is about this call at all. A target without a method fits an address of any method. An outbound request that
+        names no model is meant only by a rule that says so."""
+        if self.target is None and self.kind is None and self.label is None and not _is_model_call(asked):
+            return False
         if self.kind is not None and asked.kind is not self.kind:
             return False
         if self.target is not None and not any(fnmatchcase(name, self.target) for name in _targets(asked)):
@@ -176,6 +179,10 @@ def _seed(value: Mapping[str, Any], where: str, errors: list[RecordingError]) ->
     except RecordingError as error:
         errors.append(error)
         return None
+
+
+def _is_model_call(asked: ModelRequest) -> bool:
+    return asked.kind is not Kind.HTTP or model_named(asked) != asked.target
 
 
 def _targets(asked: ModelRequest) -> Iterable[str]:

@@ -28,7 +28,8 @@ FILE_NAME = "faults.json"
 """Beside the cassettes: `<fixtures>/ai/faults.json`."""
 
 _KEPT_FIRINGS = 1000
-_LABEL_HEADER = "x-emulator-label"
+LABEL_HEADER = "x-emulator-label"
+"""Of an outbound request, for us alone."""
 
 Log = Callable[[dict[str, Any]], None]
 
@@ -232,7 +233,7 @@ class _File:
 
 
 def labels_of(asked: ModelRequest) -> set[str]:
-    """The labels that a call carries: Workers AI's `tags`, `metadata.label` and `metadata.test` of the gateway, and the header
+    """The labels that a call carries: Workers AI's `tags`, `label` and `test` of the gateway's metadata, and the header
     `x-emulator-label`."""
     labels: set[str] = set()
     tags = (asked.options or {}).get("tags")
@@ -240,12 +241,21 @@ def labels_of(asked: ModelRequest) -> set[str]:
         tags = tags.split(",")
     if isinstance(tags, list):
         labels |= {str(tag) for tag in tags}
-    metadata = (asked.gateway or {}).get("metadata")
-    if isinstance(metadata, Mapping):
-        labels |= {str(metadata[name]) for name in ("label", "test") if name in metadata}
-    if _LABEL_HEADER in asked.headers:
-        labels.add(asked.headers[_LABEL_HEADER])
+    metadata = _metadata(asked)
+    labels |= {str(metadata[name]) for name in ("label", "test") if name in metadata}
+    if LABEL_HEADER in asked.headers:
+        labels.add(asked.headers[LABEL_HEADER])
     return labels
+
+
+def _metadata(asked: ModelRequest) -> Mapping[str, Any]:
+    metadata = (asked.gateway or {}).get("metadata")
+    if metadata is None and "cf-aig-metadata" in asked.headers:
+        try:
+            metadata = json.loads(asked.headers["cf-aig-metadata"])
+        except ValueError:
+            return {}  # the gateway says so itself
+    return metadata if isinstance(metadata, Mapping) else {}
 
 
 def _kept(counted: _Counted | None, rule: Rule) -> _Counted | None:

@@ -35,6 +35,7 @@ from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.scope import scope_of
 from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.exchange import Request, Response
+from emulator.gateway.failures import NetworkFailure
 
 ORIGIN = "https://workers-binding.ai"
 _KEPT_CALLS = 500
@@ -71,7 +72,7 @@ class AiService:
         self._calls: deque[tuple[ModelRequest, dict[str, Any]]] = deque(maxlen=_KEPT_CALLS)
 
     async def serve(self, request: Request) -> Response:
-        """The answer to one request of the binding's client."""
+        """The answer to one request of the binding's client. Raises NetworkFailure for a fault that refuses the connection."""
         parts = urlsplit(request.url)
         path = [unquote(part) for part in parts.path.split("/") if part]
         if request.header("upgrade") is not None:
@@ -150,6 +151,9 @@ class AiService:
             response = reply.response
         except asyncio.CancelledError:
             self._end(call, Response(0), 0, 0, None, outcome, None)  # the caller left before the first byte
+            raise
+        except NetworkFailure as error:
+            self._end(call, Response(0), 0, 0, None, outcome, error)  # the binding itself cannot be reached: a fault
             raise
         except EmuError as error:
             call.problem, call.code = error.render(), error.code

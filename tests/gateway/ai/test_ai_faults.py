@@ -206,6 +206,12 @@ def test_selection_by_what_is_asked(book, when, glm, openai, leg):
     assert [faults.take(asked) is not None for asked in (GLM, OPENAI, LEG)] == [glm, openai, leg]
 
 
+def test_ordinary_requests_are_only_meant_by_a_fault_that_says_so(book):
+    ordinary = ModelRequest(Kind.HTTP, "GET https://example.com/", headers={"x-emulator-label": "mine"})
+    for when, fits in (({}, False), ({"nth": 1}, False), ({"target": "*"}, True), ({"kind": "http"}, True), ({"label": "mine"}, True)):
+        assert (book({"when": when, "do": BUSY}).take(ordinary) is not None) is fits, when
+
+
 def test_only_calls_that_fit_are_counted(book):
     faults = book({"when": {"target": "@cf/*", "nth": 2}, "do": BUSY})
     assert [faults.take(asked) is not None for asked in (GLM, OPENAI, OPENAI, GLM)] == [False, False, False, True]
@@ -218,6 +224,8 @@ def test_labels():
     assert labels_of(tagged) == {"a", "b", "checkout", "first"}
     assert labels_of(ModelRequest(Kind.STREAM_INPUT, "m", {}, options={"tags": "a,b"})) == {"a", "b"}
     assert labels_of(ModelRequest(Kind.HTTP, "GET x", headers={"x-emulator-label": "mine"})) == {"mine"}
+    for metadata, labels in (('{"label": "l", "test": 3}', {"l", "3"}), ("{", set()), ("[1]", set())):
+        assert labels_of(ModelRequest(Kind.UNIVERSAL, "universal/g", [], headers={"cf-aig-metadata": metadata})) == labels
 
 
 def test_selection_by_label(book):

@@ -18,6 +18,7 @@ from emulator.config.speed import Speed
 from emulator.errors import EmuError, RecordingError, UsageError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.faults import FaultBook
 from emulator.gateway.ai.ledger import Ledger, tokens_of
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recorder import Summary
@@ -186,7 +187,7 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
         )
         made = Bench(playback, ledger, sessions, recorder, None, tmp_path, told)  # type: ignore[arg-type]
         redact = lambda text: text.replace("s3cret-value", "[secret KEY]")  # noqa: E731
-        parts = {"gateways": None, "faults": None, "refresher": None, "drifts": None, **more}
+        parts = {"gateways": None, "faults": FaultBook(1, []), "refresher": None, "drifts": None, **more}
         made.verbs = AiVerbs(ModelLayer(playback, sessions, ledger, made, redact, routes=lambda: [{"match": "*"}], **parts))
         return made
 

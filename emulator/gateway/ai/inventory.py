@@ -55,7 +55,7 @@ class Entry:
         if self.recording is None or self.document is None:
             return False
         seal = (self.document.get("recorded") or {}).get("seal")
-        return self.recording.edited() or (seal is not None and seal != seal_of(self.document))
+        return self.recording.edited() or (isinstance(seal, str) and seal.partition(".")[0] != seal_of(self.document))
 
     @property
     def key(self) -> str:

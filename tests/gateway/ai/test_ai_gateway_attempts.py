@@ -206,7 +206,7 @@ async def test_an_answer_that_comes_while_its_attempt_is_given_up_is_closed():
             return streamed(late)
         raise AssertionError
 
-    reply, outcome = await b.clock.run(
+    reply, _ = await b.clock.run(
         b.gateway.run(run_request({"prompt": "hi"}, requestTimeoutMs=10), stubborn, gateway_id="g", raw_body=b"", path="/")
     )
     assert (reply.response.status, late.closed) == (408, True)

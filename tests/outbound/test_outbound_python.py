@@ -9,7 +9,8 @@ import pytest_asyncio
 from harness.server import Server
 from upstream import Upstream
 
-LIBRARIES = ("httpx", "httpx-sync", "requests", "urllib3", "urllib", "http.client", "aiohttp", "workers", "js", "pyodide")
+SYNCHRONOUS = ("httpx-sync", "requests", "requests-thread", "urllib3", "urllib", "http.client")
+LIBRARIES = (*SYNCHRONOUS, "httpx", "aiohttp", "workers", "js", "pyodide")
 STREAMING = ("httpx", "httpx-sync", "requests", "urllib", "aiohttp", "workers")
 UPLOADING = ("httpx", "httpx-sync", "requests", "aiohttp")
 SDKS = ("openai", "openai-sync", "anthropic", "anthropic-sync")
@@ -151,7 +152,7 @@ async def test_what_is_not_recorded_is_denied_and_counts(replay, upstream: Upstr
 # -- every other way out
 
 SOCKETS = ("socket", "connect_ex", "streams", "protocol", "udp", "thread", "mail")
-PROCESSES = ("curl", "system", "spawn", "fork", "child")
+PROCESSES = ("curl", "system", "spawn", "fork", "child", "multiprocessing")
 
 
 @pytest.mark.parametrize("trick", SOCKETS)

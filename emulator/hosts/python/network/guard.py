@@ -8,6 +8,7 @@ libcurl, grpc, ctypes) is not seen (docs/parity.md).
 
 from __future__ import annotations
 
+import _posixsubprocess
 import errno
 import sys
 from collections.abc import Callable
@@ -72,6 +73,14 @@ class Guard:
                 judge(arguments)
 
         sys.addaudithook(hook)
+        # multiprocessing and others start processes by this function, which tells nobody.
+        fork_exec = _posixsubprocess.fork_exec
+
+        def guarded_fork_exec(*arguments: Any) -> int:
+            self._process(arguments)
+            return int(fork_exec(*arguments))
+
+        _posixsubprocess.fork_exec = guarded_fork_exec
 
     def _address(self, arguments: tuple[Any, ...]) -> None:
         address = arguments[1]

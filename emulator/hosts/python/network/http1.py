@@ -9,6 +9,8 @@ type Pairs = list[tuple[bytes, bytes]]
 
 _MOST_HEAD = 1024 * 1024
 """Bytes of a request's head. Generous: a client that writes more does not speak HTTP."""
+MOST_PIECE = 64 * 1024
+"""Bytes of a request's body that are given at once, however much the client wrote at once."""
 _NO_CONTENT = frozenset({204, 304})
 _OF_THE_CONNECTION = frozenset({b"connection", b"keep-alive", b"transfer-encoding"})
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -93,7 +95,7 @@ class RequestParser:
 
     def _data(self) -> bytes | None:
         assert self._left is not None
-        piece = bytes(self._buffer[: self._left])
+        piece = bytes(self._buffer[: min(self._left, MOST_PIECE)])
         if not piece:
             return None
         del self._buffer[: len(piece)]

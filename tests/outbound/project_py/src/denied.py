@@ -73,6 +73,15 @@ def by_mail(host, port):
     smtplib.SMTP(host, port, timeout=5)
 
 
+def by_multiprocessing(host, port):
+    import multiprocessing
+
+    process = multiprocessing.get_context("spawn").Process(target=print)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
 TRICKS = {
     "socket": by_socket,
     "connect_ex": by_connect_ex,
@@ -87,5 +96,6 @@ TRICKS = {
     "system": lambda host, port: os.system(f"curl http://{host}:{port}"),
     "spawn": lambda host, port: os.posix_spawn("/bin/true", ["true"], {}),
     "fork": lambda host, port: os.fork(),
+    "multiprocessing": by_multiprocessing,
     "child": lambda host, port: asyncio.create_subprocess_exec("curl", f"http://{host}:{port}"),
 }

@@ -1,5 +1,6 @@
 """The HTTP libraries. What is done in two steps tells the server to go on after the first."""
 
+import asyncio
 import http.client
 import urllib.error
 import urllib.request
@@ -31,6 +32,9 @@ async def get(library, base, path="/echo?status=201"):
             return [r.status_code, r.text, r.headers.get_list("set-cookie")]
         case "requests":
             r = requests.get(url)
+            return [r.status_code, r.text, r.raw.headers.getlist("set-cookie")]
+        case "requests-thread":
+            r = await asyncio.to_thread(requests.get, url)
             return [r.status_code, r.text, r.raw.headers.getlist("set-cookie")]
         case "urllib3":
             r = urllib3.PoolManager().request("GET", url)

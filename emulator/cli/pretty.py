@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Sequence
 from functools import singledispatchmethod
@@ -151,7 +152,7 @@ def trouble_text(event: Trouble, paint: Paint) -> str:
     """An error block: the error, whose object it was, and a traceback below it."""
     head, *rest = event.error.render().split("\n")
     who = f"   {subject_words(event.subject)}" if event.subject else ""
-    lines = [f"{paint(head, Colour.BAD)}{who}", *rest]
+    lines = [f"{paint(head, Colour.BAD)}{who}", *(line.replace(f"  where  {os.getcwd()}{os.sep}", "  where  ", 1) for line in rest)]
     lines += [f"  | {line}" for line in event.details.rstrip("\n").split("\n")] if event.details else []
     return "\n".join(lines)
 

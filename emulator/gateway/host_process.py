@@ -32,6 +32,8 @@ LOAD_WITHIN_S = 60.0
 GRACE_S = 1.0
 END_WITHIN_S = 0.5
 _PREFIX = "agents-emu-"
+_BLOCKED = "agents-emu: user code blocks the event loop: "
+"""How the watch of a host, which cannot use the link then, names the line (stall.mjs, stall.py)."""
 
 
 class LoadFailed(Exception):
@@ -142,6 +144,8 @@ class HostProcess:
         self._dumping = False
         self.ended: asyncio.Future[int] | None = None
         self.last_lines: list[str] = []
+        self.blocked_at: str | None = None
+        """Where user code last blocked the loop, as the host's own watch said it."""
         self._hearer: HostListener | None = None
         self._on_end: Callable[[HostProcess], None] | None = None
         self._loaded: asyncio.Future[Ready] | None = None
@@ -336,6 +340,8 @@ class HostProcess:
     def heard(self, stream: str, line: str) -> None:
         """One line of output. The dump of a dying process is kept for the one who asks why it died, and told to nobody."""
         self.last_lines = [*self.last_lines[-49:], line]
+        if line.startswith(_BLOCKED):
+            self.blocked_at = line.removeprefix(_BLOCKED)
         self._dumping = self._dumping or begins_dump(line)
         if not self._dumping:
             self._listening().on_output(self, stream, line)

@@ -353,7 +353,7 @@ class Hosts:
                 continue
             answers = await host.link.ping(PING_WITHIN_S)
             if not answers and host is self.active and host is not self._replacing and not host.debugged:
-                self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S)
+                self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S, where=host.blocked_at)
                 host.kill()
 
 

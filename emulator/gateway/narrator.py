@@ -82,7 +82,9 @@ class Narrator:
 
     def _stuck(self, entry: Entry) -> None:
         what = f"the {entry['host']} host has not answered for {entry['bound_s']:.0f} s and is ended"
-        self._console.show(Trouble(UserCodeError("E403", what, hint="look for a blocking call or an endless loop")))
+        self._console.show(
+            Trouble(UserCodeError("E403", what, where=entry.get("where"), hint="look for a blocking call or an endless loop"))
+        )
 
     def _load_failed(self, entry: Entry) -> None:
         self._console.show(Trouble(load_error(entry["error"], kept=entry["kept"]), entry["error"].get("stack")))

@@ -112,7 +112,12 @@ async def test_an_endless_loop_is_ended_when_its_time_is_up(tmp_path: Path, sess
             stuck = asyncio.ensure_future(server.get("/two/loop"))
             await told(server, "user code blocks the event loop", line("LOOP"))
             await ws.send_str("during")
-            await told(server, "E403 the node host has not answered for 2 s and is ended", "1 sockets stay open")
+            await told(
+                server,
+                "E403 the node host has not answered for 2 s and is ended",
+                f"{line('LOOP')}\n  next   look for",
+                "1 sockets stay open",
+            )
             assert (await stuck)[0] == 500
             await ws.send_str("after")
             assert await ws.receive_str(timeout=10) in ("during 2", "after 2")

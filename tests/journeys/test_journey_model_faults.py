@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from harness import npm, seed
 from harness.frames import connect, is_type
-from harness.server import PROJECTS, Server, serving
+from harness.server import PROJECTS, SAMPLES, Server, serving
 from harness.waiting import eventually
 from test_journey_seed import project
 
@@ -127,6 +127,22 @@ async def test_every_code_is_what_the_binding_throws(server: Server):
         await server.control("DELETE", "ai/faults")
 
 
+async def test_a_fault_meets_agents_in_python_too(session: aiohttp.ClientSession, tmp_path: Path):
+    async with serving(SAMPLES / "ws_stream_py", tmp_path, "--ai", "replay", "--ai-speed", "instant") as server:
+        for do, said in (
+            ({"code": "account_limited"}, "InferenceUpstreamError: 3036: AiError: AiError: You have used up your daily free allocation"),
+            ({"code": "rate_limited"}, "AiGatewayError: 2003: Rate limited"),
+            ({"refuse": True}, "Network connection lost."),
+            ({"reset_after_events": 3, "gap_ms": 20}, "Network connection lost."),
+        ):
+            await server.control("POST", "ai/faults", json={"do": do})
+            socket = await connect(session, server.origin, "/agents/reasoner/me")
+            await socket.send({"prompt": "Why is the sky blue?"})
+            frames = await socket.until(lambda frame: is_type(frame, "done", "error"))
+            assert said in frames[-1].get("error", ""), frames[-1]
+            await server.control("DELETE", "ai/faults")
+
+
 async def test_a_chaos_run_is_repeated_from_its_seed(server: Server):
     """A new session counts from the beginning, and the same seed then meets the same calls."""
     chaos = {"name": "chaos", "when": {"label": "chaos", "probability": 0.4}, "do": {"code": "timeout"}}
@@ -159,6 +175,23 @@ async def test_a_change_of_the_file_acts_at_the_next_call(server: Server):
         assert "E522" in server.output()
     finally:
         file.write_text(before, "utf-8")
+
+
+async def test_a_broken_run_is_resumed_without_a_gap_or_a_repetition(server: Server):
+    """A20, with the provider's own client of AI Gateway."""
+    torn = {"name": "torn", "when": {"label": "torn"}, "do": {"reset_after_events": 3, "gap_ms": 20}}
+    expired = {"name": "expired", "when": {"label": "expired"}, "do": {"reset_after_events": 3, "gap_ms": 20, "resume_expired": True}}
+    try:
+        for fault in (torn, expired):
+            await server.control("POST", "ai/faults", json=fault)
+        for label in ("none", "torn"):
+            _, outcome = await server.get(f"/ask/resumable?label={label}")
+            assert outcome == {"text": WHOLE, "errors": [], "finish": "stop", "raw": "stop"}, label
+        _, outcome = await server.get("/ask/resumable?label=expired")
+        assert (outcome["text"], outcome["thrown"]["cause"]) == (HALF, "GatewayDelegateError")
+        assert [firing["fault"] for firing in (await server.control("GET", "ai/faults"))["firings"]][-2:] == ["torn", "expired"]
+    finally:
+        await server.control("DELETE", "ai/faults")
 
 
 async def test_a_connection_that_is_refused(server: Server):

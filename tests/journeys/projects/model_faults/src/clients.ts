@@ -1,8 +1,9 @@
-// Four clients, asked for a stream without retries. What came of it is told in one form: `Outcome`.
+// Clients, asked for a stream without retries. What came of it is told in one form: `Outcome`.
 import { createOpenAI } from "@ai-sdk/openai";
 import { type LanguageModel, streamText } from "ai";
 import { OpenAI } from "openai";
 import { createWorkersAI } from "workers-ai-provider";
+import { openai as openaiPlugin } from "workers-ai-provider/openai";
 
 const PROMPT = "Count to three.";
 const LABEL = "x-emulator-label";
@@ -12,6 +13,7 @@ export interface Failure {
   message: string;
   status?: number;
   retryable?: boolean;
+  cause?: string;
 }
 
 /** `errors` are parts of the stream, `thrown` is what ended it. `raw` is the reason to finish in the model's own words. */
@@ -29,6 +31,11 @@ export const clients: Record<string, Client> = {
   "workers-ai": (ai, label) => throughSdk(createWorkersAI({ binding: ai })("@cf/zai-org/glm-4.7-flash", { tags: [label] })),
   chat: (_ai, label) => throughSdk(openai(label).chat("gpt-4o")),
   responses: (_ai, label) => throughSdk(openai(label)("gpt-4o")),
+  // Through AI Gateway, which keeps the run: a stream that breaks is resumed.
+  resumable: (ai, label) =>
+    throughSdk(
+      createWorkersAI({ binding: ai, gateway: { id: "default" }, providers: [openaiPlugin] })("openai/gpt-4o", { metadata: { label } }),
+    ),
   "openai-node": async (_ai, label) => {
     const outcome: Outcome = { text: "", errors: [] };
     try {
@@ -67,5 +74,6 @@ function failure(thrown: unknown): Failure {
   const error = thrown as Error & { status?: number; statusCode?: number; isRetryable?: boolean };
   // The errors of openai-node are told apart by their class: all of them are called "Error".
   const name = error.name === "Error" ? error.constructor.name : error.name;
-  return { name, message: error.message, status: error.statusCode ?? error.status, retryable: error.isRetryable };
+  const cause = (error.cause as Error | undefined)?.name;
+  return { name, message: error.message, status: error.statusCode ?? error.status, retryable: error.isRetryable, cause };
 }

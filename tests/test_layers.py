@@ -34,11 +34,14 @@ CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gatewa
 CLI_AI_MAY = {
     f"emulator.gateway.ai.{module}"
     for module in (
+        "ai_gateway.prices",
+        "ai_gateway.usage",
         "asked_messages",
         "cassette_files",
         "catalogue",
         "comparing",
         "conversation",
+        "dialects",
         "editing",
         "exporting",
         "importing",
@@ -52,6 +55,7 @@ CLI_AI_MAY = {
         "lint",
         "manifest",
         "pruning",
+        "recording",
         "redaction",
         "rekeying",
         "run_record",

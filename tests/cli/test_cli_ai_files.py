@@ -158,7 +158,7 @@ def test_ls_marks_what_is_not_as_it_should_be(project: Project) -> None:
     assert marks == {"00-fine": [], "01-edited": ["edited"], "02-stale": ["stale"], "03-broken": ["broken"]}
     out, _ = project("ls")
     row = next(line for line in out.splitlines() if "01-edited" in line)
-    assert row.split()[:4] == ["default/01-edited", "http", "POST", "https://api.openai.com/v1/chat/completions"]
+    assert row.split()[:5] == ["default/01-edited", "http", "gpt-4o", "POST", "https://api.openai.com/v1/chat/completions"]
     assert row.split()[-1] == "edited"
     assert "not JSON" in next(line for line in out.splitlines() if "03-broken" in line)
 
@@ -191,6 +191,13 @@ def test_show_renders_the_conversation(project: Project) -> None:
     assert (shown["answer"]["beats"], shown["cost_usd"]) == ([[400, 5], [900, 5]], 0.00012)
     (project.folder / "01-broken.json").write_text("{")
     assert "E501" in project("show", "01-broken", code=3)[1]
+
+
+def test_show_counts_the_cost_at_the_project_s_price(project: Project) -> None:
+    project.record("00-a")
+    (project.root / "agents-emu.toml").write_text('[ai.prices]\n"gpt-4o" = [1000.0, 2000.0]\n')
+    assert project.data("show", "00-a")["cost_usd"] == pytest.approx((3 * 1000 + 2 * 2000) / 1_000_000)
+    assert "  tokens    3 in, 2 out, $0.007" in project("show", "00-a")[0]
 
 
 def test_show_without_colours_or_unicode(project: Project) -> None:

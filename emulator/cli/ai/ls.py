@@ -53,6 +53,8 @@ def stale_in(found: Inventory, max_age_days: int) -> frozenset[Path]:
 
 def row_of(entry: Entry, now_s: float, stale: Container[Path]) -> dict[str, Any]:
     """One line of the list. `age_s` counts from when it was recorded, or from the last change of a hand-written one."""
+    from emulator.gateway.ai.dialects import model_named
+
     document = entry.document or {}
     recording = entry.recording
     marks = ["broken"] if recording is None else []
@@ -68,6 +70,7 @@ def row_of(entry: Entry, now_s: float, stale: Container[Path]) -> dict[str, Any]
         "source": document.get("source"),
         "kind": str(recording.request.kind) if recording else None,
         "target": recording.request.target if recording else None,
+        "model": model_named(recording.request) if recording else None,
         "recorded_at": recorded,
         "age_s": max(0, round(now_s - (_since_1970(recorded) or entry.modified_s))),
         "bytes": entry.size,
@@ -97,6 +100,13 @@ def short_size(count: int) -> str:
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
 
 
+def _what(row: dict[str, Any]) -> str:
+    """The model, and where it is asked when that is no matter of course."""
+    if row["target"] is None:
+        return str(row["problem"] or "")
+    return str(row["target"] if row["model"] == row["target"] else f"{row['model']}  {row['target']}")
+
+
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -112,6 +122,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table.add_column("", no_wrap=True)
     for row in rows:
         name = Text(f"{row['cassette']}/{row['id']}")
-        target = Text(row["target"] or row["problem"] or "")
+        target = Text(_what(row))
         table.add_row(name, row["kind"] or "-", target, short_age(row["age_s"]), short_size(row["bytes"]), " ".join(row["marks"]))
     Console(width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(table)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.gateway.ai.asked_messages import Message, ToolCall
     from emulator.gateway.ai.conversation import Conversation
     from emulator.gateway.ai.inventory import Entry
+    from emulator.gateway.ai.recording import Recording
 
 WIDTH_OF_FILES = 120
 LABEL = 12
@@ -53,6 +54,8 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
         assert entry.error is not None  # an entry without a recording says why
         raise entry.error
     talk = conversation_of(entry.document)
+    if talk.cost_usd is None:
+        talk = dataclasses.replace(talk, cost_usd=_list_price(fixtures, entry.recording, talk))
     row = row_of(entry, time.time(), stale_in(inventory, fixtures.options.ai.max_age_days))
     if as_json:
         click.echo(json.dumps({**row, **as_data(talk)}))
@@ -61,6 +64,14 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
     width = min(shutil.get_terminal_size().columns, 140) if sys.stdout.isatty() else WIDTH_OF_FILES
     page = _Page(paint, width, LONGEST if not full else sys.maxsize)
     click.echo("\n".join(line.rstrip() for line in page.lines(entry, row, talk)))
+
+
+def _list_price(fixtures: Fixtures, recording: Recording, talk: Conversation) -> float | None:
+    from emulator.gateway.ai.ai_gateway.prices import Prices
+    from emulator.gateway.ai.ai_gateway.usage import tokens_of
+    from emulator.gateway.ai.dialects import model_named
+
+    return Prices(fixtures.options.ai.prices).cost(model_named(recording.request), tokens_of(talk.usage), None)
 
 
 def as_data(talk: Conversation) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class Conversation:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
+    usage: Mapping[str, Any] | None = None
+    """What the recording, or else the answer, says about tokens, in its own words."""
 
     @property
     def first_ms(self) -> int | None:
@@ -71,6 +73,7 @@ def conversation_of(document: Mapping[str, Any]) -> Conversation:
         prompt_tokens=prompt,
         completion_tokens=completion,
         cost_usd=document.get("cost_usd"),
+        usage=usage,
     )
 
 

@@ -52,6 +52,7 @@ CLI_AI_MAY = {
         "importing.vcr",
         "importing.writing",
         "inventory",
+        "known_secrets",
         "lint",
         "manifest",
         "pruning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,24 +41,15 @@ class Fixtures:
 
     def redaction(self) -> Redaction:
         """What must not stand in a recording: the project's secrets, the keys of its backends, its own rules."""
+        from emulator.gateway.ai.known_secrets import known_secrets
         from emulator.gateway.ai.redaction import Redaction
 
-        secrets = self._secrets()
-        return Redaction(lambda: secrets, self.options.ai.redact)
-
-    def _secrets(self) -> dict[str, str]:
         try:
-            known = dict(load_project(self.root, environ=os.environ).secrets)
+            project: Mapping[str, str] = load_project(self.root, environ=os.environ).secrets
         except ConfigError:
-            known = {}  # recordings may be checked without the project that they belong to
-        for backend in self.options.ai.backends.values():
-            for name, credential in (("key", backend.key), ("account", backend.account)):
-                if credential is None:
-                    continue
-                value = known.get(credential.env) or os.environ.get(credential.env) if credential.env else credential.text
-                if value:
-                    known.setdefault(credential.env or f"{backend.name}.{name}", value)
-        return known
+            project = {}  # recordings may be checked without the project that they belong to
+        known = known_secrets(project, self.options.ai, os.environ)
+        return Redaction(lambda: known, self.options.ai.redact)
 
 
 def fixtures_options(command: Callable[..., Any]) -> Callable[..., Any]:

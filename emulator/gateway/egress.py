@@ -25,7 +25,6 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from emulator.config import AiMode
@@ -34,6 +33,7 @@ from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import BadRequest, http_request, shown_url, universal_request
@@ -55,8 +55,6 @@ _CONTROL_HEADER = "x-emu-redirect"
 _OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER, LABEL_HEADER})
 _MOST_REDIRECTS = 20
 _RECORDS_ALL = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE})
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class EgressService:
@@ -215,6 +213,7 @@ class EgressService:
         if outcome is not None:
             call.cost_usd = outcome.cost_usd
         self._report(
+            call.request,
             {
                 "type": "egress",
                 "method": asking.method,
@@ -229,7 +228,7 @@ class EgressService:
                 "log_id": outcome.log_id if outcome else None,
                 "key": key_of(canonical(call.request))[:16] if asking.model is not None else None,
                 **call.fields(),
-            }
+            },
         )
 
 

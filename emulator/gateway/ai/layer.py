@@ -18,6 +18,7 @@ from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.gateway import AiGateway
 from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.usage import tokens_of
+from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.faults import FILE_NAME, FaultBook
@@ -109,8 +110,11 @@ class Layer:
         self.routes = Routes(config, lookup, self._network.fetch, pacer)
         outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
         self.gateway = AiGateway(config, pacer, now_ms=now_ms, entropy=entropy, seed=options.seed or 0)
-        self.service = AiService(self.playback, self._upstream, self.gateway, outside, report, entropy=entropy)
-        self.egress = EgressService(self.playback, self._upstream, self.gateway, outside, self._network, config, report, entropy=entropy)
+        self.calls = CallLog(report)
+        self.service = AiService(self.playback, self._upstream, self.gateway, outside, self.calls.ended, entropy=entropy)
+        self.egress = EgressService(
+            self.playback, self._upstream, self.gateway, outside, self._network, config, self.calls.ended, entropy=entropy
+        )
         self.sessions = Sessions(
             self.playback,
             self.ledger,
@@ -126,7 +130,7 @@ class Layer:
             self.playback,
             self.sessions,
             self.ledger,
-            self.service,
+            self.calls,
             redact,
             routes=self.routes.rows,
             gateways=self.gateway,
@@ -138,7 +142,7 @@ class Layer:
 
     async def close(self) -> None:
         """End every call and connection."""
-        await asyncio.gather(self.service.close(), self._upstream.close(), self.gateway.close())
+        await asyncio.gather(self._upstream.close(), self.gateway.close())
         await self._network.close()
 
 

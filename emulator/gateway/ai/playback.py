@@ -93,9 +93,7 @@ class Playback:
             return True
         if self.mode not in SEARCHES:
             return False
-        probe = ModelRequest(*http_target(method, url))
-        if self._redact is not None:
-            probe = self._redact(probe)
+        probe = self.compared(ModelRequest(*http_target(method, url)))
         return any(
             recording.request.kind is probe.kind and (recording.request.target == probe.target or recording.fits_target(probe))
             for recording in self.library.shelf().recordings
@@ -108,7 +106,7 @@ class Playback:
         mode = self._effective(scope, ci=self.ci and not lenient)
         if mode not in SEARCHES:
             return self._elsewhere(decide(mode, Found.MISSING), scope, f"mode {self.mode.value}", storable)
-        asked = self._redact(request) if self._redact is not None else request
+        asked = self.compared(request)
         shelf = self._shelf(scope)
         try:
             found = select(shelf, asked, self.used)
@@ -130,6 +128,10 @@ class Playback:
     def count_used(self, identity: tuple[str, str, str]) -> None:
         """This recording was written just now: the call that it came from has had its answer."""
         self.used[identity] += 1
+
+    def compared(self, request: ModelRequest) -> ModelRequest:
+        """The request in the form in which recordings hold it."""
+        return self._redact(request) if self._redact is not None else request
 
     def denied(self, what: str) -> None:
         """A request that did not come here was stopped in a host: a miss like any other."""

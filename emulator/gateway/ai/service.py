@@ -13,9 +13,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from emulator.errors import EmuError
@@ -23,6 +21,7 @@ from emulator.gateway.ai import envelopes, markdown
 from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import search_models
@@ -38,10 +37,7 @@ from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure
 
 ORIGIN = "https://workers-binding.ai"
-_KEPT_CALLS = 500
 _OURS = frozenset({"cf-ai-req-id", "x-emulator-warnings"})
-
-Report = Callable[[dict[str, Any]], None]
 
 
 def wall_ms() -> int:
@@ -69,7 +65,6 @@ class AiService:
         self._outside = outside
         self._report = report
         self._entropy = entropy
-        self._calls: deque[tuple[ModelRequest, dict[str, Any]]] = deque(maxlen=_KEPT_CALLS)
 
     async def serve(self, request: Request) -> Response:
         """The answer to one request of the binding's client. Raises NetworkFailure for a fault that refuses the connection."""
@@ -110,20 +105,6 @@ class AiService:
         except ValueError as error:
             return envelopes.listed_error(400, 7001, str(error))
         return envelopes.listed_error(404, 7000, f"the AI binding has no {request.method} {parts.path}")
-
-    def calls(self) -> list[dict[str, Any]]:
-        """The reports of the last calls, oldest first."""
-        return [report for _, report in self._calls]
-
-    def call(self, request_id: str) -> tuple[ModelRequest, dict[str, Any]] | None:
-        """What was asked and the report of one of the last calls: by its request id or its log id, `last` for the latest."""
-        if request_id == "last":
-            return self._calls[-1] if self._calls else None
-        return next((call for call in reversed(self._calls) if request_id in (call[1]["request_id"], call[1].get("log_id"))), None)
-
-    async def close(self) -> None:
-        """Drop what is kept in memory."""
-        self._calls.clear()
 
     async def _run(self, request: Request, query: str) -> Response:
         body = await request.read()
@@ -223,8 +204,7 @@ class AiService:
             "error_code": error_code(response),
             **call.fields(),
         }
-        self._calls.append((call.request, event))
-        self._report(event)
+        self._report(call.request, event)
 
     async def _log(self, request: Request, gateway: str, entry_id: str) -> Response:
         if request.method == "PATCH":

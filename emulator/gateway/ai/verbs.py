@@ -19,7 +19,7 @@ from emulator.gateway.console import SessionEnded
 
 
 class Calls(Protocol):
-    """The calls of user code (service.py)."""
+    """The calls of user code (call_log.py)."""
 
     def calls(self) -> list[dict[str, Any]]:
         """The reports of the last calls, oldest first."""
@@ -126,7 +126,7 @@ class AiVerbs:
         playback = self._layer.playback
         scope = report.get("scope")
         shelf = playback.library.shelf_of(scope) if scope else playback.library.shelf()
-        return self._clean({"call": report, **explain(asked, shelf, playback.used)})
+        return self._clean({"call": report, **explain(playback.compared(asked), shelf, playback.used)})
 
     # -- routes, gateways
 

@@ -28,7 +28,7 @@ async def test_a_hit_is_replayed_and_reported(bench, cassettes):
     expected = {"type": "ai", "model": "@cf/test/model", "call": "binding.run", "mode": "replay", "source": "recording"}
     expected |= {"recording": "default/00-hi", "status": 200, "chunks": 1, "gateway": None, "notice": None, "problem": None, "code": None}
     assert {name: event[name] for name in expected} == expected
-    assert b.service.calls() == [event]
+    assert b.layer.calls.calls() == [event]
 
 
 async def test_auto_answers_a_miss_from_the_stub_and_says_so(bench, cassettes):
@@ -291,13 +291,6 @@ async def test_unused_recordings_are_listed(bench, cassettes):
     await b.run({"prompt": "a"})
     status = b.playback.status()
     assert (status["recordings"], status["hits"], status["unused"], status["mode"]) == (2, 1, ["default/00-b"], "replay")
-
-
-async def test_closing_forgets_the_calls(bench):
-    b = bench(AiMode.AUTO)
-    await b.run({"prompt": "hi"}, model=LEGACY)
-    await b.service.close()
-    assert b.service.calls() == []
 
 
 async def test_a_caller_that_leaves_before_the_first_byte_is_reported(bench, cassettes):

@@ -16,6 +16,7 @@ from emulator.cli.session_words import money, session_lines
 from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.errors import EmuError, RecordingError, UsageError
+from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.faults import FaultBook
@@ -107,6 +108,19 @@ def test_a_fault_is_a_failure_on_purpose() -> None:
     ledger(call(key="c", status=0))  # the caller left before an answer began
     assert [failure["on_purpose"] for failure in ledger.totals()["failures"]] == [True, False]
     assert ledger.totals()["faults"] == 2
+
+
+def test_calls_that_can_be_explained() -> None:
+    """Also outbound ones, when they are about a model or a recording; the rest only passes."""
+    passed: list[Any] = []
+    log = CallLog(passed.append)
+    for number, fields in enumerate([{"model": MODEL}, {"model": None}, {"recording": "default/x"}, {"code": "E502", "log_id": "01H"}]):
+        log.ended(ModelRequest(Kind.HTTP, f"GET https://x/{number}"), {"request_id": str(number), **fields})
+    assert len(passed) == 4
+    assert [report["request_id"] for report in log.calls()] == ["0", "2", "3"]
+    found = [log.call(ident) for ident in ("last", "01H", "2", "1")]
+    assert [call and call[0].target[-1] for call in found] == ["3", "3", "2", None]
+    assert CallLog(passed.append).call("last") is None
 
 
 # -- sessions

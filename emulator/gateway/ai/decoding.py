@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from emulator.gateway.ai.byte_edits import Split
@@ -16,6 +16,8 @@ from emulator.gateway.ai.canonical import compact
 from emulator.gateway.ai.encoding import LAYOUTS, encode_event, laid_out
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_ENDS = {"sse": (b"\n\n", b"\r\r", b"\r\n\r\n"), "ndjson": (b"\n",)}
+_LONGEST_EVENT = 1024 * 1024
 _FRAMINGS = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson", "application/jsonl": "ndjson"}
 
 
@@ -35,6 +37,23 @@ def events_of(framing: str, data: bytes, splits: Sequence[Split]) -> list[dict[s
         end += len(piece)
         found.append(event_of(framing, piece, clock.at(end)))
     return found
+
+
+def whole_pieces(framing: str, windows: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes of one event after the other, for a stream that comes in windows; an event of more than 1 MiB is left out."""
+    ends = _ENDS[framing]
+    rest = b""
+    for window in windows:
+        rest += window
+        *pieces, rest = _PIECES[framing](rest) if rest else [b""]
+        yield from pieces
+        if rest.endswith(ends):
+            yield rest
+            rest = b""
+        if len(rest) > _LONGEST_EVENT:
+            rest = b""
+    if rest:
+        yield rest
 
 
 def event_of(framing: str, piece: bytes, t_ms: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from emulator.gateway.ai.byte_edits import Edit, Split, apply_edits, edited_wind
 from emulator.gateway.ai.canonical import ModelRequest, canonical, key_of
 from emulator.gateway.ai.cassette_files import SMALL
 from emulator.gateway.ai.decoding import events_of, framing_of, json_value, layout_of, parsed_event
-from emulator.gateway.ai.encoding import encode_event
-from emulator.gateway.ai.joined_texts import joined_findings, mend
+from emulator.gateway.ai.encoding import encode_event, laid_out
+from emulator.gateway.ai.joined_texts import joined_findings, long_findings, mend
 from emulator.gateway.ai.manifest import rules_label
 from emulator.gateway.ai.problems import FORMAT
 from emulator.gateway.ai.redaction import Finding, Redaction
@@ -150,17 +150,19 @@ def _response(noted: Noted, redaction: Redaction, keep_blob: KeepBlob) -> dict[s
         response["stream"] = _stream(framing, noted, media_type, redaction, keep_blob)
     elif noted.body.size or noted.status not in (204, 304):
         response |= _whole(noted, media_type, redaction, keep_blob)
-    if redaction.has_paths:
-        _redact_by_path(response, redaction)
+    redaction.by_path({"response": response})
     return response
 
 
 def _whole(noted: Noted, media_type: str, redaction: Redaction, keep_blob: KeepBlob) -> dict[str, Any]:
-    if noted.body.long:
+    if noted.body.long and not redaction.needs_whole_bodies:
         edits = redaction.known_edits(noted.body.windows())
         return {"blob": _checked_blob(edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)}
     data = redaction.data(noted.body.read())
     text = _text(data)
+    if text is not None and redaction.has_paths:
+        text = _by_path(text, redaction)
+        data = text.encode()
     if text is None or len(data) > SMALL:
         return {"blob": _checked_blob([data], media_type, noted, redaction, keep_blob)}
     if _is_json(media_type):
@@ -171,11 +173,20 @@ def _whole(noted: Noted, media_type: str, redaction: Redaction, keep_blob: KeepB
     return {"text": text}
 
 
+def _by_path(text: str, redaction: Redaction) -> str:
+    """Rules by JSONPath see a body as `$.response.json` wherever it is JSON, in whatever form it will be kept."""
+    value = json_value(text)
+    layout = layout_of(value, text) or "compact"
+    return laid_out(value, layout) if redaction.by_path({"response": {"json": value}}) else text
+
+
 def _stream(framing: str, noted: Noted, media_type: str, redaction: Redaction, keep_blob: KeepBlob) -> dict[str, Any]:
     splits = noted.body.splits
     stream: dict[str, Any] = {"framing": framing, "end": str(noted.end)}
-    if noted.body.long:
+    if noted.body.long and not redaction.needs_whole_bodies:
         edits = redaction.known_edits(noted.body.windows())
+        if framing != "bytes":
+            _refuse_secrets(noted.asked, long_findings(framing, edited_windows(noted.body.windows(), edits), redaction))
         blob = _checked_blob(edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)
         return stream | {"blob": blob, "chunks": _pairs(move_splits(splits, edits))}
     original = noted.body.read()
@@ -184,8 +195,13 @@ def _stream(framing: str, noted: Noted, media_type: str, redaction: Redaction, k
     if framing == "bytes" and (_text(data) is None or len(data) > SMALL):
         return stream | {"blob": _checked_blob([data], media_type, noted, redaction, keep_blob), "chunks": _pairs(splits)}
     events = events_of(framing, data, splits)
-    mended = mend(framing, events, redaction)
-    return stream | _with_events(framing, events, mended, splits)
+    mended = _events_by_path(framing, mend(framing, events, redaction), redaction)
+    inside = _with_events(framing, events, mended, splits)
+    if noted.body.long:
+        _refuse_secrets(noted.asked, joined_findings(framing, mended, redaction))
+        pieces = (encode_event(framing, event) for event in mended)
+        return stream | {"blob": _checked_blob(pieces, media_type, noted, redaction, keep_blob), "chunks": inside["chunks"]}
+    return stream | inside
 
 
 def _with_events(framing: str, before: list[dict[str, Any]], after: list[dict[str, Any]], splits: list[Split]) -> dict[str, Any]:
@@ -205,27 +221,14 @@ def _pairs(splits: Iterable[Split]) -> list[list[int]]:
     return [list(split) for split in splits]
 
 
-def _redact_by_path(response: dict[str, Any], redaction: Redaction) -> None:
-    """Rules by JSONPath see JSON wherever the answer is JSON, in whatever form its text is kept."""
-    if "events" in response.get("stream", {}):
-        _redact_events_by_path(response["stream"], redaction)
-        return
-    if "text" in response and isinstance(value := json_value(response["text"]), dict | list):
-        view = {"response": {"status": response["status"], "headers": response["headers"], "json": value}}
-        if redaction.by_path(view):
-            del response["text"]
-            response["json"] = value
-        return
-    redaction.by_path({"response": response})
-
-
-def _redact_events_by_path(stream: dict[str, Any], redaction: Redaction) -> None:
-    framing, events = stream["framing"], stream["events"]
+def _events_by_path(framing: str, events: list[dict[str, Any]], redaction: Redaction) -> list[dict[str, Any]]:
+    """The same for events: `$.response.stream.events[*].json`."""
+    if not redaction.has_paths:
+        return events
     plain = [event if (value := parsed_event(framing, event)) is None else _as_json(event, value) for event in events]
     view = copy.deepcopy(plain)
-    if redaction.by_path({"response": {"stream": {"events": view}}}):
-        after = [event if new == old else new for event, old, new in zip(events, plain, view, strict=True)]
-        stream |= _with_events(framing, events, after, [(t_ms, size) for t_ms, size in stream["chunks"]])
+    redaction.by_path({"response": {"stream": {"events": view}}})
+    return [event if new == old else new for event, old, new in zip(events, plain, view, strict=True)]
 
 
 def _as_json(event: dict[str, Any], value: Any) -> dict[str, Any]:

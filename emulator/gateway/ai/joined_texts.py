@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
 from emulator.gateway.ai import jsonpath
-from emulator.gateway.ai.decoding import parsed_event
+from emulator.gateway.ai.decoding import event_of, parsed_event, whole_pieces
 from emulator.gateway.ai.redaction import Finding, Redaction
 from emulator.gateway.ai.secret_patterns import unknown_secrets
 
 Path = tuple[str | int, ...]
+_ENOUGH = 8 * 1024
+"""Characters of one path that are looked through at a time."""
 _Pieces = dict[Path, list[tuple[int, str]]]
 """By path: the index of the event, and its piece."""
 
@@ -46,9 +48,29 @@ def joined_findings(framing: str, events: Sequence[dict[str, Any]], redaction: R
     for path, pieces in _pieces(framing, events).items():
         text = "".join(piece for _, piece in pieces)
         where = "$.response.stream.events[*].json" + jsonpath.join(path).removeprefix("$")
-        yield from (Finding(f"the value of {found[2]}, in pieces", where) for found in redaction.known_in(text))
-        alone = {what for _, piece in pieces for what in unknown_secrets(piece)}
-        yield from (Finding(f"{what}, in pieces", where) for what in unknown_secrets(text) if what not in alone)
+        yield from (Finding(f"the value of {name}, in pieces", where) for _, _, name in redaction.known_in(text))
+        if found := unknown_secrets(text):
+            alone = {what for _, piece in pieces for what in unknown_secrets(piece)}
+            yield from (Finding(f"{what}, in pieces", where) for what in found if what not in alone)
+
+
+def long_findings(framing: str, windows: Iterable[bytes], redaction: Redaction) -> Iterator[Finding]:
+    """The same, known secrets included, for a stream that is too long to hold: nothing of it is replaced."""
+    waiting: dict[Path, str] = defaultdict(str)
+    watches: dict[Path, Callable[[bytes], list[Finding]]] = {}
+
+    def look(path: Path) -> list[Finding]:
+        if path not in watches:
+            watches[path] = redaction.watch("$.response.stream.blob, joined " + jsonpath.join(path).removeprefix("$."))
+        return watches[path](waiting.pop(path).encode("utf-8", "replace"))
+
+    for piece in whole_pieces(framing, windows):
+        for path, text in _strings(parsed_event(framing, event_of(framing, piece, 0)), ()):
+            waiting[path] += text
+            if len(waiting[path]) > _ENOUGH:
+                yield from look(path)
+    for path in list(waiting):
+        yield from look(path)
 
 
 def _pieces(framing: str, events: Iterable[dict[str, Any]]) -> _Pieces:

@@ -29,6 +29,9 @@ from emulator.gateway.ai.spool import Spool
 from emulator.gateway.ai.staging import Changes, Snapshot, Staging, recover, snapshot
 from emulator.gateway.ai.tapped_body import Outcome, TappedBody
 
+_IN_A_THREAD = 256 * 1024
+"""Bytes of an answer from which on redacting it would keep others waiting."""
+
 Price = Callable[[ModelRequest, Mapping[str, Any]], float | None]
 """US dollars for a request with this usage, None when unknown."""
 
@@ -162,7 +165,7 @@ class Recorder:
         async def ended(outcome: Outcome, failure: Exception | None) -> None:
             if outcome is Outcome.BROKEN:
                 self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
-            elif outcome is Outcome.COMPLETE and spool.long:
+            elif outcome is Outcome.COMPLETE and spool.size > _IN_A_THREAD:
                 self._settle(exchange, await asyncio.to_thread(self._stage, exchange))
             elif outcome is Outcome.COMPLETE:
                 self._settle(exchange, self._stage(exchange))

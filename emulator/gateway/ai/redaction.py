@@ -141,6 +141,11 @@ class Redaction:
         """Whether some rule goes by JSONPath."""
         return any(rule.steps is not None for rule in self._rules)
 
+    @property
+    def needs_whole_bodies(self) -> bool:
+        """Whether a long body cannot be looked through window by window: the project has rules of its own."""
+        return bool(self._rules)
+
     def known_in(self, text: str) -> list[tuple[int, int, str]]:
         """Start, end and placeholder of the known secrets in `text`."""
         known = self._known()
@@ -151,6 +156,9 @@ class Redaction:
     def findings(self, value: Any, path: tuple[str | int, ...] = ()) -> Iterator[Finding]:
         """Secrets, known or not, that still stand in a document; `path` is where it lies in the recording."""
         known = self._known()
+        joined = "\n".join(text for _, text in _texts(value, path))
+        if not known.may_be_in(joined) and not unknown_secrets(joined):
+            return
         for place, text in _texts(value, path):
             where = jsonpath.join(place)
             if known.may_be_in(text):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emulator.config import AiMode
 from emulator.gateway.ai.byte_edits import Edit, apply_edits, edited_windows, move_splits
-from emulator.gateway.ai.decoding import events_of
+from emulator.gateway.ai.decoding import events_of, whole_pieces
 from emulator.gateway.ai.encoding import encode_event
 
 from .recording_tape import Tape, asked
@@ -120,3 +120,12 @@ def test_chunks_outside_an_edit_keep_their_bytes(case):
         if not any(edit.start < at + size and at < edit.end for edit in edits) and not any(edit.end == at for edit in edits):
             assert pieces[t_ms] == data[at : at + size]
         at += size
+
+
+@given(cut_bodies(), st.sampled_from(["sse", "ndjson"]))
+def test_a_stream_in_windows_has_the_same_events(pieces, framing):
+    data = b"".join(pieces)
+    events = events_of(framing, data, [(0, len(data))] if data else [])
+    assert b"".join(whole_pieces(framing, pieces)) == data
+    if b"\r" not in data:  # a window may end between the two halves of a line end
+        assert list(whole_pieces(framing, pieces)) == [encode_event(framing, event) for event in events]

@@ -333,6 +333,7 @@ def test_no_alignment_and_no_window_lets_a_secret_through(secret, before, after,
         assert all(first.end <= second.start for first, second in itertools.pairwise(edits))
 
 
+@settings(deadline=None)
 @given(st.text(min_size=8, max_size=40))
 def test_every_form_is_found_by_its_anchor(secret):
     value = secret.strip()
@@ -345,3 +346,26 @@ def test_every_form_is_found_by_its_anchor(secret):
     known = KnownSecrets({"K": value})
     for form in forms(value):
         assert known.may_be_in(form) and list(known.in_bytes(form.encode())) and list(known.in_text(form))
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 3_000_000])
+async def test_rules_of_the_project_reach_into_long_bodies(tmp_path, size):
+    tape = Tape(tmp_path, rules=[RedactRule("name", path="$..name"), RedactRule("order", regex=r"ORD-\d+")])
+    tape.recorder.begin(AiMode.NEW)
+    body = {"people": [{"name": "Ada Lovelace"}], "filler": "x" * size, "order": "ORD-17"}
+    await tape.hear(asked("whole"), [json.dumps(body).encode()])
+    lines = [json.dumps(body).encode() + b"\n", b'{"name":"Ada Lovelace"}\n']
+    await tape.hear(asked("lines"), lines, [("content-type", "application/x-ndjson")])
+    assert tape.recorder.commit().problems == []
+    assert b"ORD-17" not in tape.everything() and b"Lovelace" not in tape.everything()
+    assert len(tape.recordings()) == 2
+
+
+@pytest.mark.parametrize("secret", [PLAIN, TOKENS["GitHub token"]])
+async def test_a_secret_in_pieces_in_a_very_long_stream_blocks_the_write(tape, secret):
+    pieces = ["x" * 900] * 3000
+    pieces[1500:1500] = ["key: ", *secret, " it is"]
+    chunks = events(*(json.dumps({"response": piece}) for piece in pieces))
+    await tape.hear(asked(stream=True), [b"".join(chunks[at : at + 50]) for at in range(0, len(chunks), 50)], SSE)
+    (problem,) = tape.recorder.commit().problems
+    assert problem.code == "E507" and "joined response" in problem.where

@@ -62,4 +62,5 @@ class Call:
             "tokens": self.usage,
             "cost_usd": self.cost_usd,
             "request_id": self.request_id,
+            "scope": self.scope,
         }

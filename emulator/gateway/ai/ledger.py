@@ -74,16 +74,16 @@ class Ledger:
         self._session = _Session()
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
-        """One entry of the journal; of other kinds than `ai`, `egress` and `recorded` nothing is taken."""
+        """One entry of the journal; of other kinds than `ai`, `egress`, `denied` and `recorded` nothing is taken."""
         if entry.get("kind") == "recorded":
             self._session.recorded.append(str(entry["recording"]))
-        if entry.get("kind") not in ("ai", "egress"):
-            return
         session = self._session
-        if entry.get("code") in MISSES:
+        if entry.get("code") in MISSES or entry.get("kind") == "denied":
             session.missed += 1
             if len(session.misses) < _KEPT:
                 session.misses.append(_miss(entry))
+        if entry.get("kind") not in ("ai", "egress"):
+            return
         if entry.get("fault"):
             session.faults += 1
         if entry.get("model"):
@@ -176,10 +176,10 @@ _USAGE_NAMES = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output
 
 
 def _miss(entry: Mapping[str, Any]) -> dict[str, Any]:
-    what = entry.get("model") or f"{entry.get('method')} {entry.get('url')}"
+    what = entry.get("model") or entry.get("what") or f"{entry.get('method')} {entry.get('url')}"
     return {
         "what": str(what),
-        "why": MISSES[str(entry["code"])],
+        "why": MISSES.get(str(entry.get("code")), "not recorded at all: it is no HTTP"),
         "request_id": entry.get("request_id"),
         "problem": str(entry.get("problem") or ""),
     }

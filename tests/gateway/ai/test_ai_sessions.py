@@ -77,8 +77,9 @@ def test_misses_are_kept_and_counted() -> None:
     for number in range(60):
         ledger(call(source="none", status=400, code="E502", problem=f"no recording {number}"))
     ledger({"kind": "egress", "method": "GET", "url": "https://x/", "source": "none", "status": 599, "code": "E503", "problem": "p"})
+    ledger({"kind": "denied", "what": "a connection to example.com:5432", "where": None})
     totals = ledger.totals()
-    assert (totals["missed"], len(totals["misses"]), totals["failures"]) == (61, 50, [])
+    assert (totals["missed"], len(totals["misses"]), totals["failures"]) == (62, 50, [])
     assert totals["misses"][0] == {"what": MODEL, "why": "missing", "request_id": "r", "problem": "no recording 0"}
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from emulator.config.ai import BackendConfig, BackendType, Credential
 from emulator.config.speed import Speed
-from emulator.gateway.ai.backends.fetching import RemoteFetch
 from emulator.gateway.ai.backends.server import Server
 from emulator.gateway.ai.canonical import Kind, ModelRequest, RawBody
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply
+from emulator.gateway.network import Network
 
 LEGACY = "@cf/meta/llama-3.1-8b-instruct"
 CHAT = "@cf/zai-org/glm-4.7-flash"
@@ -53,15 +53,15 @@ async def asker(
 ) -> AsyncIterator[Asker]:
     """`key` and `account` are written as in agents-emu.toml: `env:NAME` or the value."""
     known = variables if variables is not None else {}
-    fetch = RemoteFetch()
+    network = Network()
     config = BackendConfig(name, backend_type, base_url, credential(key), credential(account), timeout_ms)
     try:
         yield Asker(
-            kind(config, lookup=known.get, fetch=fetch, pacer=pacer(sleep), map_overload=map_overload, models=models),
+            kind(config, lookup=known.get, fetch=network.fetch, pacer=pacer(sleep), map_overload=map_overload, models=models),
             known,
         )
     finally:
-        await fetch.close()
+        await network.close()
 
 
 def credential(text: str | None) -> Credential | None:

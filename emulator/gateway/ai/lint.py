@@ -144,26 +144,27 @@ def _duplicates(group: list[Recording]) -> Iterator[Problem]:
 
 
 def _of_stubs(cassette: Cassette) -> Iterator[Problem]:
-    stubs = cassette.manual
     reported: set[frozenset[str]] = set()
-    for index, first in enumerate(stubs):
-        for second in stubs[index + 1 :]:
-            if first.request.kind is second.request.kind and _equally(first, second):
-                reported.add(frozenset((first.id, second.id)))
-                yield _ambiguous(first, second, "it asks for the same")
+    alike: dict[Any, Recording] = {}
+    for stub in cassette.manual:
+        # Same place, same rules, same rank: whatever fits one fits the other.
+        what = (stub.request.kind, stub.request.target, frozenset(map(str, stub.rules)), stub.specificity)
+        first = alike.setdefault(what, stub)
+        if first is not stub:
+            reported.add(frozenset((first.id, stub.id)))
+            yield _ambiguous(first, stub, "it asks for the same")
     yield from _ambiguous_for_known_requests(cassette, reported)
-    for stub in stubs:
-        for other in stubs:
-            if other is not stub and other.repeat is not Repeat.ONCE and other.specificity > stub.specificity and _covers(other, stub):
-                what = f"it never answers: {other.file.name} fits whatever it fits, and goes before it"
-                yield Problem("shadowed", Severity.WARNING, stub.file, "$.match", what, f"ask for less in {other.id}, or remove this one")
-                break
-
-
-def _equally(first: Recording, second: Recording) -> bool:
-    """Same place, same rules, same rank: whatever fits one fits the other. `once` beside `once` still is ambiguous at the first call."""
-    same_rules = {str(rule) for rule in first.rules} == {str(rule) for rule in second.rules}
-    return same_rules and first.request.target == second.request.target and first.specificity == second.specificity
+    ranked = sorted(((stub.specificity, stub) for stub in cassette.manual), key=lambda one: one[0], reverse=True)
+    lasting: list[Recording] = []  # those that go before the one that is looked at, and never stop answering
+    before = 0
+    for index, (rank, stub) in enumerate(ranked):
+        while before < index and ranked[before][0] > rank:
+            lasting += [ranked[before][1]] if ranked[before][1].repeat is not Repeat.ONCE else []
+            before += 1
+        wide = next((other for other in lasting if _covers(other, stub)), None)
+        if wide is not None:
+            words = f"it never answers: {wide.file.name} fits whatever it fits, and goes before it"
+            yield Problem("shadowed", Severity.WARNING, stub.file, "$.match", words, f"ask for less in {wide.id}, or remove this one")
 
 
 def _ambiguous(first: Recording, second: Recording, why: str) -> Problem:
@@ -188,9 +189,11 @@ def _ambiguous_for_known_requests(cassette: Cassette, reported: set[frozenset[st
 
 def _covers(wide: Recording, narrow: Recording) -> bool:
     """Whether `wide` surely fits every request that `narrow` fits."""
-    fits = wide.request.target == narrow.request.target or fnmatchcase(narrow.request.target, wide.request.target)
-    rules = all(any(_follows(rule, from_) for from_ in narrow.rules) for rule in wide.rules)
-    return wide.request.kind is narrow.request.kind and fits and rules
+    if wide.request.kind is not narrow.request.kind or len(wide.rules) > len(narrow.rules):
+        return False
+    if not all(any(_follows(rule, from_) for from_ in narrow.rules) for rule in wide.rules):
+        return False
+    return wide.request.target == narrow.request.target or fnmatchcase(narrow.request.target, wide.request.target)
 
 
 def _follows(rule: Rule, from_: Rule) -> bool:

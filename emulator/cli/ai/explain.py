@@ -40,12 +40,13 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
     call = found["call"]
     yield f"{found['kind']} {found['target']}  request {call['request_id']}"
     yield f"  answered  {call['status'] or 'the caller left'} from {_source(call)}, mode {call['mode']}"
-    for line in str(call.get("problem") or "").splitlines():
-        yield f"  problem   {line}"
+    if call.get("problem"):
+        yield f"  problem   {call['problem']}"
     yield f"  compared  {_short(found['canonical'])}"
     for change in found["changed"]:
-        after = "left out" if change["compared"] is None else f"as {_short(change['compared'], 50)}"
-        yield f"  rule      {change['path']}: {_short(change['sent'], 50)} is {after}"
+        sent = "" if change["sent"] is None else f": {_short(change['sent'], 50)}"
+        after = "left out" if change["compared"] is None else f"compared as {_short(change['compared'], 50)}"
+        yield f"  rule      {change['path']}{sent} is {after}"
     for cassette in found["cassettes"]:
         rules = f", normalise {', '.join(cassette['normalise'])}" if cassette["normalise"] else ""
         recordings = cassette["recordings"]
@@ -58,7 +59,7 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
         for rule in row["rules"]:
             seen = _short(rule["found"][0], 50) if rule["found"] else "nothing at that path"
             yield f"            {'holds' if rule['holds'] else 'fails'}  {rule['rule']}" + ("" if rule["holds"] else f"  found {seen}")
-    if found["nearest"] is not None:
+    if found["nearest"] is not None and not call.get("problem"):  # else the problem has told it
         yield from _nearest(found["nearest"])
 
 

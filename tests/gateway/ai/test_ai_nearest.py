@@ -204,11 +204,12 @@ def test_explain_tells_what_the_matcher_sees(cassettes: Any) -> None:
     cassettes.manual("by-hand", [{"path": "$.body.user", "equals": "you"}], {})
     shelf = shelf_of(cassettes)
     (recording, _) = sorted(shelf.recordings, key=lambda one: one.manual)
-    found = explain(asked(body), shelf, {recording.identity: 2})
-    json.dumps(found)
+    found = explain(ModelRequest(Kind.RUN, MODEL, body, {"authorization": "Bearer sk-1"}), shelf, {recording.identity: 2})
+    assert "sk-1" not in json.dumps(found)
     assert {change["path"]: (change["sent"], change["compared"]) for change in found["changed"]} == {
         "$.body.messages[0].tool_call_id": ("call_abc123", "#1"),
         "$.body.user": ("me", None),
+        "$.headers.authorization": (None, None),
     }
     (cassette,) = found["cassettes"]
     assert [(row["recording"], row["used"]) for row in cassette["recordings"]] == [("default/one", 2)]

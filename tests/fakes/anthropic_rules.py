@@ -145,6 +145,9 @@ def _check_messages(messages: Any) -> None:
             _require(name in ("role", "content"), f"messages.{index}.{name}: Extra inputs are not permitted")
         final = index == len(messages) - 1 and role == "assistant"
         _check_content(message.get("content"), role, f"messages.{index}", may_be_empty=final)
+    ending = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
+    trailing = isinstance(ending, str) and ending != ending.rstrip()
+    _require(not trailing, "messages: final assistant content cannot end with trailing whitespace")
     _require(messages[0]["role"] == "user", 'messages: first message must use the "user" role')
     turns = list(turns_of(messages))
     for number, (role, blocks) in enumerate(turns):
@@ -186,6 +189,7 @@ def _check_block(block: dict[str, Any], kind: str, place: str) -> None:
     match kind:
         case "text":
             _require(isinstance(block.get("text"), str) and block["text"] != "", "messages: text content blocks must be non-empty")
+            _require(block["text"].strip() != "", "messages: text content blocks must contain non-whitespace text")
         case "image":
             _check_image(block.get("source") or {}, place)
         case "tool_use":

@@ -179,6 +179,24 @@ def test_empty_messages_are_left_out_and_the_user_begins():
     assert "no message with content" in refusal({"messages": [{"role": "system", "content": "x"}]})
 
 
+def test_texts_of_white_space_are_left_out():
+    call = {"id": "a", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}, {"type": "text", "text": " "}]},
+        {"role": "assistant", "content": "\n\n", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": " "},
+        {"role": "assistant", "content": "So: "},
+    ]
+    request = translated({"messages": messages, "tools": [TOOL]})
+    assert [one["content"] for one in request.body["messages"]] == [
+        "hi",
+        [{"type": "tool_use", "id": "a", "name": "weather", "input": {}}],
+        [{"type": "tool_result", "tool_use_id": "a", "content": " "}],
+        "So:",
+    ]
+    assert len(request.warnings) == 1
+
+
 def test_tools_flat_or_wrapped():
     flat = {"name": "time", "description": "t", "parameters": {"properties": {}}}
     tools = body({"tools": [TOOL, flat, {"type": "function", "function": {"name": "bare"}}]})["tools"]

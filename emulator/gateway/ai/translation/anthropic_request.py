@@ -115,25 +115,28 @@ class _Translation:
                 results.append(_tool_result(turn))
             else:
                 results = []
-                blocks = self._assistant(turn) if turn.role == "assistant" else [_block(part) for part in turn.parts]
+                blocks = _blocks(turn)
+                if turn.role == "assistant":
+                    blocks += self._calls(turn)
                 if blocks:
                     sent.append({"role": turn.role, "content": _short(blocks)})
                 else:
-                    self._warn(f"an empty {turn.role} message dropped: Anthropic refuses empty content")
+                    self._warn(f"an empty {turn.role} message dropped: Anthropic refuses content without text")
         if not sent:
             raise untranslatable("Bad input: there is no message with content besides the system's")
         if sent[0]["role"] != "user":
             sent.insert(0, {"role": "user", "content": "Begin."})
             self._warn("a user message 'Begin.' added in front: Anthropic refuses a conversation that the assistant begins")
+        last = sent[-1]
+        if last["role"] == "assistant" and isinstance(last["content"], str) and last["content"] != last["content"].rstrip():
+            last["content"] = last["content"].rstrip()
+            self._warn("white space at the end of the last message dropped: Anthropic refuses it in an answer that it is to continue")
         self.body["messages"] = sent
 
-    def _assistant(self, turn: Turn) -> list[dict[str, Any]]:
+    def _calls(self, turn: Turn) -> list[dict[str, Any]]:
         if turn.reasoning:
             self._warn("reasoning of earlier answers dropped: Anthropic takes back only thinking that it signed")
-        blocks = [_block(part) for part in turn.parts]
-        for call in turn.calls:
-            blocks.append({"type": "tool_use", "id": _id(call.id), "name": call.name, "input": dict(call.arguments)})
-        return blocks
+        return [{"type": "tool_use", "id": _id(call.id), "name": call.name, "input": dict(call.arguments)} for call in turn.calls]
 
     def _tools(self, tools: Sequence[Tool]) -> None:
         sent = []
@@ -298,6 +301,11 @@ class _Translation:
             value = self._inputs[name]
             if value not in (None, False) and value != _AS_EVER.get(name):
                 self._warn(f"{name} dropped: Anthropic has no such parameter")
+
+
+def _blocks(turn: Turn) -> list[dict[str, Any]]:
+    """The content, without texts of nothing but white space, which models like to write before a call and Anthropic refuses."""
+    return [_block(part) for part in turn.parts if not isinstance(part, str) or part.strip()]
 
 
 def _block(part: Part) -> dict[str, Any]:

@@ -20,9 +20,10 @@ def explain(request: ModelRequest, shelf: Shelf, used: Used) -> dict[str, Any]:
     """What the matcher sees, as JSON:
 
     `kind`, `target`, `canonical` (what is compared), `changed` (what the rules changed before comparing: `path`, `sent`, `compared`; the
-    last one is null for what is left out, and of headers that are left out the value is not told: it may be a key), `cassettes` (`name`, `normalise`, `key`, and the recordings of that key with how often each was
-    used), `manual` (hand-written recordings of this kind: whether the target fits, each rule, whether it holds, what it found), and
-    `nearest` when no recorded exchange has the key (`recording`, `file`, `differences`).
+    last one is null for what is left out, and of headers that are left out the value is not told: it may be a key), `cassettes` (`name`,
+    `normalise`, `key`, and the recordings of that key with how often each was used), `manual` (hand-written recordings of this kind:
+    whether the target fits, each rule, whether it holds, what it found), and `nearest` when no recorded exchange has the key
+    (`recording`, `file`, `differences`).
     """
     document = canonical(request)
     same_key = [recording for cassette in shelf.cassettes for recording in cassette.by_key.get(cassette.key(request), ())]
@@ -45,8 +46,8 @@ def _changed(request: ModelRequest, document: Mapping[str, Any]) -> list[dict[st
     found: list[dict[str, Any]] = []
     for path, before, after in differences(sent, compared, ()):
         if before is not ABSENT and len(found) < _MOST:
-            sent = None if after is ABSENT and "headers" in path else before
-            found.append({"path": jsonpath.join(path), "sent": sent, "compared": None if after is ABSENT else after})
+            told = None if after is ABSENT and "headers" in path else before
+            found.append({"path": jsonpath.join(path), "sent": told, "compared": None if after is ABSENT else after})
     return found
 
 

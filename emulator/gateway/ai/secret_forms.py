@@ -72,25 +72,26 @@ def placeholder(name: str) -> str:
 
 def forms(value: str) -> set[str]:
     """Every text that stands for `value`."""
-    found = {encoded for form in (value, *_json_escaped(value)) for encoded in (form, *_url_encoded(form))}
-    encoded = _base64(value.encode())
-    found |= encoded
-    found |= {quote(form, safe="") for form in encoded}
-    for _ in range(2):  # a tool call's arguments are JSON inside JSON
-        found |= {escaped for form in list(found) for escaped in _json_escaped(form)}
+    found = {value, *_json_escaped(value), *_url_encoded(value)}
+    level = {value}
+    for _ in range(3):  # a tool call's arguments are JSON inside JSON, and may be told in a third; a query may hold JSON
+        level = {json.dumps(inner, ensure_ascii=escapes)[1:-1] for inner in level for escapes in (True, False)}
+        found |= {*level, *(quote(inner, safe="") for inner in level)}
+    for encoded in _base64(value.encode()):
+        found |= {encoded, quote(encoded, safe=""), encoded.replace("/", "\\/")}
     return found
 
 
 def _url_encoded(value: str) -> set[str]:
-    found = {quote(value, safe=safe) for safe in ("", "/", "!'()*-._~", "!'()*-._~;/?:@&=+$,#")} | {quote_plus(value)}
+    found = {quote(value, safe=safe) for safe in ("", "/", "!'()*", "!'()*;/?:@&=+$,#")} | {quote_plus(value)}
     return found | {re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), form) for form in found}
 
 
 def _json_escaped(value: str) -> set[str]:
+    """As servers write it: with or without ASCII escapes, escaped slashes, and signs that HTML knows."""
     found = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     found |= {form.replace("/", "\\/") for form in found}
-    html_safe = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
-    return found | {re.sub("[<>&]", lambda sign: html_safe[sign[0]], form) for form in found}
+    return found | {re.sub("[<>&]", lambda sign: f"\\u{ord(sign[0]):04x}", form) for form in found}
 
 
 def _base64(data: bytes) -> set[str]:

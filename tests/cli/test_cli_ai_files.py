@@ -67,7 +67,8 @@ class Project:
         return out, err
 
     def data(self, *words: str, code: int = 0) -> Any:
-        return json.loads(self(*words, "--json", code=code)[0].splitlines()[0])
+        """The one JSON object that the verb prints."""
+        return json.loads(self(*words, "--json", code=code)[0])
 
     def ran(self, *paths: Path, run: str = "r1", complete: bool = True, mode: str = "replay", later_s: int = 5) -> None:
         """A run used these recordings, and no others."""
@@ -298,6 +299,7 @@ def test_scan_finds_secrets_everywhere_and_shows_none(project: Project) -> None:
     places = {row["path"] for row in rows}
     assert {"$.request.body.messages[0].content", "$.response.json.choices[0].message.content"} <= places
     assert err.splitlines()[-1] == "exit 3 (secrets in recordings)"
+    assert project.data("scan", code=3)["error"]["code"] == "E533"
 
 
 def test_rekey_needs_no_network_and_loses_no_match(project: Project) -> None:

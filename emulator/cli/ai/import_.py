@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import as_json_object
 from emulator.config.document import shown
 from emulator.errors import RecordingError, UsageError
 
@@ -50,7 +51,7 @@ def import_(
     dialects: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Import recordings of another tool from FILES (or folders) into the cassette `imported`, or the one that --cassette names."""
     from emulator.gateway.ai.importing import Exchange
     from emulator.gateway.ai.importing.writing import Import
@@ -59,19 +60,30 @@ def import_(
     items = [item for item in found.items if pattern is None or (isinstance(item, Exchange) and fnmatchcase(item.url, pattern))]
     if dry_run:
         _tell_dry(len(items), found.notes, as_json)
-        return
+        return 0
     work = Import(fixtures.folder, fixtures.cassette, fixtures.redaction(), lambda: datetime.now(UTC))
     for item in items:
         work.add(item)
     done = work.finish()
     done.notes[:0] = found.notes
-    _tell(done, as_json)
+    error = _failure(done, files, pattern)
+    if as_json:
+        notes = [{"place": note.place, "what": note.what} for note in done.notes]
+        return as_json_object({"written": [str(path) for path in done.written], "same": done.same, "notes": notes}, error)
+    _tell(done)
+    if error is not None:
+        raise error
+    return 0
+
+
+def _failure(done: Written, files: Sequence[Path], pattern: str | None) -> RecordingError | None:
     if done.blocked:
         first = done.blocked[0]
         more = f"\nand {len(done.blocked) - 1} more entries" if len(done.blocked) > 1 else ""
-        raise RecordingError("E507", first.what.replace("not recorded", "not imported"), where=f"{first.where}{more}", hint=first.hint)
+        return RecordingError("E507", first.what.replace("not recorded", "not imported"), where=f"{first.where}{more}", hint=first.hint)
     if not done.written and not done.same:
-        raise RecordingError("E538", "nothing was imported", where=", ".join(shown(file) for file in files), hint=_hint(done, pattern))
+        return RecordingError("E538", "nothing was imported", where=", ".join(shown(file) for file in files), hint=_hint(done, pattern))
+    return None
 
 
 def _found(format_: str, files: Sequence[Path], named: Container[Path], dialects: Sequence[str]) -> Found:
@@ -131,12 +143,7 @@ def _tell_dry(count: int, notes: Sequence[Note], as_json: bool) -> None:
     _tell_notes(notes)
 
 
-def _tell(done: Written, as_json: bool) -> None:
-    if as_json:
-        notes = [{"place": note.place, "what": note.what} for note in done.notes]
-        blocked = [{"code": error.code, "what": error.what, "where": error.where} for error in done.blocked]
-        click.echo(json.dumps({"written": [str(path) for path in done.written], "same": done.same, "notes": notes, "blocked": blocked}))
-        return
+def _tell(done: Written) -> None:
     for path in done.written[:_SHOWN]:
         click.echo(f"  {shown(path)}")
     if len(done.written) > _SHOWN:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import as_json_object
 from emulator.cli.colours import Colour, Paint, wants_colour
 from emulator.config.document import shown
 from emulator.errors import RecordingError
@@ -36,28 +37,32 @@ Notes: edited, duplicate, orphan-blob, key-ignored, other-name."""
 @click.option("--strict", is_flag=True, help="Exit with 3 for warnings, too.")
 @click.option("--fail-stale", is_flag=True, help="Exit with 3 when a recording is too old.")
 @fixtures_options
-def lint(fixtures: Fixtures, strict: bool, fail_stale: bool, as_json: bool) -> None:
+def lint(fixtures: Fixtures, strict: bool, fail_stale: bool, as_json: bool) -> int:
     """Check recordings: their form, duplicates, stubs that are never reached or fit equally well, blobs, edits, age."""
-    from emulator.gateway.ai.lint import Severity
     from emulator.gateway.ai.lint import lint as problems_of
 
     found = fixtures.inventory()
     problems = problems_of(found, datetime.now(UTC), fixtures.options.ai.max_age_days)
+    error = _failure(found.folder, [problem for problem in problems if _counts(problem, strict=strict, fail_stale=fail_stale)])
     if as_json:
-        click.echo(json.dumps({"recordings": len(found.entries), "problems": [_row(problem) for problem in problems]}))
-    else:
-        _tell(problems, len(found.entries))
-    bad = [
-        problem
-        for problem in problems
-        if problem.severity is Severity.ERROR
-        or (strict and problem.severity is Severity.WARNING)
-        or (fail_stale and problem.rule == "stale")
-    ]
-    if bad:
-        files = len({problem.file for problem in bad})
-        what = f"{files} {'file is' if files == 1 else 'files are'} not in order: {_summary(bad)}"
-        raise RecordingError("E532", what, where=str(found.folder / "ai"), hint=next((one.hint for one in bad if one.hint), None))
+        return as_json_object({"recordings": len(found.entries), "problems": [_row(problem) for problem in problems]}, error)
+    _tell(problems, len(found.entries))
+    if error is not None:
+        raise error
+    return 0
+
+
+def _counts(problem: Problem, *, strict: bool, fail_stale: bool) -> bool:
+    severity = problem.severity.value
+    return severity == "error" or (strict and severity == "warning") or (fail_stale and problem.rule == "stale")
+
+
+def _failure(folder: Path, bad: list[Problem]) -> RecordingError | None:
+    if not bad:
+        return None
+    files = len({problem.file for problem in bad})
+    what = f"{files} {'file is' if files == 1 else 'files are'} not in order: {_summary(bad)}"
+    return RecordingError("E532", what, where=str(folder / "ai"), hint=next((one.hint for one in bad if one.hint), None))
 
 
 def _row(problem: Problem) -> dict[str, str | None]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import as_json_object
 from emulator.config.document import shown
 from emulator.errors import RecordingError
+
+if TYPE_CHECKING:
+    from emulator.gateway.ai.scanning import Leak
 
 EPILOG = """\b
 Examples:
@@ -23,27 +28,34 @@ Known values come from .dev.vars, .env and the keys of agents-emu.toml; unknown 
 
 @click.command(epilog=EPILOG)
 @fixtures_options
-def scan(fixtures: Fixtures, as_json: bool) -> None:
+def scan(fixtures: Fixtures, as_json: bool) -> int:
     """Look for secrets in every recording and blob, also in the broken ones."""
     from emulator.gateway.ai.scanning import scanned
 
     inventory = fixtures.inventory()
     found = scanned(inventory, fixtures.redaction())
+    error = _failure(inventory.folder, found)
     if as_json:
         rows = [{"file": str(leak.file), "path": leak.path, "what": leak.what} for leak in found]
-        click.echo(json.dumps({"recordings": len(inventory.entries), "secrets": rows}))
-    else:
-        for leak in found:
-            click.echo(f"{shown(leak.file)} {leak.path}\n  {leak.what}")
-        if not found:
-            click.echo(f"{len(inventory.entries)} recordings, no secrets found")
-    if found:
-        files = len({leak.file for leak in found})
-        hint = (
-            "is it published already? then make the secret invalid first\n"
-            "put its value into .dev.vars and record again, or replace it in the file\n"
-            "is it none? an [[ai.redact]] rule in agents-emu.toml replaces what it finds"
-        )
-        error = RecordingError("E533", f"{len(found)} secrets in {files} files", where=str(inventory.folder / "ai"), hint=hint)
-        error.reason = "secrets in recordings"
+        return as_json_object({"recordings": len(inventory.entries), "secrets": rows}, error)
+    for leak in found:
+        click.echo(f"{shown(leak.file)} {leak.path}\n  {leak.what}")
+    if error is not None:
         raise error
+    click.echo(f"{len(inventory.entries)} recordings, no secrets found")
+    return 0
+
+
+def _failure(folder: Path, found: list[Leak]) -> RecordingError | None:
+    if not found:
+        return None
+    files = len({leak.file for leak in found})
+    hint = (
+        "is it published already? then make the secret invalid first\n"
+        "put its value into .dev.vars and record again, or replace it in the file\n"
+        "is it none? an [[ai.redact]] rule in agents-emu.toml replaces what it finds"
+    )
+    what = f"{len(found)} secret{'' if len(found) == 1 else 's'} in {files} file{'' if files == 1 else 's'}"
+    error = RecordingError("E533", what, where=str(folder / "ai"), hint=hint)
+    error.reason = "secrets in recordings"
+    return error

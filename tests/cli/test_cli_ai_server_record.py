@@ -109,8 +109,11 @@ async def test_drift_is_told_and_nothing_touched(project: Any, fake: Any) -> Non
     drifted = await project.wrapped("check", "tide")
     assert (drifted.code, drifted.out) == (3, "You said: tide\n"), drifted.err
     assert "E544 1 recording would be answered in another shape now" in drifted.err
-    assert "default/00-binding.run-llama" in drifted.err and "status" in drifted.err
+    assert "default/00-binding.run-llama" in drifted.err and "status: 200 -> 4" in drifted.err
     assert "agents-emu ai refresh" in drifted.err
+    (project.root / "agents-emu.toml").write_text("")
+    alone = await project.wrapped("check", "tide")
+    assert (alone.code, "E545 1 recording could not be compared" in alone.err) == (3, True), alone.err
     assert files_and_bytes(project) == before
 
 

@@ -34,25 +34,34 @@ def check(words: tuple[str, ...], directory: Path, cassette: str | None, as_json
         plan = Plan(words, "check", find_config(directory).parent, cassette, "instant")
         return run_wrapped(plan, as_json, _judge)
     found = ask(find_server(directory), "GET", "ai/check")
+    error = _drifted(found)
     if as_json:
         click.echo(json.dumps(found))
-    elif not found["drifts"] and found["mode"] != "check":
-        click.echo(f"nothing was compared: the server is in mode {found['mode']}; agents-emu ai mode check")
-    error = _drifted(found)
-    if error is not None and not as_json:
+        return error.exit_code if error else 0
+    if error is not None:
         raise error
-    if not as_json and found["mode"] == "check":
-        click.echo("no differences so far")
-    return error.exit_code if error else 0
+    if not found["compared"] and found["mode"] != "check":
+        click.echo(f"nothing was compared: the server is in mode {found['mode']}; agents-emu ai mode check")
+    else:
+        click.echo(f"{count(found['compared'], 'recording')} compared, no differences")
+    return 0
 
 
 def _judge(outcome: Outcome) -> EmuError | None:
-    return judge_replay(outcome) or _drifted(outcome.check or {"drifts": []})
+    return judge_replay(outcome) or _drifted(outcome.check)
 
 
-def _drifted(found: dict[str, Any]) -> EmuError | None:
-    if not found["drifts"]:
-        return None
-    lines = [json.dumps(drift) for drift in found["drifts"]]
-    what = f"{count(len(found['drifts']), 'recording')} would be answered in another shape now"
-    return RecordingError("E544", what, where="\n".join(lines), hint="record them anew: agents-emu ai refresh CASSETTE/ID")
+def _drifted(found: dict[str, Any] | None) -> EmuError | None:
+    drifts = found["drifts"] if found else []
+    lines = [f"{drift['recording']}  {words}" for drift in drifts for words in drift["differences"]]
+    if lines:
+        changed = sum(bool(drift["differences"]) for drift in drifts)
+        what = f"{count(changed, 'recording')} would be answered in another shape now"
+        return RecordingError("E544", what, where="\n".join(lines), hint="look, then record anew: agents-emu ai refresh CASSETTE/ID")
+    problems = [f"{drift['recording']}  {str(drift['problem']).splitlines()[0]}" for drift in drifts]
+    pending = found["pending"] if found else 0
+    if problems or pending:
+        problems += [f"{count(pending, 'model')} did not answer in time"] if pending else []
+        what = f"{count(len(drifts) + pending, 'recording')} could not be compared"
+        return RecordingError("E545", what, where="\n".join(problems), hint="are the backends there, with their keys? agents-emu ai status")
+    return None

@@ -5,8 +5,9 @@ Cassettes are not touched. An answer that streams is read to its end; of one tha
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from emulator.errors import EmuError
@@ -21,15 +22,26 @@ _MOST_BYTES = 16 * 1024 * 1024
 
 
 class Checks:
-    """Asks, compares, and keeps what differs."""
+    """Asks, compares, and keeps what differs. `compared` counts the recordings of this session that were."""
 
     def __init__(self) -> None:
-        self._rows: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._compared: set[str] = set()
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def compared(self) -> int:
+        """How many recordings were compared."""
+        return len(self._compared)
 
     async def compare(self, recording: Recording, outside: Callable[[], Awaitable[Reply]]) -> None:
         """Ask `outside` and note how its answer differs from the recording's. Never raises for what the model's server does."""
         differences: list[str] = []
         problem = None
+        self._running += 1
+        self._idle.clear()
         try:
             reply = await outside()
             live = await _answer(reply.response)
@@ -39,18 +51,31 @@ class Checks:
                 problem = "no backend answers for this model: give one a key, or a route"
         except EmuError as error:
             problem = error.render()
-        if differences or problem:
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+        self._compared |= set() if problem else {recording.name}
+        if (differences or problem) and (len(self._rows) < _KEPT or recording.name in self._rows):
             row = {"recording": recording.name, "file": str(recording.file), "differences": differences, "problem": problem}
-            self._rows.append(row)
+            self._rows[recording.name] = row
+
+    async def settled(self, within_s: float) -> int:
+        """Wait for the comparisons that run; how many still do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        return self._running
 
     def clear(self) -> None:
         """A new session begins."""
         self._rows.clear()
+        self._compared.clear()
 
     def report(self) -> list[dict[str, Any]]:
         """One row for each recording that is answered otherwise by now, or could not be compared, oldest first: `{recording, file,
         differences: [text], problem}`."""
-        return list(self._rows)
+        return list(self._rows.values())
 
 
 async def _answer(response: Response) -> Answer:

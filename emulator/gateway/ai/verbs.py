@@ -17,6 +17,9 @@ from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.sessions import Sessions
 from emulator.gateway.console import SessionEnded
 
+SETTLED_WITHIN_S = 60.0
+"""A comparison takes as long as its model."""
+
 
 class Calls(Protocol):
     """The calls of user code (call_log.py)."""
@@ -57,8 +60,11 @@ class Refresher(Protocol):
 
 
 class Drifts(Protocol):
-    """What mode `check` has found (drift.py)."""
+    """What mode `check` has found (checks.py)."""
 
+    @property
+    def compared(self) -> int: ...
+    async def settled(self, within_s: float) -> int: ...
     def report(self) -> list[dict[str, Any]]: ...
 
 
@@ -182,8 +188,11 @@ class AiVerbs:
         return self._clean({"recordings": await self._layer.refresher.refresh(pattern, stale=stale)})
 
     async def check(self) -> Any:
-        """What mode `check` has found so far: recordings whose model answers in another shape by now."""
-        return self._clean({"mode": self._layer.playback.mode.value, "drifts": self._layer.drifts.report()})
+        """What mode `check` has found: recordings whose model answers in another shape by now. Waits for models that are still asked."""
+        drifts = self._layer.drifts
+        pending = await drifts.settled(SETTLED_WITHIN_S)
+        mode = self._layer.playback.mode.value
+        return self._clean({"mode": mode, "compared": drifts.compared, "pending": pending, "drifts": drifts.report()})
 
     def _clean(self, value: Any) -> Any:
         """A copy of `value` with every text in it redacted."""

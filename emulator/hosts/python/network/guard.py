@@ -34,11 +34,26 @@ class Reach(StrEnum):
 
 
 class SocketDenied(PermissionError):
-    """E631: no socket may be opened to there now."""
+    """No socket may be opened to there now."""
+
+    code = "E631"
+
+    def __init__(self, what: str, reach: Reach) -> None:
+        allowed = "only this machine may be reached" if reach is Reach.LOOPBACK else "no socket may be opened"
+        super().__init__(
+            errno.EACCES,
+            f"{self.code} {what}: {allowed} while model calls are replayed, and what goes over a socket is not recorded; "
+            "use HTTP (fetch, httpx, requests), which is, or run with --ai auto or --ai live",
+        )
 
 
 class ProcessDenied(OSError):
-    """E632: the platform has no processes."""
+    """The platform has no processes. The words are Pyodide's own."""
+
+    code = "E632"
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOTSUP, f"{self.code} emscripten does not support processes: on the platform nothing can be started")
 
 
 class Guard:
@@ -100,18 +115,12 @@ class Guard:
         if where is None:
             return
         self._denied(f"a socket to {what}", where)
-        allowed = "only this machine may be reached" if self.reach is Reach.LOOPBACK else "no socket may be opened"
-        raise SocketDenied(
-            errno.EACCES,
-            f"E631 {what}: {allowed} while model calls are replayed, and what goes over a socket is not recorded; "
-            "use HTTP (fetch, httpx, requests), which is, or run with --ai auto or --ai live",
-        )
+        raise SocketDenied(what, self.reach)
 
     def _process(self, arguments: tuple[Any, ...]) -> None:
-        # Nobody is told: libraries that would merely like to know the machine ask so, and do without. The words are Pyodide's own.
-        if _caller() is None:
-            return
-        raise ProcessDenied(errno.ENOTSUP, "E632 emscripten does not support processes: on the platform nothing can be started")
+        # Nobody is told: libraries that would merely like to know the machine ask so, and do without.
+        if _caller() is not None:
+            raise ProcessDenied
 
 
 def is_loopback(host: str) -> bool:

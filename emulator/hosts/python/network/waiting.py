@@ -16,10 +16,12 @@ from emulator.hosts.python.surface import suspend
 
 
 class CannotWait(OSError):
-    """E630: a synchronous client asks for the network where nothing can wait for it."""
+    """A synchronous client asks for the network where nothing can wait for it."""
+
+    code = "E630"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"E630 a synchronous HTTP client cannot wait here: {why}")
+        super().__init__(f"{self.code} a synchronous HTTP client cannot wait here: {why}")
 
 
 class Waiting:

@@ -339,6 +339,8 @@ def test_rekey_with_a_rule_that_does_not_exist(project: Project) -> None:
     _, err = project("rekey", "--cassette", "default", "--normalise", "iso-datetmie", code=3)
     assert "known: iso-datetime, epoch" in err
     assert not (project.folder / "cassette.json").exists()
+    (project.folder / "cassette.json").write_text('{"normalise": ["odd"]}')
+    assert "cassette.json $.normalise" in project("rekey", code=3)[1], "with rules that are not known nothing is renamed"
     assert "E205" in project("rekey", "--normalise", "epoch", code=2)[1]
 
 
@@ -425,6 +427,18 @@ def test_prune_keeps_what_changed_since_or_lies_elsewhere(project: Project) -> N
         "default/02-broken": "it is broken",
     }
     assert two.exists()
+
+
+def test_prune_of_one_cassette_leaves_the_others_alone(project: Project) -> None:
+    other = project.folder.parent / "other"
+    other.mkdir()
+    kept = project.record("00-kept", "a", response=blob(other, "kept.png"), folder=other)
+    gone = project.record("00-gone", "b", response=blob(project.folder, "gone.png"))
+    project.ran(kept)
+    found = project.data("prune", "--cassette", "default", "--apply")
+    assert [Path(row["file"]) for row in found["unused"]] == [gone]
+    assert (other / "blobs" / "kept.png").exists()
+    assert not project.folder.exists(), "an empty cassette goes with its last recording"
 
 
 def test_records_are_kept_within_bounds(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

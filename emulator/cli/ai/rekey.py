@@ -33,6 +33,8 @@ def rekey(fixtures: Fixtures, names: tuple[str, ...], dry_run: bool, as_json: bo
     from emulator.gateway.ai.rekeying import rekeyed, write
 
     inventory = _with_rules(fixtures, names)
+    if inventory.faulty:
+        raise inventory.faulty[0]  # the rules are not known, so nothing can be brought in line with them
     found = rekeyed(inventory)
     if not dry_run:
         write(found.renewed)

@@ -37,16 +37,17 @@ def unused_in(inventory: Inventory, run: Run, *, manual: bool = False) -> Unused
         else:
             found.entries.append(entry)
     gone = {entry.path for entry in found.entries}
-    for name in sorted(run.cassettes):
-        found.blobs += orphan_blobs(inventory, name, without=gone)
+    for cassette in inventory.cassettes:
+        if cassette.name in run.cassettes:
+            found.blobs += orphan_blobs(inventory, cassette.name, without=gone)
     return found
 
 
 def orphan_blobs(inventory: Inventory, cassette: str, *, without: frozenset[Path] | set[Path] = frozenset()) -> list[Path]:
-    """Blobs of a cassette that no recording names, apart from the files in `without`. None while a recording there cannot be read: it
-    might name any of them."""
+    """Blobs of a cassette of the inventory that no recording names, apart from the files in `without`. None while a recording there is
+    unusable: it might name any of them."""
     here = [entry for entry in inventory.entries if entry.cassette == cassette and entry.path not in without]
-    if any(entry.document is None for entry in here):
+    if any(entry.recording is None for entry in here):
         return []
     folder = inventory.folder / "ai" / cassette
     needed = {folder / name for entry in here for name in blob_files(entry.document or {})}

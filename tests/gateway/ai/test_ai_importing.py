@@ -303,6 +303,8 @@ def test_a_foreign_line_of_an_export(tmp_path: Path) -> None:
         {"cassette": "c", "recording": {**recording, "id": "blob", "response": {"status": 200, "blob": blob}}, "blobs": {"../../evil": ""}},
         {"cassette": "c", "recording": {**recording, "id": "odd", "response": {}}},
         {"cassette": "c", "recording": {**recording, "notes": "another"}},
+        {"cassette": "c", "recording": {**recording, "id": "list", "request": []}},
+        {"cassette": "c", "recording": {**recording, "id": "kind", "request": {"kind": "odd", "target": 1}}},
     ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines) + "not json\n")
     found = read_jsonl(path)
@@ -316,6 +318,8 @@ def test_a_foreign_line_of_an_export(tmp_path: Path) -> None:
     assert notes[3] == "left out, its blob '../../evil' is missing"
     assert "'status' is a required property" in notes[4]
     assert "exists and says something else" in notes[5]
+    assert notes[6] == "left out, it has no request and response"
+    assert "is not one of" in notes[7] or "is not of type" in notes[7]
 
 
 def test_an_aimock_fixture_says_what_is_lost(tmp_path: Path) -> None:

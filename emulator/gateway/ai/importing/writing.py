@@ -17,7 +17,7 @@ from typing import Any
 
 from emulator import __version__
 from emulator.errors import RecordingError
-from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassette_files import blob_files, check_cassette_name, recording_text, sealed, write_atomically
 from emulator.gateway.ai.classify import BadRequest, http_request, run_request, universal_request
 from emulator.gateway.ai.conversation import usage_in
@@ -26,7 +26,7 @@ from emulator.gateway.ai.importing import Exchange, Note, Ready, Stub
 from emulator.gateway.ai.interaction import Interaction, Noted, blocked, interaction
 from emulator.gateway.ai.manifest import MANIFEST, read_manifest
 from emulator.gateway.ai.problems import FORMAT
-from emulator.gateway.ai.recording import parse_recording, request_of
+from emulator.gateway.ai.recording import parse_recording
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.spool import Spool
 from emulator.gateway.ai.sse import SseParser
@@ -150,9 +150,12 @@ class Import:
         self._write(item.place, check_cassette_name(self._given or item.cassette), dict(item.document), item.blobs)
 
     def _write(self, place: str, cassette: str, document: dict[str, Any], blobs: Mapping[str, bytes]) -> None:
+        if not all(isinstance(document.get(name), dict) for name in ("request", "response")):
+            self.done.notes.append(Note(place, "left out, it has no request and response"))
+            return
         findings = [finding for finding in self._redaction.findings(document) if not finding.path.startswith("$.recorded")]
         if findings:
-            raise blocked(request_of(Path(place), document), findings)
+            raise blocked(ModelRequest(Kind.HTTP, str(document["request"].get("target"))), findings)
         folder = self._ai / cassette
         file = folder / f"{document.get('id')}.json"
         data = recording_text(document)

@@ -125,11 +125,8 @@ async def test_refresh_asks_again(project: Any, fake: Any) -> None:
     assert sorted(row["outcome"] for row in refreshed.json["recordings"]) == ["recorded", "unchanged"]
     replayed = await project.wrapped("replay", "tide", "moon")
     assert "Now it is otherwise" in replayed.out and replayed.code == 0
-    for arguments, words in (
-        (("ai", "refresh", "none/*"), "no recording is named none/*"),
-        (("ai", "refresh", "--stale"), "no recording is stale"),
-    ):
-        nothing = await project.emu("ai", "refresh", *arguments)
+    for which, words in (("none/*", "no recording is named none/*"), ("--stale", "no recording is stale")):
+        nothing = await project.emu("ai", "refresh", which)
         assert (nothing.code, words in nothing.out) == (0, True), nothing.err
     assert (await project.emu("ai", "refresh")).code == 2
     fake.script(Step(status=404, message="gone", code="model_not_found"))

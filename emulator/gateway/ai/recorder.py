@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -58,7 +60,7 @@ class Summary:
         self.kept += changes.kept
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Exchange:
     """What is needed to store an answer once it has passed. `session` tells whether the one that it belongs to still goes on."""
 
@@ -110,6 +112,8 @@ class Recorder:
         self._problems: list[EmuError] = []
         self._manifests: dict[str, Manifest] = {}
         self._waiting: list[_Exchange] = []
+        self._working: dict[_Exchange, Future[EmuError | None]] = {}
+        self._thread = ThreadPoolExecutor(1, "recorder")
         self._blocked = False
         try:
             recover(self._ai)
@@ -158,18 +162,16 @@ class Recorder:
         )
         if isinstance(response.body, bytes):
             spool.add(first_byte_ms, response.body)
-            self._waiting.append(exchange)  # until the answer has been handed on, or the session ends
-            asyncio.get_running_loop().call_soon(self._catch_up)
+            self._later(exchange)
             return reply
 
-        async def ended(outcome: Outcome, failure: Exception | None) -> None:
+        def ended(outcome: Outcome, failure: Exception | None) -> None:
             if outcome is Outcome.BROKEN:
                 self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
-            elif outcome is Outcome.COMPLETE and spool.size > _IN_A_THREAD:
-                self._settle(exchange, await asyncio.to_thread(self._stage, exchange))
-            elif outcome is Outcome.COMPLETE:
-                self._settle(exchange, self._stage(exchange))
-            spool.close()
+            if outcome is Outcome.COMPLETE:
+                self._later(exchange)
+            else:
+                spool.close()
 
         response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
         return reply
@@ -180,7 +182,7 @@ class Recorder:
 
         Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
         """
-        self._catch_up()
+        self._wait()
         summary = Summary(problems=self._problems)
         try:
             if self._mode is AiMode.RECORD and self._blocked and not self._keep_failed:
@@ -196,7 +198,7 @@ class Recorder:
         """The session failed: drop what was staged (with `keep_failed`: commit it), and begin anew in the same mode."""
         if self._keep_failed:
             return self.commit()
-        self._catch_up()
+        self._wait()
         summary = Summary(committed=False, problems=self._problems)
         self.begin(self._mode)
         return summary
@@ -204,6 +206,7 @@ class Recorder:
     def close(self) -> None:
         """The process ends: drop what is staged."""
         self._end()
+        self._thread.shutdown()
 
     # -- inside
 
@@ -292,18 +295,46 @@ class Recorder:
             return None
         return manifest_text({**there, "recorded": day})
 
+    def _later(self, exchange: _Exchange) -> None:
+        """Store it once its reader has its last byte, or at the latest when the session ends; in a thread what takes long."""
+        loop = asyncio.get_running_loop()
+        if exchange.spool.size <= _IN_A_THREAD:
+            self._waiting.append(exchange)
+            loop.call_soon(self._catch_up)
+            return
+        working = self._thread.submit(self._stage, exchange)
+        self._working[exchange] = working
+
+        def worked(_: Future[EmuError | None]) -> None:
+            with suppress(RuntimeError):  # the loop has gone, after a session end that waited for this
+                loop.call_soon_threadsafe(self._worked, exchange)
+
+        working.add_done_callback(worked)
+
     def _catch_up(self) -> None:
         waiting, self._waiting = self._waiting, []
         for exchange in waiting:
             with exchange.spool:
                 self._settle(exchange, self._stage(exchange))
 
+    def _wait(self) -> None:
+        """Until all that was heard to its end is staged."""
+        self._catch_up()
+        for exchange in list(self._working):
+            self._worked(exchange)
+
+    def _worked(self, exchange: _Exchange) -> None:
+        working = self._working.pop(exchange, None)
+        if working is not None:
+            with exchange.spool:
+                self._settle(exchange, working.result())
+
     def _problem(self, error: EmuError) -> None:
         self._problems.append(error)
         self._report(error)
 
     def _end(self) -> None:
-        self._catch_up()
+        self._wait()
         self._staging.close()
         self._staging, self._session = Staging(self._ai), object()
         self._problems, self._manifests, self._blocked = [], {}, False

@@ -288,15 +288,15 @@ def recover(ai: Path) -> list[str]:
 def _carry_out(staging: Path, folder: Path) -> None:
     """Do what the journal says; doing it twice is as good as once."""
     journal = json.loads((staging / _JOURNAL).read_bytes())
-    (folder / BLOBS).mkdir(parents=True, exist_ok=True)
     for source, target in sorted(
         journal["moves"].items(), key=lambda move: not move[0].startswith(BLOBS)
     ):  # blobs before those who need them
         if (staging / source).exists():
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
             os.replace(staging / source, folder / target)
     for name in journal["removes"]:
         (folder / name).unlink(missing_ok=True)
-    if not any((folder / BLOBS).iterdir()):
+    if (folder / BLOBS).is_dir() and not any((folder / BLOBS).iterdir()):
         (folder / BLOBS).rmdir()
     (staging / _JOURNAL).unlink()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from enum import Enum
 
 from emulator.gateway.ai.decoding import event_of, parsed_event
@@ -22,7 +22,7 @@ class Outcome(Enum):
     BROKEN = "broken"
 
 
-Ended = Callable[[Outcome, Exception | None], Awaitable[None]]
+Ended = Callable[[Outcome, Exception | None], None]
 """Called once; with what broke it."""
 
 
@@ -44,13 +44,13 @@ class TappedBody:
             self._note()
             chunk = await anext(self._source)
         except StopAsyncIteration:
-            await self._end(Outcome.COMPLETE, None)
+            self._end(Outcome.COMPLETE, None)
             raise
         except asyncio.CancelledError:
-            await self._end(self._as_left(), None)
+            self._end(self._as_left(), None)
             raise
         except Exception as error:
-            await self._end(Outcome.BROKEN, error)
+            self._end(Outcome.BROKEN, error)
             raise
         self._latest = (self._passed_ms(), chunk)
         return chunk
@@ -62,7 +62,7 @@ class TappedBody:
             await close()
         if self._ended is not None:
             self._note()
-            await self._end(self._as_left(), None)
+            self._end(self._as_left(), None)
 
     def _note(self) -> None:
         if self._latest is not None:
@@ -72,10 +72,10 @@ class TappedBody:
     def _as_left(self) -> Outcome:
         return Outcome.COMPLETE if says_no_more(self._spool.last(_LAST_EVENT)) else Outcome.LEFT
 
-    async def _end(self, outcome: Outcome, failure: Exception | None) -> None:
+    def _end(self, outcome: Outcome, failure: Exception | None) -> None:
         if self._ended is not None:
             ended, self._ended = self._ended, None
-            await ended(outcome, failure)
+            ended(outcome, failure)
 
 
 def says_no_more(data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,9 +77,11 @@ class Tape:
         status: int = 200,
         **more: Any,
     ) -> list[bytes]:
-        """One call, read to its end; the chunks."""
+        """One call, read to its end, and a turn of the loop, in which it is staged; the chunks."""
         content = self.tap(request, self.reply(said, headers, status), **more).response.body
-        return [content] if isinstance(content, bytes) else [chunk async for chunk in content]
+        heard = [content] if isinstance(content, bytes) else [chunk async for chunk in content]
+        await asyncio.sleep(0)
+        return heard
 
     def files(self, cassette: str = "default") -> dict[str, bytes]:
         """Every file of a cassette by its relative name."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,7 @@ async def test_a_new_session_drops_what_another_one_staged(tape):
     late = tape.tap(asked("late"), tape.reply([b"{}"], SSE)).response.body
     tape.recorder.begin(AiMode.NEW)
     assert [chunk async for chunk in late] == [b"{}"]
+    await asyncio.sleep(0)
     assert tape.recorder.commit().written == [] and tape.problems == []
 
 
@@ -305,7 +308,6 @@ async def main():
     tape.recorder.begin(AiMode.RECORD)
     await tape.hear(asked("new"), b'{"response":"new"}')
     await tape.hear(asked("draw"), b"\\xff\\x00", [("content-type", "image/png")])
-    await asyncio.sleep(0)
     if sys.argv[3] == "staged":
         print("ready", flush=True)
         time.sleep(60)
@@ -360,3 +362,31 @@ async def test_a_session_that_lives_is_left_alone(tape):
     assert len(leftovers(tape)) == 1
     tape.recorder.commit()
     assert said(tape) == {"x": ["a"]}
+
+
+@pytest.mark.parametrize("mode", [AiMode.NEW, AiMode.AUTO])
+async def test_a_long_answer_is_stored_in_a_thread_and_the_end_of_the_session_waits_for_it(tape, mode):
+    tape.recorder.begin(mode)
+    loop_thread, stagers = threading.get_ident(), []
+    stage = tape.recorder._stage
+
+    def noted(exchange):
+        stagers.append(threading.get_ident())
+        return stage(exchange)
+
+    tape.recorder._stage = noted
+    await tape.hear(asked("long"), [b"x" * 200_000] * 2, [("content-type", "text/plain")])
+    await tape.hear(asked("short"), [b"x"], [("content-type", "text/plain")])
+    tape.recorder.commit()
+    assert len(tape.recordings()) == 2 and len(tape.stored) == 2
+    assert sorted(thread == loop_thread for thread in stagers) == [False, True]
+    tape.recorder.close()
+    assert leftovers(tape) == []
+
+
+async def test_a_long_answer_of_a_session_that_is_dropped_leaves_nothing(tape):
+    tape.recorder.begin(AiMode.RECORD)
+    await tape.hear(asked("long"), [b"x" * 200_000] * 2, [("content-type", "text/plain")])
+    tape.recorder.discard()
+    tape.recorder.close()
+    assert tape.problems == [] and tape.files() == {} and leftovers(tape) == []

@@ -60,6 +60,7 @@ CLI_AI_MAY = {
         "redaction",
         "rekeying",
         "run_record",
+        "schemas",
         "scanning",
         "staleness",
     )

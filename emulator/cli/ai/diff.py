@@ -57,7 +57,7 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 
 def _text(value: Any, missing: bool) -> str:
-    return "(absent)" if missing else json.dumps(value, ensure_ascii=False)
+    return "(absent)" if missing else json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _around(left: str, right: str) -> tuple[str, str]:

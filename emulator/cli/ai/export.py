@@ -41,7 +41,7 @@ def export(fixtures: Fixtures, recordings: tuple[str, ...], jsonl: bool, har: bo
         notes = [(str(entry.path), "left out, it is broken: agents-emu ai lint") for entry in broken]
     else:
         document, found = exporting.har(entries)
-        text, count = json.dumps(document, indent=2, ensure_ascii=False) + "\n", len(document["log"]["entries"])
+        text, count = exporting.json_text(document, 2) + "\n", len(document["log"]["entries"])
         notes = [(note.place, note.what) for note in found]
     if output is None:
         click.echo(text, nl=False)

@@ -63,7 +63,8 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
     paint = Paint(wants_colour(sys.stdout, os.environ))
     width = min(shutil.get_terminal_size().columns, 140) if sys.stdout.isatty() else WIDTH_OF_FILES
     page = _Page(paint, width, LONGEST if not full else sys.maxsize)
-    click.echo("\n".join(line.rstrip() for line in page.lines(entry, row, talk)))
+    text = "\n".join(line.rstrip() for line in page.lines(entry, row, talk))
+    click.echo(text.encode("utf-8", "replace").decode())  # a model may say half of a surrogate pair
 
 
 def _list_price(fixtures: Fixtures, recording: Recording, talk: Conversation) -> float | None:

@@ -113,7 +113,7 @@ def _normaliser(name: str) -> tuple[re.Pattern[str], str]:
 
 def key_of(document: dict[str, Any]) -> str:
     """The sha256 (hex) of a canonical document."""
-    return hashlib.sha256(compact(document, sort=True).encode()).hexdigest()
+    return hashlib.sha256(compact(document, sort=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def compact(value: Any, *, sort: bool = False) -> str:

@@ -35,13 +35,18 @@ def encode_event(framing: str, event: dict[str, Any]) -> bytes:
     if "b64" in event:
         return base64.b64decode(event["b64"], validate=True)
     if "raw" in event:
-        return event["raw"].encode()
+        return utf8(event["raw"])
     text = compact(event["json"]) if "json" in event else event.get("text", "")
     if framing == "sse":
         lines = [f"{name}: {event[name]}" for name in ("event", "id") if name in event]
         lines += [f"data: {line}" for line in text.split("\n")]
-        return ("\n".join(lines) + "\n\n").encode()
-    return (text + "\n").encode() if framing == "ndjson" else text.encode()
+        return utf8("\n".join(lines) + "\n\n")
+    return utf8(text + "\n") if framing == "ndjson" else utf8(text)
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8; half of a surrogate pair, which UTF-8 cannot say, as JSON escapes it."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def is_edited(stream: dict[str, Any]) -> bool:

@@ -27,7 +27,17 @@ def jsonl_lines(entries: Iterable[Entry]) -> Iterator[str]:
         folder = entry.path.parent
         blobs = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in sorted(blob_files(entry.document))}
         line = {"cassette": entry.cassette, "recording": entry.document}
-        yield json.dumps({**line, "blobs": blobs} if blobs else line, ensure_ascii=False)
+        yield json_text({**line, "blobs": blobs} if blobs else line)
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON as people read it; in ASCII when a lone surrogate leaves no other way."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent)
+    return text
 
 
 def har(entries: Iterable[Entry]) -> tuple[dict[str, Any], list[Note]]:

@@ -21,6 +21,9 @@ from emulator.gateway.ai.cassettes import Cassette, Library
 from emulator.gateway.ai.manifest import MANIFEST
 from emulator.gateway.ai.recording import Recording
 
+ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""What the schema lets an id be."""
+
 NOT_RECORDINGS = frozenset({MANIFEST, "faults.json"})
 """JSON files of a cassette that are no recordings."""
 
@@ -42,7 +45,7 @@ class Entry:
     def id(self) -> str:
         """The id that the file claims, else its name."""
         claimed = (self.document or {}).get("id")
-        return claimed if isinstance(claimed, str) and claimed else self.path.stem
+        return claimed if isinstance(claimed, str) and ID.fullmatch(claimed) else self.path.stem
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ from emulator.gateway.ai import jsonpath
 from emulator.gateway.ai.answers import Answer, Chunk, StreamEnd
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.cassette_files import is_as_written
-from emulator.gateway.ai.encoding import chunks_of, cut, encode_event, is_edited, laid_out
+from emulator.gateway.ai.encoding import chunks_of, cut, encode_event, is_edited, laid_out, utf8
 from emulator.gateway.ai.problems import FORMAT, broken, foreign_format
 from emulator.gateway.ai.recording_shape import GUIDE, check_shape
 
@@ -147,9 +147,9 @@ class Recording:
 
 def _body(response: dict[str, Any], file: Path) -> tuple[bytes, str]:
     if "json" in response:
-        return laid_out(response["json"], response.get("layout", "compact")).encode(), "application/json"
+        return utf8(laid_out(response["json"], response.get("layout", "compact"))), "application/json"
     if "text" in response:
-        return response["text"].encode(), "text/plain;charset=UTF-8"
+        return utf8(response["text"]), "text/plain;charset=UTF-8"
     if "blob" in response:
         return _read_blob(response["blob"], file, "$.response.blob"), response["blob"]["media_type"]
     return b"", ""

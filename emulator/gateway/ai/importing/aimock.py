@@ -64,7 +64,7 @@ class Pool:
                 reader = _Fixture(place, fixture, self._count + rank, turn_counts, self._dialects)
                 found.items += reader.stubs(self._count + index)
                 found.notes += reader.notes
-            except (_LeftOut, KeyError, TypeError, ValueError, AttributeError) as error:
+            except (_LeftOut, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
                 what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
                 found.notes.append(Note(place, f"left out, {what}"))
         self._count += len(fixtures)

@@ -36,7 +36,7 @@ def read_har(file: Path) -> Found:
             found.items.append(_exchange(place, entry))
         except _LeftOut as reason:
             found.notes.append(Note(place, f"left out, {reason}"))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             found.notes.append(Note(place, f"left out, it is not readable: {what}"))
     return found

@@ -38,5 +38,7 @@ def _ready(place: str, line: Any) -> Ready:
         raise ValueError('it is no line of an export: {"cassette": ..., "recording": {...}} is expected')
     if document.get("format") != FORMAT:
         raise ValueError(f"the recording has format {document.get('format')!r}; this version reads format {FORMAT}")
-    blobs = {str(name): base64.b64decode(text, validate=True) for name, text in (line.get("blobs") or {}).items()}
+    if not isinstance(line.get("blobs", {}), dict):
+        raise ValueError("its blobs are no object of base64 texts by name")
+    blobs = {str(name): base64.b64decode(str(text), validate=True) for name, text in line.get("blobs", {}).items()}
     return Ready(place, line["cassette"], document, blobs)

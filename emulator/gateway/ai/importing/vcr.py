@@ -33,7 +33,7 @@ def read_vcr(file: Path) -> Found:
         place = f"{file} $.{name}[{index}]"
         try:
             found.items.append(_exchange(place, interaction))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             found.notes.append(Note(place, f"left out, it is not readable: {what}"))
     return found

@@ -27,6 +27,7 @@ from emulator.gateway.ai.interaction import Interaction, Noted, blocked, interac
 from emulator.gateway.ai.manifest import MANIFEST, read_manifest
 from emulator.gateway.ai.problems import FORMAT
 from emulator.gateway.ai.recording import parse_recording
+from emulator.gateway.ai.recording_shape import check_shape
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.spool import Spool
 from emulator.gateway.ai.sse import SseParser
@@ -150,19 +151,16 @@ class Import:
         self._write(item.place, check_cassette_name(self._given or item.cassette), dict(item.document), item.blobs)
 
     def _write(self, place: str, cassette: str, document: dict[str, Any], blobs: Mapping[str, bytes]) -> None:
-        if not all(isinstance(document.get(name), dict) for name in ("request", "response")):
-            self.done.notes.append(Note(place, "left out, it has no request and response"))
-            return
+        folder = self._ai / cassette
+        file = folder / f"{document.get('id')}.json"
+        check_shape(file, document)
         findings = [finding for finding in self._redaction.findings(document) if not finding.path.startswith("$.recorded")]
         if findings:
             raise blocked(ModelRequest(Kind.HTTP, str(document["request"].get("target"))), findings)
-        folder = self._ai / cassette
-        file = folder / f"{document.get('id')}.json"
         data = recording_text(document)
         wrong = next((name for name in blob_files(document) if _BLOB.fullmatch(name) is None or name not in blobs), None)
-        if wrong is not None or re.fullmatch(r"[a-z0-9][a-z0-9._-]*", str(document.get("id"))) is None:
-            what = f"its blob {wrong!r} is missing" if wrong is not None else f"{document.get('id')!r} cannot be an id"
-            self.done.notes.append(Note(place, f"left out, {what}"))
+        if wrong is not None:
+            self.done.notes.append(Note(place, f"left out, its blob {wrong!r} is missing"))
             return
         if file.exists():
             if _same(file, document):

@@ -17,7 +17,7 @@ NEWEST_DATE = "2026-11-17"
 class Flag:
     """`since` is the date (YYYY-MM-DD) from which it is on by itself, None when it must be asked for.
 
-    `needs` is a flag without which the date alone does nothing.
+    `needs` is a flag that must be on too, or the date does nothing.
     """
 
     name: str
@@ -39,9 +39,9 @@ FLAGS = {
         Flag("assets_navigation_prefers_asset_serving", "assets_navigation_has_no_effect", "2025-04-01"),
         Flag("enhanced_error_serialization", "legacy_error_serialization", "2026-04-21"),
         Flag("nodejs_compat", "no_nodejs_compat", "2026-08-04"),
-        Flag("nodejs_compat_populate_process_env", "nodejs_compat_do_not_populate_process_env", "2025-04-01"),
+        Flag("nodejs_compat_populate_process_env", "nodejs_compat_do_not_populate_process_env", "2025-04-01", needs="nodejs_compat"),
         Flag("durable_object_io_tasks_prevent_eviction", "no_durable_object_io_tasks_prevent_eviction", "2026-10-01"),
-        Flag("enable_request_signal", "disable_request_signal"),
+        Flag("enable_request_signal", "disable_request_signal", "2026-11-17"),
         Flag("request_signal_passthrough", "no_request_signal_passthrough"),
         Flag("increase_websocket_message_size", "no_increase_websocket_message_size"),
         Flag("enable_abortsignal_rpc", "disable_abortsignal_rpc"),
@@ -66,7 +66,7 @@ def is_on(name: str, date: str, named: Collection[str]) -> bool:
     flag = FLAGS.get(name)
     if flag is None or flag.opposite in named or flag.since is None:
         return False
-    return date >= flag.since and (flag.needs is None or flag.needs in named)
+    return date >= flag.since and (flag.needs is None or is_on(flag.needs, date, named))
 
 
 def implied_python(date: str, named: Collection[str]) -> tuple[int, int]:

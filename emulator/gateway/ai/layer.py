@@ -100,6 +100,7 @@ class Layer:
 
         def begun() -> None:
             self.faults.restart()
+            self.gateway.restart()
             checks.clear()
 
         recorder = new_recorder(unstored, stored)

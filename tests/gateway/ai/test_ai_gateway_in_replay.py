@@ -43,6 +43,15 @@ async def test_a13_the_cache_spares_a_recording(bench, cassettes):
     assert (await read_json(late))["name"] == "FixtureExhausted"
 
 
+async def test_a_session_finds_nothing_that_the_last_one_cached(bench, cassettes):
+    recorded(cassettes, 200)
+    b = bench()
+    assert (await run(b, cacheTtl=3360)).header("cf-aig-cache-status") == "MISS"
+    b.layer.sessions.restart()
+    assert (await run(b, cacheTtl=3360)).header("cf-aig-cache-status") == "MISS"
+    assert b.playback.hits == 1
+
+
 async def test_a15_three_recordings_are_three_attempts(bench, cassettes):
     recorded(cassettes, 500, 500, 200)
     b = bench()

@@ -156,6 +156,11 @@ class AiGateway:
         self._logs.clear(gateway_id)
         self._runs.clear(gateway_id)
 
+    def restart(self) -> None:
+        """A new session: caches, counters and limits begin anew, so that it does not depend on what was asked before. Logs and runs stay."""
+        for state in self._states.values():
+            state.clear()
+
     async def close(self) -> None:
         """End what still reads from models for the sake of resuming."""
         await self._runs.close()

@@ -1,4 +1,5 @@
-"""Every sample project served as it is, and what its README promises."""
+"""Every sample in Python served as it is, and what its README promises: with CI=1 and without any network, in the modes auto and replay
+from its recordings, in stub from nothing (A38)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from harness.chat import Listener, done, submit, user
 from harness.frames import connect, is_type, types
 from harness.listening import listening
 from harness.node import Node, NodeError
-from harness.server import SAMPLES, serving
+from harness.server import SAMPLES, serving, serving_offline
 
 PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
 
@@ -28,74 +29,80 @@ def test_every_sample_has_its_journey():
 
 
 async def test_chat_py(session: aiohttp.ClientSession, tmp_path, node: Node):
-    async with serving(SAMPLES / "chat_py", tmp_path, "--ai-speed", "instant") as server:
+    async with serving_offline(SAMPLES / "chat_py", tmp_path) as server:
         async with session.get(f"{server.origin}/") as page:
             assert page.content_type == "text/html"
             assert "chat_py" in await page.text()
         for asset, kind in (("style.css", "text/css"), ("app.js", "text/javascript"), ("conversation.js", "text/javascript")):
             async with session.get(f"{server.origin}/{asset}") as response:
                 assert response.content_type == kind
-        tab = await connect(session, server.origin, "/agents/chat/main")
-        await tab.send(submit("any", [user("tell me")]))
-        answer = Listener("any").hear(await tab.until(done("any")))
-        assert answer.text.startswith("I am a Durable Object.")
-        assert answer.whole
-        await tab.send(submit("short", [user("Hello there")]))
-        assert Listener("short").hear(await tab.until(done("short"))).text.startswith("Hello!")
         assert (await server.get("/agents/nobody/x"))[0] == 400
-        async with node.tab(server.host, "Chat", "npm") as page:
-            await page.say("turn", "tell me")
-            assert (await page.turn("turn"))["text"] == answer.text
+        async for mode in server.each_mode():
+            tab = await connect(session, server.origin, f"/agents/chat/{mode}")
+            for number, (said, recorded) in enumerate((("tell me", "I am a Durable Object."), ("Hello there", "Hello!"))):
+                await tab.send(submit(f"turn{number}", [user(said)]))
+                answer = Listener(f"turn{number}").hear(await tab.until(done(f"turn{number}")))
+                assert answer.text.startswith(begin(mode, recorded))
+                assert answer.whole
+            async with node.tab(server.host, "Chat", f"npm-{mode}") as page:
+                await page.say("turn", "tell me")
+                assert (await page.turn("turn"))["text"].startswith(begin(mode, "I am a Durable Object."))
 
 
 async def test_ws_stream_py(session, tmp_path):
+    async with serving_offline(SAMPLES / "ws_stream_py", tmp_path, "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
+            socket = await connect(session, server.origin, "/agents/reasoner/me")
+            await socket.send({"prompt": "Why is the sky blue?"})
+            frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
+            assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
+            assert len(frames) > 10
+            assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin(mode, "A reasoning model"))
+
+
+async def test_ws_stream_py_says_why_there_is_no_answer(session, tmp_path):
     async with serving(SAMPLES / "ws_stream_py", tmp_path, "--ai-speed", "instant") as server:
         socket = await connect(session, server.origin, "/agents/reasoner/me")
-        await socket.send({"prompt": "Why is the sky blue?"})
-        frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
-        assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
-        assert len(frames) > 10
-        assert "".join(frame["content"] for frame in frames[:-1]).startswith("A reasoning model")
         await socket.send({"prompt": "busy"})
-        (failure,) = await socket.until(lambda frame: is_type(frame, "done", "error"))
+        (failure,) = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
         assert failure["error"].startswith("InferenceUpstreamError: 3040: ")
 
 
 async def test_sse_py(session, tmp_path):
-    async with (
-        serving(SAMPLES / "sse_py", tmp_path, "--ai-speed", "instant") as server,
-        session.get(f"{server.origin}/agents/generator/me") as response,
-    ):
-        assert response.headers["content-type"] == "text/event-stream"
-        events = (await response.text()).split("\n\n")
-        assert events[-2:] == ["data: [DONE]", ""]
-        tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
-        assert "".join(token["response"] for token in tokens).startswith("export default {")
-        assert tokens[-1]["usage"]["total_tokens"] > 0
+    async with serving_offline(SAMPLES / "sse_py", tmp_path, "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
+            async with session.get(f"{server.origin}/agents/generator/me") as response:
+                assert response.headers["content-type"] == "text/event-stream"
+                events = (await response.text()).split("\n\n")
+            assert events[-2:] == ["data: [DONE]", ""]
+            tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
+            assert "".join(token["response"] for token in tokens).startswith(begin(mode, "export default {"))
+            assert tokens[-1]["usage"]["total_tokens"] > 0
 
 
 async def test_gateway_py(tmp_path):
-    async with serving(SAMPLES / "gateway_py", tmp_path) as server:
-        status, answer = await server.get("/agents/routed/me")
-        assert status == 200
-        assert answer["response"].startswith("export default {")
-        assert answer["usage"]["prompt_tokens"] == 14
+    async with serving_offline(SAMPLES / "gateway_py", tmp_path) as server:
+        async for mode in server.each_mode():
+            status, answer = await server.get("/agents/routed/me")
+            assert status == 200
+            assert answer["response"].startswith(begin(mode, "export default {"))
+            assert answer["usage"]["prompt_tokens"] > 0
 
 
 async def test_generate_py(tmp_path):
-    async with serving(SAMPLES / "generate_py", tmp_path) as server:
-        status, answer = await server.get("/agents/builder/me")
-        assert (status, list(answer)) == (200, ["modelResponse"])
-        assert answer["modelResponse"].startswith("Give the agent one job")
+    async with serving_offline(SAMPLES / "generate_py", tmp_path) as server:
+        async for mode in server.each_mode():
+            status, answer = await server.get("/agents/builder/me")
+            assert (status, list(answer)) == (200, ["modelResponse"])
+            assert answer["modelResponse"].startswith(begin(mode, "Give the agent one job"))
 
 
 async def test_openai_compat_py(session, tmp_path):
-    async with (
-        serving(SAMPLES / "openai_compat_py", tmp_path, "--ai-speed", "instant") as server,
-        session.get(f"{server.origin}/agents/gemini/me") as response,
-    ):
-        assert response.status == 200
-        assert (await response.text()).startswith("Here is a Worker")
+    async with serving_offline(SAMPLES / "openai_compat_py", tmp_path, "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
+            async with session.get(f"{server.origin}/agents/gemini/me") as response:
+                assert response.status == 200
+                assert (await response.text()).startswith(begin(mode, "Here is a Worker"))
 
 
 async def test_openai_compat_py_with_a_live_endpoint(session, tmp_path):
@@ -129,23 +136,25 @@ async def test_openai_compat_py_with_a_live_endpoint(session, tmp_path):
 
 
 async def test_history_py(session, tmp_path):
-    async with serving(SAMPLES / "history_py", tmp_path, "--ai-speed", "4x") as server:
-        first = await connect(session, server.origin, "/agents/companion/me")
-        await first.send({"prompt": "Remember me"})
-        frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
-        assert frames[0] == {"type": "history", "lines": []}
-        first.reset()
+    async with serving_offline(SAMPLES / "history_py", tmp_path, "--ai-speed", "4x") as server:
+        async for mode in server.each_mode():
+            path = f"/agents/companion/{mode}"
+            first = await connect(session, server.origin, path)
+            await first.send({"prompt": "Remember me"})
+            frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
+            assert frames[0] == {"type": "history", "lines": []}
+            first.reset()
 
-        back = await connect(session, server.origin, "/agents/companion/me")
-        frames = own(await back.until(lambda frame: is_type(frame, "done")))
-        assert frames[0] == {"type": "history", "lines": [{"role": "user", "content": "Remember me"}]}
-        so_far = frames[-2]["so_far"]
+            back = await connect(session, server.origin, path)
+            frames = own(await back.until(lambda frame: is_type(frame, "done")))
+            assert frames[0] == {"type": "history", "lines": [{"role": "user", "content": "Remember me"}]}
+            so_far = frames[-2]["so_far"]
 
-        late = await connect(session, server.origin, "/agents/companion/me")
-        (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
-        assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
-        assert history["lines"][1]["content"].startswith("I remember this")
-        assert len(history["lines"][1]["content"]) == so_far
+            late = await connect(session, server.origin, path)
+            (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
+            assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
+            assert history["lines"][1]["content"].startswith(begin(mode, "I remember this"))
+            assert len(history["lines"][1]["content"]) == so_far
 
 
 async def test_reminders_py(session, tmp_path, node: Node):
@@ -185,3 +194,8 @@ async def test_counter_py(tmp_path, node: Node):
 def own(frames: list) -> list:
     """Without the frames of the agents protocol."""
     return [frame for frame in frames if not is_type(frame, *PROTOCOL)]
+
+
+def begin(mode: str, recorded: str) -> str:
+    """How the answer begins: as the recording does, or as the stub always does."""
+    return recorded if mode != "stub" else "This is the stub"

@@ -1,4 +1,5 @@
-"""Every sample in TypeScript and JavaScript served as it is, and what its README promises: from its recordings, and from the stub."""
+"""Every sample in TypeScript and JavaScript served as it is, and what its README promises: with CI=1 and without any network, in the modes
+auto and replay from its recordings, in stub from nothing (A38)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from harness.chat import Listener, done, submit, user
 from harness.frames import connect, is_type, types
 from harness.listening import listening
 from harness.node import Node
-from harness.server import SAMPLES, Server, serving
+from harness.server import SAMPLES, Server, serving, serving_offline
 
 PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
 
@@ -27,7 +28,14 @@ Serve = Callable[..., AbstractAsyncContextManager[Server]]
 def serve(tmp_path: Path) -> Serve:
     """`async with serve(sample, *arguments) as server`."""
     modules = npm.sample_modules()
-    return lambda sample, *arguments, **environment: serving(SAMPLES / sample, tmp_path, *arguments, modules=modules, **environment)
+    return lambda sample, *arguments: serving(SAMPLES / sample, tmp_path, *arguments, modules=modules)
+
+
+@pytest.fixture
+def serve_offline(tmp_path: Path) -> Serve:
+    """The same with CI=1 and without any network."""
+    modules = npm.sample_modules()
+    return lambda sample, *arguments: serving_offline(SAMPLES / sample, tmp_path, *arguments, modules=modules)
 
 
 def test_every_sample_has_its_journey():
@@ -36,40 +44,35 @@ def test_every_sample_has_its_journey():
     assert [name for name in samples if f"test_{name}" not in here] == []
 
 
-async def test_chat_ts(session, serve, node: Node):
-    async with serve("chat_ts", "--ai", "replay", "--ai-speed", "instant") as server:
+async def test_chat_ts(session, serve_offline, node: Node):
+    async with serve_offline("chat_ts") as server:
         async with session.get(f"{server.origin}/") as page:
             assert page.content_type == "text/html"
             assert "chat_ts" in await page.text()
         for asset, kind in (("style.css", "text/css"), ("app.js", "text/javascript"), ("conversation.js", "text/javascript")):
             async with session.get(f"{server.origin}/{asset}") as response:
                 assert response.content_type == kind
-        tab = await connect(session, server.origin, "/agents/chat/main")
-        await tab.send(submit("any", [user("tell me")]))
-        answer = Listener("any").hear(await tab.until(done("any")))
-        assert answer.text.startswith("I am a Durable Object with a few tools")
-        assert answer.whole
         assert (await server.get("/agents/nobody/x"))[0] == 400
-        async with node.tab(server.host, "Chat", "npm") as page:
-            await page.say("turn", "tell me")
-            assert (await page.turn("turn"))["text"] == answer.text
+        async for mode in server.each_mode():
+            tab = await connect(session, server.origin, f"/agents/chat/{mode}")
+            await tab.send(submit("any", [user("tell me")]))
+            answer = Listener("any").hear(await tab.until(done("any")))
+            assert answer.text.startswith(begin(mode, "I am a Durable Object with a few tools"))
+            assert answer.whole
+            async with node.tab(server.host, "Chat", f"npm-{mode}") as page:
+                await page.say("turn", "tell me")
+                assert (await page.turn("turn"))["text"] == answer.text
 
 
-async def test_chat_ts_from_the_stub(serve, node: Node):
-    async with serve("chat_ts", "--ai", "stub", "--ai-speed", "instant") as server, node.tab(server.host, "Chat", "npm") as page:
-        await page.say("turn", "What does the moon look like?")
-        assert (await page.turn("turn"))["text"].endswith("You said: What does the moon look like?")
-
-
-async def test_ws_stream_ts(session, serve):
-    async with serve("ws_stream_ts", "--ai-speed", "instant") as server:
-        async for source in server.each_source():
+async def test_ws_stream_ts(session, serve_offline):
+    async with serve_offline("ws_stream_ts", "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
             socket = await connect(session, server.origin, "/agents/reasoner/me")
             await socket.send({"prompt": "Why is the sky blue?"})
             frames = own(await socket.until(lambda frame: is_type(frame, "done", "error")))
             assert types(frames) == ["chunk"] * (len(frames) - 1) + ["done"]
             assert len(frames) > 10
-            assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin(source, "A reasoning model"))
+            assert "".join(frame["content"] for frame in frames[:-1]).startswith(begin(mode, "A reasoning model"))
 
 
 async def test_ws_stream_ts_says_why_there_is_no_answer(session, serve):
@@ -80,44 +83,44 @@ async def test_ws_stream_ts_says_why_there_is_no_answer(session, serve):
         assert "3040: " in failure["error"]
 
 
-async def test_sse_js(session, serve):
-    async with serve("sse_js", "--ai-speed", "instant") as server:
-        async for source in server.each_source():
+async def test_sse_js(session, serve_offline):
+    async with serve_offline("sse_js", "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
             async with session.get(f"{server.origin}/agents/generator/me") as response:
                 assert response.headers["content-type"] == "text/event-stream"
                 events = (await response.text()).split("\n\n")
             assert events[-2:] == ["data: [DONE]", ""]
             tokens = [json.loads(event.removeprefix("data: ")) for event in events[:-2]]
-            assert "".join(token["response"] for token in tokens).startswith(begin(source, "export default {"))
+            assert "".join(token["response"] for token in tokens).startswith(begin(mode, "export default {"))
             assert tokens[-1]["usage"]["total_tokens"] > 0
 
 
-async def test_gateway_ts(serve):
-    async with serve("gateway_ts") as server:
-        async for source in server.each_source():
+async def test_gateway_ts(serve_offline):
+    async with serve_offline("gateway_ts") as server:
+        async for mode in server.each_mode():
             status, answer = await server.get("/agents/routed/me")
             assert status == 200
-            assert answer["response"].startswith(begin(source, "export default {"))
+            assert answer["response"].startswith(begin(mode, "export default {"))
             assert answer["usage"]["prompt_tokens"] > 0
             assert answer["log"]
 
 
-async def test_generate_js(serve):
-    async with serve("generate_js") as server:
-        async for source in server.each_source():
+async def test_generate_js(serve_offline):
+    async with serve_offline("generate_js") as server:
+        async for mode in server.each_mode():
             for query, said in (("", "Give the agent one job"), ("?provider=openai", "One class, one object")):
                 status, answer = await server.get(f"/agents/builder/me{query}")
                 assert (status, list(answer)) == (200, ["text", "tokens"])
-                assert answer["text"].startswith(begin(source, said))
+                assert answer["text"].startswith(begin(mode, said))
                 assert answer["tokens"] > 0
 
 
-async def test_openai_compat_ts(session, serve):
-    async with serve("openai_compat_ts", "--ai-speed", "instant") as server:
-        async for source in server.each_source():
+async def test_openai_compat_ts(session, serve_offline):
+    async with serve_offline("openai_compat_ts", "--ai-speed", "instant") as server:
+        async for mode in server.each_mode():
             async with session.get(f"{server.origin}/agents/gemini/me") as response:
                 assert response.status == 200
-                assert (await response.text()).startswith(begin(source, "Here is a Worker"))
+                assert (await response.text()).startswith(begin(mode, "Here is a Worker"))
 
 
 async def test_openai_compat_ts_with_a_live_endpoint(session, serve):
@@ -159,10 +162,10 @@ async def test_openai_compat_ts_tears_the_stream_when_the_endpoint_fails(session
             assert "no such key" in server.output()
 
 
-async def test_history_ts(session, serve):
-    async with serve("history_ts", "--ai-speed", "4x") as server:
-        async for source in server.each_source():
-            path = f"/agents/companion/{source}"
+async def test_history_ts(session, serve_offline):
+    async with serve_offline("history_ts", "--ai-speed", "4x") as server:
+        async for mode in server.each_mode():
+            path = f"/agents/companion/{mode}"
             first = await connect(session, server.origin, path)
             await first.send({"prompt": "Remember me"})
             frames = own(await first.until(lambda frame: is_type(frame, "chunk")))
@@ -177,13 +180,13 @@ async def test_history_ts(session, serve):
             late = await connect(session, server.origin, path)
             (history,) = own(await late.until(lambda frame: is_type(frame, "history")))
             assert [line["role"] for line in history["lines"]] == ["user", "assistant"]
-            assert history["lines"][1]["content"].startswith(begin(source, "I remember this"))
+            assert history["lines"][1]["content"].startswith(begin(mode, "I remember this"))
             assert len(history["lines"][1]["content"]) == so_far
 
 
-async def test_counter_ts(serve, node: Node):
+async def test_counter_ts(serve_offline, node: Node):
     async with (
-        serve("counter_ts") as server,
+        serve_offline("counter_ts") as server,
         node.client(server.host, "Counter", "a") as one,
         node.client(server.host, "Counter", "a") as two,
     ):
@@ -201,6 +204,6 @@ def own(frames: list) -> list:
     return [frame for frame in frames if not is_type(frame, *PROTOCOL)]
 
 
-def begin(source: str, recorded: str) -> str:
+def begin(mode: str, recorded: str) -> str:
     """How the answer begins: as the recording does, or as the stub always does."""
-    return recorded if source == "replay" else "This is the stub"
+    return recorded if mode != "stub" else "This is the stub"

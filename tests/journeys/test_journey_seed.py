@@ -1,4 +1,5 @@
-"""The twelve code samples of the "Using AI Models" document, run as they are printed there, from recordings and from the stub.
+"""The twelve code samples of the "Using AI Models" document, run as they are printed there with CI=1 and without any network: in the modes
+auto and replay from recordings, in stub from nothing (A38).
 
 Beside each stands what the document leaves to other pages: a wrangler.jsonc, a package.json, keys, and a module that routes requests.
 """
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from harness import npm, seed
 from harness.node import Node, NpmClient
-from harness.server import SAMPLES, Server, serving
+from harness.server import SAMPLES, Server, serving_offline
 from harness.waiting import eventually
 
 ENTRY = """import { routeAgentRequest } from "agents";
@@ -142,15 +143,15 @@ def serve(samples, suffix, tmp_path):
     @asynccontextmanager
     async def of(title: str) -> AsyncIterator[Server]:
         source = project(tmp_path / "seed", samples[f"{title}-{suffix}"])
-        async with serving(source, tmp_path, "--ai-speed", "1x", modules=npm.sample_modules()) as server:
+        async with serving_offline(source, tmp_path, "--ai-speed", "1x", modules=npm.sample_modules()) as server:
             yield server
 
     return of
 
 
-def spoken(source: str, model: str, asked: str) -> str:
+def spoken(mode: str, model: str, asked: str) -> str:
     """What the model says to the question."""
-    return SAID if source == "replay" else f"This is the stub speaking for {model}. You said: {asked}"
+    return SAID if mode != "stub" else f"This is the stub speaking for {model}. You said: {asked}"
 
 
 async def fetched(node: Node, server: Server) -> Any:
@@ -173,16 +174,16 @@ async def heard(session, server: Server) -> list[bytes]:
 
 async def test_websocket(serve, node: Node):
     async with serve("websocket") as server:
-        async for source in server.each_source():
-            async with node.client(server.host, "MyAgent", source) as client:
+        async for mode in server.each_mode():
+            async with node.client(server.host, "MyAgent", mode) as client:
                 await client.ready()
                 await client.use("send", json.dumps({"prompt": "Why is the sky blue?"}))
                 *chunks, last = await eventually(functools.partial(frames_of, client))
             assert last == {"type": "done"}
             assert {chunk["type"] for chunk in chunks} == {"chunk"}
-            text = spoken(source, GLM, "Why is the sky blue?")
+            text = spoken(mode, GLM, "Why is the sky blue?")
             assert "".join(chunk["content"] for chunk in chunks) == text
-            assert len(chunks) == (len(PIECES) if source == "replay" else len(text.split()))
+            assert len(chunks) == (len(PIECES) if mode != "stub" else len(text.split()))
 
 
 async def frames_of(client: NpmClient) -> list[dict]:
@@ -193,33 +194,33 @@ async def frames_of(client: NpmClient) -> list[dict]:
 
 async def test_sse(serve, session):
     async with serve("sse") as server:
-        async for source in server.each_source():
+        async for mode in server.each_mode():
             events = b"".join(await heard(session, server)).decode().split("\n\n")
             assert events[-2:] == ["data: [DONE]", ""]
             tokens = [json.loads(event.removeprefix("data: "))["response"] for event in events[:-2]]
-            assert "".join(tokens) == spoken(source, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
+            assert "".join(tokens) == spoken(mode, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
 
 
 async def test_gateway(serve, node: Node):
     async with serve("gateway") as server:
-        async for source in server.each_source():
+        async for mode in server.each_mode():
             answer = await fetched(node, server)
-            assert answer["response"] == spoken(source, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
+            assert answer["response"] == spoken(mode, DEEPSEEK, "Build me a Cloudflare Worker that returns JSON.")
 
 
 @pytest.mark.parametrize(("title", "model"), [("generate", GLM), ("openai", "gpt-4o")])
 async def test_generating(serve, node: Node, title, model):
     async with serve(title) as server:
-        async for source in server.each_source():
-            text = spoken(source, model, "Build me an AI agent on Cloudflare Workers")
+        async for mode in server.each_mode():
+            text = spoken(mode, model, "Build me an AI agent on Cloudflare Workers")
             assert await fetched(node, server) == {"modelResponse": text}
 
 
 async def test_gemini(serve, session):
     async with serve("gemini") as server:
-        async for source in server.each_source():
+        async for mode in server.each_mode():
             text = b"".join(await heard(session, server)).decode()
-            assert text == spoken(source, "gemini-2.0-flash", "Write me a Cloudflare Worker.")
+            assert text == spoken(mode, "gemini-2.0-flash", "Write me a Cloudflare Worker.")
 
 
 def test_only_white_space_is_restored(samples):

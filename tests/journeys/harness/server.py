@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
+from harness import offline
 from harness.waiting import eventually
 
 CHECKOUT = Path(__file__).parents[3]
@@ -159,10 +161,12 @@ class Server:
         assert status < 300, f"{method} {path}: {status} {body}"
         return body
 
-    async def each_source(self) -> AsyncIterator[str]:
-        """Who answers model calls, one after the other: `replay` (the project's recordings), then `stub`."""
-        for mode in ("replay", "stub"):
+    async def each_mode(self) -> AsyncIterator[str]:
+        """The modes in which a fresh clone must run, one after the other: `auto`, `replay`, and `stub`, which gets no recordings at all."""
+        for mode in ("auto", "replay", "stub"):
             await self.control("POST", "ai/session", json={"mode": mode})
+            if mode == "stub":
+                shutil.rmtree(self.folder / "fixtures")
             yield mode
 
     async def crash_host(self, kind: str) -> None:
@@ -197,11 +201,37 @@ def copy_project(source: Path, folder: Path) -> Path:
 @asynccontextmanager
 async def serving(source: Path, folder: Path, *arguments: str, modules: Path | None = None, **environment: str) -> AsyncIterator[Server]:
     """A server on a copy of the project `source`, below `folder`; `modules` is what its node_modules leads to."""
-    server = Server(copy_project(source, folder / "project"), arguments, environment)
+    async with _served(_project(source, folder, modules), arguments, environment) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving_offline(
+    source: Path, folder: Path, *arguments: str, modules: Path | None = None, **environment: str
+) -> AsyncIterator[Server]:
+    """The same without any network, and with CI=1, as in a build that must not depend on either."""
+    if not offline.possible():
+        pytest.skip("this system lets us make no network namespace")
+    async with offline.Door() as door:
+        command = door.command(COMMAND)
+        async with _served(_project(source, folder, modules), arguments, {"CI": "1"} | environment, command, door.port) as server:
+            yield server
+
+
+def _project(source: Path, folder: Path, modules: Path | None) -> Path:
+    project = copy_project(source, folder / "project")
     if modules is not None:
-        (server.folder / "node_modules").symlink_to(modules, target_is_directory=True)
+        (project / "node_modules").symlink_to(modules, target_is_directory=True)
+    return project
+
+
+@asynccontextmanager
+async def _served(
+    project: Path, arguments: tuple[str, ...], environment: dict[str, str], command: tuple[str | Path, ...] = (COMMAND,), port: int = 0
+) -> AsyncIterator[Server]:
+    server = Server(project, arguments, environment, command)
     try:
-        await server.start()
+        await server.start(port=port)
         yield server
     finally:
         await server.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from emulator.config.ai import AiConfig, BackendConfig, BackendType, Credential
 from emulator.gateway.ai.known_secrets import known_secrets
 from emulator.gateway.ai.redaction import Redaction
@@ -29,3 +31,25 @@ def test_each_line_of_a_key_with_several_is_one():
     redaction = Redaction(lambda: {"PEM": "first-line-of-it\nsecond-line-of-it\nend"})
     assert redaction.text("see second-line-of-it") == "see {{secret:PEM}}"
     assert redaction.data(b'{"k":"first-line-of-it\\nsecond-line-of-it\\nend"}') == b'{"k":"{{secret:PEM}}"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "setting"),
+    [
+        ("MODEL", "gpt-4o-mini", True),
+        ("MODEL", "@cf/meta/llama-3.1-8b-instruct", True),
+        ("MODEL", "anthropic/claude-sonnet-4-5", True),
+        ("BASE_URL", "https://api.openai.com/v1", True),
+        ("OLLAMA", "http://127.0.0.1:11434/v1/", True),
+        ("ENVIRONMENT", "development", True),
+        ("MODEL_KEY", "gpt-4o-mini", False),
+        ("WEBHOOK", "https://hooks.example.com/a/b", False),
+        ("ENDPOINT", "https://user:pass@example.com/", False),
+        ("ENDPOINT", "https://example.com/?key=abcdefgh", False),
+        ("ENDPOINT", "https://example.com/aB3dE6gH", False),
+        ("ENDPOINT", "https://example.com/0123456789abcdef0123456789abcdef", False),
+        ("NAME", "correct-horse-battery", False),
+    ],
+)
+def test_settings_in_dev_vars_are_no_secrets(name, value, setting):
+    assert (known_secrets({name: value}, AiConfig(), {}) == {}) is setting

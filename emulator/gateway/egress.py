@@ -25,12 +25,12 @@ import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from emulator.config import AiMode
 from emulator.config.ai import AiConfig
 from emulator.errors import EmuError
-from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
 from emulator.gateway.ai.call_log import Report
@@ -51,6 +51,9 @@ from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.network import Network
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
 
+if TYPE_CHECKING:
+    from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
+
 _CONTROL_HEADER = "x-emu-redirect"
 _OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER, LABEL_HEADER})
 _MOST_REDIRECTS = 20
@@ -64,7 +67,7 @@ class EgressService:
         self,
         playback: Playback,
         upstream: Upstream,
-        gateway: AiGateway,
+        gateway: Callable[[], AiGateway],
         outside: Outside,
         network: Network,
         config: AiConfig,
@@ -174,7 +177,7 @@ class EgressService:
         async def leg(one: ModelRequest, step: int) -> Reply:
             return await self._upstream.answer(call, one, lambda: self._outside.model(one, data))
 
-        reply, asking.outcome = await self._gateway.run(
+        reply, asking.outcome = await self._gateway().run(
             asked,
             leg,
             gateway_id=address.gateway,

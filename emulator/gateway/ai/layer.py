@@ -6,16 +6,14 @@ and faults are. What the control API can do to it is `verbs`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.config import Options, Redactor
 from emulator.errors import EmuError
-from emulator.gateway.ai.ai_gateway.gateway import AiGateway
 from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.usage import tokens_of
 from emulator.gateway.ai.call_log import CallLog
@@ -40,6 +38,9 @@ from emulator.gateway.egress import EgressService
 from emulator.gateway.journal import Journal
 from emulator.gateway.network import Network
 
+if TYPE_CHECKING:
+    from emulator.gateway.ai.ai_gateway.gateway import AiGateway
+
 
 class Layer:
     """`secrets` gives the project's secret values by name, at each call. `pacer` is the clock of all waits, `now_ms` the wall clock,
@@ -60,6 +61,7 @@ class Layer:
         recheck_ms: float = 500,
     ) -> None:
         config = options.ai
+        self._gateway: AiGateway | None = None
 
         def now() -> datetime:
             return datetime.fromtimestamp(now_ms() / 1000, UTC)
@@ -110,11 +112,19 @@ class Layer:
         self._network = Network()
         self.routes = Routes(config, lookup, self._network.fetch, pacer)
         outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
-        self.gateway = AiGateway(config, pacer, now_ms=now_ms, entropy=entropy, seed=options.seed or 0)
+
+        def gateway() -> AiGateway:
+            if self._gateway is None:
+                # Late: most projects have no gateway, and its modules would be a tenth of what is imported before we serve.
+                from emulator.gateway.ai.ai_gateway.gateway import AiGateway
+
+                self._gateway = AiGateway(config, pacer, now_ms=now_ms, entropy=entropy, seed=options.seed or 0)
+            return self._gateway
+
         self.calls = CallLog(report)
-        self.service = AiService(self.playback, self._upstream, self.gateway, outside, self.calls.ended, entropy=entropy)
+        self.service = AiService(self.playback, self._upstream, gateway, outside, self.calls.ended, entropy=entropy)
         self.egress = EgressService(
-            self.playback, self._upstream, self.gateway, outside, self._network, config, self.calls.ended, entropy=entropy
+            self.playback, self._upstream, gateway, outside, self._network, config, self.calls.ended, entropy=entropy
         )
         self.sessions = Sessions(
             self.playback,
@@ -134,7 +144,7 @@ class Layer:
             self.calls,
             redact,
             routes=self.routes.rows,
-            gateways=self.gateway,
+            gateways=gateway,
             faults=self.faults,
             refresher=Refresher(library, outside.ask, new_recorder, config.max_age_days, pacer.now_ms, now),
             drifts=checks,
@@ -143,7 +153,9 @@ class Layer:
 
     async def close(self) -> None:
         """End every call and connection."""
-        await asyncio.gather(self._upstream.close(), self.gateway.close())
+        await self._upstream.close()
+        if self._gateway is not None:
+            await self._gateway.close()
         await self._network.close()
 
 

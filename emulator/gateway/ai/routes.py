@@ -6,31 +6,23 @@ Without routes the only backend whose keys are present answers, else the stub. N
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.config.ai import AiConfig, BackendConfig, BackendType
 from emulator.config.ai_sections import WELL_KNOWN
 from emulator.gateway.ai.backends import Backend, Fetch
-from emulator.gateway.ai.backends.anthropic import Anthropic
-from emulator.gateway.ai.backends.ollama import Ollama
-from emulator.gateway.ai.backends.openai import OpenAi
-from emulator.gateway.ai.backends.server import Server
-from emulator.gateway.ai.backends.workers_ai import WorkersAi
 from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.catalogue import search_models
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.upstream_errors import Refused, did_you_mean, refused
 
+if TYPE_CHECKING:
+    from emulator.gateway.ai.backends.server import Server
+
 STUB = "stub"
-_CLASSES: Mapping[BackendType, Callable[..., Server]] = {
-    BackendType.OPENAI: OpenAi,
-    BackendType.ANTHROPIC: Anthropic,
-    BackendType.WORKERS_AI: WorkersAi,
-    BackendType.OLLAMA: Ollama,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +102,7 @@ class Routes:
         if config is None or config.type is BackendType.STUB:
             return None
         if name not in self._servers:
-            self._servers[name] = _CLASSES[config.type](
+            self._servers[name] = _class_of(config.type)(
                 config,
                 lookup=self._lookup,
                 fetch=self._fetch,
@@ -119,6 +111,28 @@ class Routes:
                 models=tuple(self._names),
             )
         return self._servers[name]
+
+
+def _class_of(backend_type: BackendType) -> Callable[..., Server]:
+    """Late: together these are most of the model layer's modules, and a project has one or two of them."""
+    match backend_type:
+        case BackendType.OPENAI:
+            from emulator.gateway.ai.backends.openai import OpenAi
+
+            return OpenAi
+        case BackendType.ANTHROPIC:
+            from emulator.gateway.ai.backends.anthropic import Anthropic
+
+            return Anthropic
+        case BackendType.WORKERS_AI:
+            from emulator.gateway.ai.backends.workers_ai import WorkersAi
+
+            return WorkersAi
+        case BackendType.OLLAMA:
+            from emulator.gateway.ai.backends.ollama import Ollama
+
+            return Ollama
+    raise ValueError(f"{backend_type} has no server")
 
 
 class _Refusing:

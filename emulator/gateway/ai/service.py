@@ -14,11 +14,11 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown
-from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
 from emulator.gateway.ai.call_log import Report
@@ -35,6 +35,9 @@ from emulator.gateway.ai.scope import scope_of
 from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure
+
+if TYPE_CHECKING:
+    from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 
 ORIGIN = "https://workers-binding.ai"
 _OURS = frozenset({"cf-ai-req-id", "x-emulator-warnings"})
@@ -53,7 +56,7 @@ class AiService:
         self,
         playback: Playback,
         upstream: Upstream,
-        gateway: AiGateway,
+        gateway: Callable[[], AiGateway],
         outside: Outside,
         report: Report,
         *,
@@ -89,7 +92,7 @@ class AiService:
                     return await self._log(request, gateway, entry)
                 case ("GET", "ai-gateway", "gateways", gateway, "run", run_id, "resume"):
                     start = parse_qs(parts.query).get("from", ["0"])[0]
-                    return await self._gateway.resume(gateway, run_id, int(start))
+                    return await self._gateway().resume(gateway, run_id, int(start))
                 case ("GET", "ai-api", "models", "search"):
                     return envelopes.result(search_models(dict(parse_qsl(parts.query))))
                 case ("POST", "to-everything", "markdown", "transformer" | "supported"):
@@ -162,7 +165,7 @@ class AiService:
 
     async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:
         assert asked.gateway is not None
-        reply, outcome = await self._gateway.run(
+        reply, outcome = await self._gateway().run(
             asked,
             lambda leg, step: self._leg(call, leg),
             gateway_id=str(asked.gateway.get("id") or "default"),
@@ -208,10 +211,10 @@ class AiService:
 
     async def _log(self, request: Request, gateway: str, entry_id: str) -> Response:
         if request.method == "PATCH":
-            if not self._gateway.patch_log(gateway, entry_id, json_object(await request.read())):
+            if not self._gateway().patch_log(gateway, entry_id, json_object(await request.read())):
                 return envelopes.listed_error(404, 7002, "Log not found")
             return envelopes.result({})
-        entry = self._gateway.get_log(gateway, entry_id)
+        entry = self._gateway().get_log(gateway, entry_id)
         return envelopes.listed_error(404, 7002, "Log not found") if entry is None else envelopes.result(entry)
 
     async def _to_markdown(self, request: Request) -> Response:

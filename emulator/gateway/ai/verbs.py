@@ -78,7 +78,7 @@ class ModelLayer:
     calls: Calls
     redact: Callable[[str], str]
     routes: Callable[[], list[dict[str, Any]]]
-    gateways: Gateways
+    gateways: Callable[[], Gateways]
     faults: Faults
     refresher: Refresher
     drifts: Drifts
@@ -142,24 +142,24 @@ class AiVerbs:
 
     async def gateways(self) -> Any:
         """Every AI gateway that is configured or was used."""
-        return {"gateways": self._layer.gateways.status()}
+        return {"gateways": self._layer.gateways().status()}
 
     async def gateway_logs(self, gateway: str, limit: str) -> Any:
         """The last log entries of a gateway, newest first; of all for `*`."""
         if not limit.isdecimal() or not 0 < int(limit) <= 1000:
             raise UsageError("E227", "limit must be a number from 1 to 1000")
-        return self._clean({"logs": self._layer.gateways.list_logs(None if gateway == "*" else gateway, limit=int(limit))})
+        return self._clean({"logs": self._layer.gateways().list_logs(None if gateway == "*" else gateway, limit=int(limit))})
 
     async def gateway_log(self, gateway: str, log: str) -> Any:
         """One log entry."""
-        entry = self._layer.gateways.get_log(gateway, log)
+        entry = self._layer.gateways().get_log(gateway, log)
         if entry is None:
             raise UsageError("E228", f"gateway {gateway} has no log {log}", hint=f"agents-emu ai gateway logs {gateway}")
         return self._clean(entry)
 
     async def reset_gateway(self, gateway: str) -> Any:
         """Forget a gateway's cache, counters and logs; of all for `*`."""
-        self._layer.gateways.reset(None if gateway == "*" else gateway)
+        self._layer.gateways().reset(None if gateway == "*" else gateway)
         return {"reset": gateway}
 
     # -- faults

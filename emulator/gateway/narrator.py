@@ -21,6 +21,8 @@ _LEVELS = {
     "warning": LogLevel.WARN,
     "error": LogLevel.ERROR,
 }
+_WARNINGS = 500
+"""So many are remembered as told."""
 
 
 class Narrator:
@@ -29,6 +31,7 @@ class Narrator:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._failed = FailedCalls()
+        self._warned: dict[str, None] = {}
         self._tell: dict[str, Callable[[Entry], None]] = {
             "request": self._request,
             "log": self._log,
@@ -123,9 +126,14 @@ class Narrator:
             self._console.show(Caution(Notice(str(entry["notice"]))))
 
     def _beside(self, entry: Entry) -> None:
-        """What a model call leaves to tell beside its answer: what was lost in translation."""
+        """What a model call leaves to tell beside its answer, each text once: what was lost in translation, what its inputs violate."""
         for warning in entry.get("warnings") or ():
-            self._console.show(Caution(Notice(f"{entry.get('model') or entry.get('url')}: {warning}")))
+            text = f"{entry.get('model') or entry.get('url')}: {warning}"
+            if text not in self._warned:
+                self._warned[text] = None
+                self._console.show(Caution(Notice(text)))
+        while len(self._warned) > _WARNINGS:
+            del self._warned[next(iter(self._warned))]
 
     def _recorded(self, entry: Entry) -> None:
         self._console.show(Note("ai.recorded", f"recorded {entry['recording']}", level=LogLevel.DEBUG))

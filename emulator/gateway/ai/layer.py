@@ -20,6 +20,7 @@ from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.faults import FILE_NAME, FaultBook
+from emulator.gateway.ai.input_rules import InputRules
 from emulator.gateway.ai.known_secrets import known_secrets
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.outside import Outside
@@ -122,7 +123,12 @@ class Layer:
             return self._gateway
 
         self.calls = CallLog(report)
+<<<<<<< emulator/gateway/ai/layer.py
         self.service = AiService(self.playback, self._upstream, gateway, outside, self.calls.ended, entropy=entropy)
+=======
+        rules = InputRules(config.validate, entropy)
+        self.service = AiService(self.playback, self._upstream, self.gateway, outside, rules, self.calls.ended, entropy=entropy)
+>>>>>>> /tmp/ml/emulator_gateway_ai_layer.py.theirs
         self.egress = EgressService(
             self.playback, self._upstream, gateway, outside, self._network, config, self.calls.ended, entropy=entropy
         )

@@ -27,6 +27,7 @@ from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import search_models
 from emulator.gateway.ai.classify import BadRequest, json_object, run_request, stream_input_request, universal_request
 from emulator.gateway.ai.fault_overlay import after
+from emulator.gateway.ai.input_rules import InputRules
 from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
@@ -58,10 +59,12 @@ class AiService:
         upstream: Upstream,
         gateway: Callable[[], AiGateway],
         outside: Outside,
+        rules: InputRules,
         report: Report,
         *,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._rules = rules
         self._playback = playback
         self._upstream = upstream
         self._gateway = gateway
@@ -161,7 +164,8 @@ class AiService:
         return response
 
     async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
-        return await self._upstream.answer(call, asked, lambda: self._outside.model(asked))
+        refused = await self._rules.check(call, asked)
+        return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked))
 
     async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:
         assert asked.gateway is not None

@@ -146,5 +146,7 @@ async def test_models() -> None:
     rows = (await emu("list", "--task", "Text Embeddings", "--json")).json
     assert rows and {row["task"]["name"] for row in rows} == {"Text Embeddings"}
     assert "@cf/baai/bge-m3" in (await emu("list")).out
+    schema = (await emu("schema", "@cf/baai/bge-m3", "--json")).json
+    assert "text" in json.dumps(schema) and schema["type"] == "object"
     update = await emu("update")
     assert (update.code, "E211" in update.err, "account" in update.err) == (2, True, True)

@@ -13,6 +13,7 @@ EPILOG = """\b
 Examples:
   agents-emu ai models list
   agents-emu ai models list --task "Text Embeddings" --json
+  agents-emu ai models schema @cf/meta/llama-3.1-8b-instruct
 
 A model that is not listed works as well: its name suggests its task, else it generates text. Each verb has --json."""
 
@@ -40,6 +41,17 @@ def list_(task: str | None, search: str | None, as_json: bool) -> None:
         click.echo("no model fits")
     else:
         print_table(("Model", "Task"), [(row["id"], row["task"]["name"]) for row in rows])  # type: ignore[index]
+
+
+@models.command(epilog="\b\nExamples:\n  agents-emu ai models schema @cf/baai/bge-m3 --json")
+@click.argument("model", metavar="MODEL")
+@click.option("--json", "as_json", is_flag=True, help="On one line.")
+def schema(model: str, as_json: bool) -> None:
+    """Print what MODEL takes, as JSON Schema: what calls are checked against."""
+    from emulator.gateway.ai.catalogue import model_info
+    from emulator.gateway.ai.schemas import input_schema
+
+    click.echo(json.dumps(input_schema(model_info(model).task), indent=None if as_json else 2))
 
 
 @models.command(epilog="\b\nExamples:\n  agents-emu ai models update --json")

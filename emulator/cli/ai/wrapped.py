@@ -85,8 +85,7 @@ def run_wrapped(plan: Plan, as_json: bool, judge: Callable[[Outcome], EmuError |
     except Interrupted as stop:
         return 128 + stop.number
     error = None if outcome.ended.interrupted else _failed(plan, outcome) or judge(outcome)
-    if plan.full and outcome.well and error is None:
-        complete(plan.root, outcome.run)
+    counted = complete(plan.root, outcome.run) if plan.full and outcome.well and error is None else None
     code = 128 + outcome.ended.interrupted if outcome.ended.interrupted else error.exit_code if error else 0
     if as_json:
         from emulator.cli.json_lines import error_data
@@ -100,6 +99,8 @@ def run_wrapped(plan: Plan, as_json: bool, judge: Callable[[Outcome], EmuError |
         click.echo(line, err=True)
     if error is not None:
         raise error
+    if counted == 0:
+        click.echo("    no request was answered, so ai prune learns nothing from this run", err=True)
     return code
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +25,14 @@ from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.run_record import RunRecord, run_id
 from emulator.gateway.ai.staleness import Stale, stale_recordings
 from emulator.gateway.console import SessionEnded
+
+
+@dataclass(frozen=True, slots=True)
+class _Traces:
+    """What a session used, of what it searched."""
+
+    used: tuple[tuple[str, str, str], ...]
+    cassettes: tuple[str, ...]
 
 
 class Sessions:
@@ -70,10 +78,10 @@ class Sessions:
         changed; RecordingError or OSError when what was recorded cannot be written, and then the new session has begun all the same."""
         if cassette is not None:
             check_cassette_name(cassette)
-        ended, used = self._summary(), self._used()
+        ended, traces = self._summary(), self._traces()
         self._playback.restart(mode=mode, cassette=cassette, speed=speed)
         try:
-            return self._close(ended, used, commit)
+            return self._close(ended, traces, commit)
         finally:
             self._playback.used.clear()  # what is written now was used by the session that is over
             self._ledger.clear()
@@ -82,7 +90,7 @@ class Sessions:
 
     def end(self, *, commit: bool = True) -> SessionEnded:
         """End the last session: the server stops. Raises RecordingError or OSError."""
-        return self._close(self._summary(), self._used(), commit)
+        return self._close(self._summary(), self._traces(), commit)
 
     def summary(self) -> SessionEnded:
         """The session so far."""
@@ -98,8 +106,8 @@ class Sessions:
         if self._recorder is not None:
             self._recorder.begin(self._playback.mode, self._playback.library.cassette)
 
-    def _close(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...], commit: bool) -> SessionEnded:
-        self._leave_record(ended, used)
+    def _close(self, ended: SessionEnded, traces: _Traces, commit: bool) -> SessionEnded:
+        self._leave_record(ended, traces)
         if self._recorder is not None:
             done = self._recorder.commit() if commit else self._recorder.discard()
             ended = replace(
@@ -115,18 +123,17 @@ class Sessions:
             self._tell(ended)
         return ended
 
-    def _leave_record(self, ended: SessionEnded, used: tuple[tuple[str, str, str], ...]) -> None:
+    def _leave_record(self, ended: SessionEnded, traces: _Traces) -> None:
         """Only of sessions in which something happened: a server that was started and stopped says nothing about recordings."""
         if self._root is None or not (ended.calls or ended.hits or ended.misses):
             return
-        playback = self._playback
         RunRecord(
             run=self._run,
             started=_iso(self._started),
             ended=_iso(self._now()),
             mode=ended.mode,
-            cassettes=tuple(cassette.name for cassette in playback.library.shelf().cassettes),
-            used=used,
+            cassettes=traces.cassettes,
+            used=traces.used,
             fixtures=str(self._fixtures or ""),
             calls=ended.calls,
             misses=ended.misses,
@@ -134,8 +141,9 @@ class Sessions:
             saved_usd=ended.saved_usd,
         ).write(self._root)
 
-    def _used(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple(sorted(identity for identity, count in self._playback.used.items() if count))
+    def _traces(self) -> _Traces:
+        used = tuple(sorted(identity for identity, count in self._playback.used.items() if count))
+        return _Traces(used, tuple(cassette.name for cassette in self._playback.library.shelf().cassettes))
 
     def _summary(self) -> SessionEnded:
         playback, totals = self._playback, self._ledger.totals()

@@ -273,8 +273,9 @@ def test_answers_that_could_not_be_stored_are_told(bench: Any) -> None:
 def test_a_session_leaves_a_record_for_prune(bench: Any, cassettes: Any) -> None:
     for name in ("one", "two"):
         cassettes.recorded(name, {"prompt": name}, {"response": name})
+    cassettes.manual("other", [], {}, cassette="other")
     one = bench(environ={"AGENTS_EMU_AI_RUN": "run-of-tests"})
-    one.sessions.restart()
+    one.sessions.restart(cassette="default")
     assert newest_run(one.root, cassettes.root) is None, "nothing happened, so it says nothing"
     assert one.told == []
     one.ask({"prompt": "one"})
@@ -284,6 +285,7 @@ def test_a_session_leaves_a_record_for_prune(bench: Any, cassettes: Any) -> None
     assert run is not None
     assert (run.id, run.complete, run.misses, run.modes) == ("run-of-tests", False, 1, ("replay",))
     assert {(cassette, name) for cassette, name, _ in run.used} == {("default", "one")}
+    assert run.cassettes == {"default"}, "what was searched then, not what is now"
     one.ask({"prompt": "two"})
     one.sessions.end()
     last = newest_run(one.root, cassettes.root)

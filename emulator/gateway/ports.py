@@ -64,11 +64,19 @@ def holder_of(port: int) -> tuple[int, str] | None:
         if not process.name.isdigit():
             continue
         try:
-            if any(str(link.readlink()) in wanted for link in (process / "fd").iterdir()):
+            if any(_target(link) in wanted for link in (process / "fd").iterdir()):
                 return int(process.name), (process / "comm").read_text().strip()
         except OSError:
             continue  # another user's process, or one that just ended
     return None
+
+
+def _target(link: Path) -> str | None:
+    """What a descriptor leads to; None for one that was closed meanwhile, as the one is that we list our own with."""
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:
+        return None
 
 
 def _listening(table: str, port: int) -> set[str]:

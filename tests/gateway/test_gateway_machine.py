@@ -47,6 +47,16 @@ def test_strict_names_the_holder(taken: int) -> None:
     assert caught.value.code == "E301" and f"process {os.getpid()}" in caught.value.what
 
 
+def test_the_holder_is_found_behind_a_descriptor_that_closes_meanwhile() -> None:
+    """A process that looks for itself lists its descriptors with one that is closed when it looks at it: here it comes first."""
+    lower = os.open(os.devnull, os.O_RDONLY)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert lower < listener.fileno()
+        os.close(lower)
+        holder = holder_of(listener.getsockname()[1])
+    assert holder is not None and holder[0] == os.getpid()
+
+
 @pytest.mark.parametrize("ip", ["203.0.113.1", "no address", "300.1.1.1"])
 def test_an_address_that_is_not_ours(ip: str) -> None:
     with pytest.raises(StartError) as caught:

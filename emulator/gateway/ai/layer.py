@@ -103,7 +103,8 @@ class Layer:
 
         def begun() -> None:
             self.faults.restart()
-            self.gateway.restart()
+            if self._gateway is not None:
+                self._gateway.restart()
             checks.clear()
 
         recorder = new_recorder(unstored, stored)
@@ -123,12 +124,8 @@ class Layer:
             return self._gateway
 
         self.calls = CallLog(report)
-<<<<<<< emulator/gateway/ai/layer.py
-        self.service = AiService(self.playback, self._upstream, gateway, outside, self.calls.ended, entropy=entropy)
-=======
         rules = InputRules(config.validate, entropy)
-        self.service = AiService(self.playback, self._upstream, self.gateway, outside, rules, self.calls.ended, entropy=entropy)
->>>>>>> /tmp/ml/emulator_gateway_ai_layer.py.theirs
+        self.service = AiService(self.playback, self._upstream, gateway, outside, rules, self.calls.ended, entropy=entropy)
         self.egress = EgressService(
             self.playback, self._upstream, gateway, outside, self._network, config, self.calls.ended, entropy=entropy
         )

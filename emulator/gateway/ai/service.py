@@ -14,6 +14,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
@@ -25,12 +26,13 @@ from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import search_models
-from emulator.gateway.ai.classify import BadRequest, json_object, run_request, stream_input_request, universal_request
+from emulator.gateway.ai.classify import BadRequest, http_request, json_object, run_request, stream_input_request, universal_request
 from emulator.gateway.ai.fault_overlay import after
 from emulator.gateway.ai.input_rules import InputRules
 from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
+from emulator.gateway.ai.providers import model_in
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.scope import scope_of
 from emulator.gateway.ai.upstream import Upstream
@@ -96,6 +98,8 @@ class AiService:
                 case ("GET", "ai-gateway", "gateways", gateway, "run", run_id, "resume"):
                     start = parse_qs(parts.query).get("from", ["0"])[0]
                     return await self._gateway().resume(gateway, run_id, int(start))
+                case (_, "ai-gateway", "gateways", gateway, _, *_):
+                    return await self._provider(request, gateway, parts.path)
                 case ("GET", "ai-api", "models", "search"):
                     return envelopes.result(search_models(dict(parse_qsl(parts.query))))
                 case ("POST", "to-everything", "markdown", "transformer" | "supported"):
@@ -117,6 +121,14 @@ class AiService:
         if "userInputs=" in query:
             return await self._answer(stream_input_request(request.headers, query, body), body, request)
         return await self._answer(run_request(request.headers, body), body, request)
+
+    async def _provider(self, request: Request, gateway: str, path: str) -> Response:
+        """A provider's own endpoint behind a gateway, as agents' `ai(model)` asks it through `env.AI.fetch`: the path below the gateway is
+        that of the public address."""
+        body = await request.read()
+        url = gateway_url(gateway) + path.split("/", 4)[4]
+        asked = replace(http_request(request.method, url, request.headers, body), gateway={"id": gateway})
+        return await self._answer(asked, body, request)
 
     async def _answer(self, asked: ModelRequest, body: bytes, request: Request) -> Response:
         call = Call(
@@ -165,7 +177,7 @@ class AiService:
 
     async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
         refused = await self._rules.check(call, asked)
-        return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked))
+        return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked, call.body))
 
     async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:
         assert asked.gateway is not None
@@ -230,6 +242,8 @@ class AiService:
 
 def model_of(request: ModelRequest) -> str:
     """The model a report names: of the universal endpoint the first entry's."""
+    if request.kind is Kind.GATEWAY_HTTP:
+        return model_in(request.body) or request.target
     if request.kind is not Kind.UNIVERSAL:
         return request.target
     entry = request.body[0]

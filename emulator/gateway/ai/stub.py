@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.gateway.ai.answers import Answer, json_answer
@@ -20,6 +20,8 @@ from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import Model, Task, model_info
 from emulator.gateway.ai.stub_media import jpeg, png, silent_mp3
 from emulator.gateway.ai.stub_text import Dialect, StubError, last_user_text, text_answer
+from emulator.gateway.ai.translation.anthropic_native import Native, native_part
+from emulator.gateway.ai.upstream_errors import Refused
 
 _MOST_QUEUED = 200
 _SPOKEN = "This is the stub listening."
@@ -45,7 +47,7 @@ class Stub:
             return self._collect(inputs["request_id"])
         if isinstance(inputs.get("requests"), list):
             return self._batch(request, inputs["requests"], seed)
-        return _run(model_info(request.target), inputs, seed)
+        return _run(model_info(request.target), inputs, seed, request.options)
 
     def _batch(self, request: ModelRequest, requests: list[Any], seed: str) -> Answer:
         results = [_batch_item(request.target, index, one) for index, one in enumerate(requests)]
@@ -78,14 +80,18 @@ def _is_json(answer: Answer) -> bool:
     return answer.chunks is None and answer.headers == [("content-type", "application/json")]
 
 
-def _run(model: Model, inputs: dict[str, Any], seed: str) -> Answer:
+def _run(model: Model, inputs: dict[str, Any], seed: str, options: Mapping[str, Any] | None = None) -> Answer:
     if model.task is Task.TEXT_GENERATION:
-        return text_answer(model.id, inputs, _dialect(model, inputs), seed)
+        return text_answer(model.id, inputs, _dialect(model, inputs, options), seed)
     return _TASKS[model.task](model, inputs)
 
 
-def _dialect(model: Model, inputs: dict[str, Any]) -> Dialect:
-    if model.id.startswith("anthropic/"):
+def _dialect(model: Model, inputs: dict[str, Any], options: Mapping[str, Any] | None) -> Dialect:
+    try:
+        native = native_part(model.id, inputs, options)
+    except Refused as error:
+        raise StubError(5006, 400, str(error)) from error
+    if native is Native.ALL or (native is Native.STREAM and inputs.get("stream")):
         return Dialect.ANTHROPIC
     if "input" in inputs:
         return Dialect.RESPONSES

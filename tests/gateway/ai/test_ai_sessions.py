@@ -361,7 +361,7 @@ def test_verbs_refuse(bench: Any, verb: str, arguments: tuple[Any, ...], code: s
         def get_log(self, gateway: str, log: str) -> None:
             return None
 
-    one = bench(gateways=Nothing(), refresher=Nothing())
+    one = bench(gateways=Nothing, refresher=Nothing())
     with pytest.raises(UsageError) as raised:
         asyncio.run(getattr(one.verbs, verb)(*arguments))
     assert raised.value.code == code

@@ -176,13 +176,19 @@ class Recorder:
         response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
         return reply
 
+    def settle(self) -> None:
+        """Stage all that was heard to its end, now: `report` has heard of what cannot be stored. commit() begins with it."""
+        self._catch_up()
+        for exchange in list(self._working):
+            self._worked(exchange)
+
     def commit(self, *, only: Collection[Path] | None = None) -> Summary:
         """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began, or
         `only` these files of it; when an answer of it held a secret, nothing is written, so that no cassette is left with a gap.
 
         Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
         """
-        self._wait()
+        self.settle()
         summary = Summary(problems=self._problems)
         try:
             if self._mode is AiMode.RECORD and self._blocked and not self._keep_failed:
@@ -198,7 +204,7 @@ class Recorder:
         """The session failed: drop what was staged (with `keep_failed`: commit it), and begin anew in the same mode."""
         if self._keep_failed:
             return self.commit()
-        self._wait()
+        self.settle()
         summary = Summary(committed=False, problems=self._problems)
         self.begin(self._mode)
         return summary
@@ -317,12 +323,6 @@ class Recorder:
             with exchange.spool:
                 self._settle(exchange, self._stage(exchange))
 
-    def _wait(self) -> None:
-        """Until all that was heard to its end is staged."""
-        self._catch_up()
-        for exchange in list(self._working):
-            self._worked(exchange)
-
     def _worked(self, exchange: _Exchange) -> None:
         working = self._working.pop(exchange, None)
         if working is not None:
@@ -334,7 +334,7 @@ class Recorder:
         self._report(error)
 
     def _end(self) -> None:
-        self._wait()
+        self.settle()
         self._staging.close()
         self._staging, self._session = Staging(self._ai), object()
         self._problems, self._manifests, self._blocked = [], {}, False

@@ -104,6 +104,7 @@ class Refresher:
             noted = recorder.tap(recording.request, reply, cassette=recording.cassette, t0_ms=started_ms)
             known = len(problems)
             await _drain(noted.response)
+            recorder.settle()
             if len(problems) > known:
                 raise problems[-1]
         except EmuError as error:

@@ -390,3 +390,11 @@ async def test_a_long_answer_of_a_session_that_is_dropped_leaves_nothing(tape):
     tape.recorder.discard()
     tape.recorder.close()
     assert tape.problems == [] and tape.files() == {} and leftovers(tape) == []
+
+
+async def test_settling_tells_at_once_what_cannot_be_stored(tape):
+    tape.recorder.begin(AiMode.RECORD)
+    tape.tap(asked("now"), tape.reply(LOOKS_SECRET, [("content-type", "text/plain")]))
+    assert tape.problems == []
+    tape.recorder.settle()
+    assert [problem.code for problem in tape.problems] == ["E507"]

@@ -77,6 +77,8 @@ class Import:
                 self._stub(item)
             else:
                 self._ready(item)
+        except UnicodeEncodeError:
+            self.done.notes.append(Note(item.place, "left out, it holds half of a surrogate pair, which no server can send"))
         except RecordingError as error:
             if error.code != "E507":
                 self.done.notes.append(Note(item.place, f"left out: {error.what} ({error.where})"))

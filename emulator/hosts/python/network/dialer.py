@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from emulator.hosts.python.network.peer import Peer, Send
+from typing import TYPE_CHECKING
+
 from emulator.hosts.python.network.waiting import Waiting
+
+if TYPE_CHECKING:
+    from emulator.hosts.python.network.peer import Peer, Send
 
 
 class Dialer:
@@ -15,4 +19,7 @@ class Dialer:
 
     def dial(self, host: str, port: int, *, secure: bool) -> Peer:
         """A connection to `host`; nothing leaves before a request is written."""
+        # Loaded with the first connection: no start shall wait for it.
+        from emulator.hosts.python.network.peer import Peer
+
         return Peer(self._send, host.strip("[]"), int(port), secure=secure)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emulator.hosts.python.network.dialer import Dialer
-from emulator.hosts.python.network.peer_socket import PeerSocket
+if TYPE_CHECKING:
+    from emulator.hosts.python.network.dialer import Dialer
+    from emulator.hosts.python.network.peer_socket import PeerSocket
 
 
 def adapt_http_client(module: ModuleType, dialer: Dialer) -> None:
@@ -24,6 +25,9 @@ def adapt_urllib3(module: ModuleType, dialer: Dialer) -> None:
 
 
 def _socket(connection: Any, dialer: Dialer, secure: bool) -> PeerSocket:
+    # Loaded with the first connection: the SDK imports http.client at every start.
+    from emulator.hosts.python.network.peer_socket import PeerSocket
+
     # A tunnel through a proxy leads to the same place: the gateway is the only way out.
     host, port = connection._tunnel_host or connection.host, connection.port
     if connection._tunnel_host:

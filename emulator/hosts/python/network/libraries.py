@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from functools import partial
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from emulator.hosts.python.network.aiohttp_transport import adapt_aiohttp
-from emulator.hosts.python.network.dialer import Dialer
-from emulator.hosts.python.network.http_client import adapt_http_client, adapt_urllib3
-from emulator.hosts.python.network.httpcore_streams import adapt_httpcore
 from emulator.hosts.python.network.import_hooks import ImportHooks
 
-type Adapt = Callable[[ModuleType, Dialer], None]
+if TYPE_CHECKING:
+    from emulator.hosts.python.network.dialer import Dialer
 
-ADAPTERS: dict[str, Adapt] = {
-    "http.client": adapt_http_client,
-    "urllib3.connection": adapt_urllib3,
-    "httpcore": adapt_httpcore,
-    "httpcore2": adapt_httpcore,
-    "aiohttp.connector": adapt_aiohttp,
+_ADAPTERS = {
+    "http.client": ("http_client", "adapt_http_client"),
+    "urllib3.connection": ("http_client", "adapt_urllib3"),
+    "httpcore": ("httpcore_streams", "adapt_httpcore"),
+    "httpcore2": ("httpcore_streams", "adapt_httpcore"),
+    "aiohttp.connector": ("aiohttp_transport", "adapt_aiohttp"),
 }
-"""By the module in which a library makes its connections."""
+"""By the module in which a library makes its connections: where its adapter is, which is loaded no sooner."""
 
 
 def adapt_libraries(dialer: Dialer) -> None:
     """Once per process, before user code is imported."""
-    ImportHooks({name: partial(_adapt, adapt, dialer) for name, adapt in ADAPTERS.items()}).install()
+    ImportHooks({name: partial(_adapt, *adapter, dialer) for name, adapter in _ADAPTERS.items()}).install()
 
 
-def _adapt(adapt: Adapt, dialer: Dialer, module: ModuleType) -> None:
-    adapt(module, dialer)
+def _adapt(file: str, adapt: str, dialer: Dialer, module: ModuleType) -> None:
+    adapters = importlib.import_module(f"emulator.hosts.python.network.{file}")
+    getattr(adapters, adapt)(module, dialer)

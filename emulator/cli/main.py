@@ -116,7 +116,8 @@ def _last_line(code: int, reason: str | None) -> int:
 
 
 def _failed(error: EmuError, arguments: Sequence[str]) -> tuple[int, str]:
-    if "--json" in arguments:
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments  # what follows is another program's
+    if "--json" in ours:
         from emulator.cli.json_lines import error_data
 
         print(json.dumps({"error": error_data(error)}))

@@ -103,6 +103,22 @@ async def test_a_full_run_lets_prune_judge(project: Any) -> None:
     assert run is not None and {name for _, name, _ in run.used} == {"00-tide"}
 
 
+async def test_prune_after_a_full_run_and_not_after_a_part_of_it(project: Any) -> None:
+    """A27: the test that asked for the moon was deleted."""
+    moon = project.recorded("00-moon", "moon", {"response": "pulls"})
+    assert (await project.wrapped("replay", "tide", options=("--full",))).code == 0
+    listed = await project.emu("ai", "prune")
+    assert (listed.code, "00-moon" in listed.out, "00-tide" in listed.out) == (0, True, False), listed.err
+    assert (await project.wrapped("replay", "tide")).code == 0
+    refused = await project.emu("ai", "prune", "--apply")
+    assert (refused.code, "E531" in refused.err, moon.exists()) == (3, True, True), refused.err
+    idle = await project.wrapped("replay", options=("--full",))
+    assert (idle.code, "ai prune learns nothing" in idle.err) == (0, True), idle.err
+    assert (await project.wrapped("replay", "tide", options=("--full",))).code == 0
+    assert (await project.emu("ai", "prune", "--apply")).code == 0
+    assert project.files() == ["00-tide.json"]
+
+
 async def test_a_running_server_is_switched_and_switched_back(project: Any) -> None:
     project.recorded("00-moon", "moon", {"response": "pulls"}, cassette="other")
     ready = project.root / "ready.json"
@@ -195,14 +211,14 @@ async def test_on_a_terminal_the_keys_are_the_commands(project: Any) -> None:
     ("arguments", "code", "words"),
     [
         (("ai", "replay"), 2, "E205"),
-        (("ai", "replay", "--", "no-such-program"), 2, "E210 the command cannot be started"),
+        (("ai", "replay", "--", "no-such-program", "--json"), 2, "E210 the command cannot be started"),
         (("ai", "replay", "--cassette", "absent", "--", "true"), 2, "E243 there is no cassette"),
         (("ai", "replay", "--speed", "fast", "--", "true"), 2, "E242"),
     ],
 )
 async def test_what_makes_no_sense(project: Any, arguments: tuple[str, ...], code: int, words: str) -> None:
     result = await project.emu(*arguments)
-    assert (result.code, words in result.err) == (code, True), result.err
+    assert (result.code, words in result.err, result.out) == (code, True, ""), result.err
 
 
 async def test_a_project_that_does_not_start(project: Any) -> None:

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,8 @@ def surely_right() -> Check:
 
 @cache
 def _schema() -> dict[str, Any]:
+    from importlib.resources import files  # late, like the schema: a cassette as we wrote it asks for neither
+
     schema: dict[str, Any] = json.loads(files("emulator.gateway.ai").joinpath("interaction.schema.json").read_text("utf-8"))
     return schema
 

@@ -6,6 +6,7 @@ A pattern must be exact enough not to stop an answer that merely talks about key
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from emulator.config.ai import RedactRule
 
@@ -43,8 +44,17 @@ _PATTERNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("private key", ("PRIVATE KEY",), r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
     ("bearer token", ("earer ", "EARER "), rf"{_BEFORE}(?:[Bb]earer|BEARER) +(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{{16,}}"),
 )
-_TEXT = tuple((what, anchors, re.compile(pattern)) for what, anchors, pattern in _PATTERNS)
-_BYTES = tuple((what, tuple(anchor.encode() for anchor in anchors), re.compile(pattern.encode())) for what, anchors, pattern in _PATTERNS)
+
+
+@cache  # compiling takes longer than importing all of this package's other parts
+def _in_text() -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
+    return tuple((what, anchors, re.compile(pattern)) for what, anchors, pattern in _PATTERNS)
+
+
+@cache
+def _in_bytes() -> tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...]:
+    return tuple((what, tuple(anchor.encode() for anchor in anchors), re.compile(pattern.encode())) for what, anchors, pattern in _PATTERNS)
+
 
 LONGEST = 512
 """Bytes of a token that are enough to know it."""
@@ -60,11 +70,11 @@ PII_RULES = (
 
 def unknown_secrets(text: str) -> list[str]:
     """What sorts of token stand in `text`, each once."""
-    found = (what for what, anchors, pattern in _TEXT if any(anchor in text for anchor in anchors) and pattern.search(text))
+    found = (what for what, anchors, pattern in _in_text() if any(anchor in text for anchor in anchors) and pattern.search(text))
     return list(dict.fromkeys(found))
 
 
 def unknown_secrets_in_bytes(data: bytes) -> list[str]:
     """The same for bytes."""
-    found = (what for what, anchors, pattern in _BYTES if any(anchor in data for anchor in anchors) and pattern.search(data))
+    found = (what for what, anchors, pattern in _in_bytes() if any(anchor in data for anchor in anchors) and pattern.search(data))
     return list(dict.fromkeys(found))

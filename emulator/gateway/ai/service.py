@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from emulator.errors import EmuError
-from emulator.gateway.ai import envelopes, markdown
+from emulator.gateway.ai import envelopes, markdown, search
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
 from emulator.gateway.ai.call_log import Report
@@ -33,7 +33,7 @@ from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import model_in
-from emulator.gateway.ai.reply import Reply
+from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.scope import scope_of
 from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.exchange import Request, Response
@@ -107,9 +107,15 @@ class AiService:
                 case ("GET", "to-everything", "markdown", "supported"):
                     return envelopes.result(markdown.supported())
                 case ("GET", "autorag", "rags"):
-                    return envelopes.result([])
-                case ("POST", "autorag", "rags", name, "search" | "ai-search"):
-                    return envelopes.listed_error(404, 7002, f"AutoRAG {name!r} not found: AI Search has no local index")
+                    return search.rags(self._instances(Kind.AUTORAG))
+                case ("POST", "autorag", "rags", name, "search" | "ai-search" as verb):
+                    return await self._search(Kind.AUTORAG, f"{name}/{verb}", request)
+                case ("GET", "ai-search", "instances"):
+                    return search.instances(self._instances(Kind.AI_SEARCH), dict(parse_qsl(parts.query)))
+                case ("POST", "ai-search", "instances", name, verb):
+                    return await self._search(Kind.AI_SEARCH, f"{name}/{verb}", request)
+                case ("POST", "ai-search", "search" | "chat-completions" as verb):
+                    return await self._search(Kind.AI_SEARCH, verb, request)
         except BadRequest as error:
             return envelopes.run_error(400, 5006, f"AiError: Bad input: Error: {error}")
         except ValueError as error:
@@ -175,7 +181,16 @@ class AiService:
         response.body = MeteredBody(body_out, ended, reader.feed)
         return response
 
+    def _instances(self, kind: Kind) -> list[str]:
+        return search.known_instances(kind, self._playback.library.shelf().recordings)
+
+    async def _search(self, kind: Kind, target: str, request: Request) -> Response:
+        body = await request.read()
+        return await self._answer(search.search_request(kind, target, body), body, request)
+
     async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
+        if asked.kind in (Kind.AUTORAG, Kind.AI_SEARCH):
+            return await self._upstream.answer(call, asked, lambda: _unindexed(call, asked))
         refused = await self._rules.check(call, asked)
         return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked, call.body))
 
@@ -238,6 +253,12 @@ class AiService:
         if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise ValueError("`files` must be an array of {name, mimeType, data}")
         return envelopes.result([markdown.convert(file) for file in files])
+
+
+async def _unindexed(call: Call, asked: ModelRequest) -> Reply:
+    refusal, call.problem = search.no_index(asked)
+    call.code = search.NO_INDEX
+    return Reply(refusal, Source.NONE)
 
 
 def model_of(request: ModelRequest) -> str:

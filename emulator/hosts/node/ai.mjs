@@ -7,6 +7,7 @@
 
 import { AiInternalError, listedMessage, upstreamError } from "./ai_errors.mjs";
 import { AiGateway } from "./ai_gateway.mjs";
+import { AiSearchNamespace } from "./ai_search.mjs";
 import { AutoRAG } from "./autorag.mjs";
 import { URL, writeJson } from "./originals.mjs";
 import { FormData } from "./surface/form_data.mjs";
@@ -20,8 +21,6 @@ import { ToMarkdownService } from "./to_markdown.mjs";
  */
 
 const AI_ORIGIN = "https://workers-binding.ai";
-
-const NO_INDEX = "is not emulated: AI Search has no local index";
 
 /** The binding. `lastRequestId` and its neighbours tell about the latest `run`, null before the first. */
 export class Ai {
@@ -82,7 +81,7 @@ export class Ai {
     return files === null ? service : service.transform(files, options);
   }
 
-  /** @param {string} gatewayId */
+  /** With `{beta: true}` the platform answers by RPC; what its members do is the same. @param {string} gatewayId */
   gateway(gatewayId, _options = undefined) {
     return new AiGateway(this.#fetcher, gatewayId);
   }
@@ -92,12 +91,14 @@ export class Ai {
     return new AutoRAG(this.#fetcher, name);
   }
 
+  /** AI Search: its instances, searches and answers. */
   aiSearch() {
-    throw new Error(`env.AI.aiSearch() ${NO_INDEX}. Answer it in your tests with a class of your own in place of env.AI.`);
+    return new AiSearchNamespace(this.#fetcher);
   }
 
+  /** Not emulated. @throws {Error} */
   websearch() {
-    throw new Error(`env.AI.websearch() ${NO_INDEX}. Answer it in your tests with a class of your own in place of env.AI.`);
+    throw new Error("env.AI.websearch() is not emulated. Answer it in your tests with a class of your own in place of env.AI.");
   }
 
   /** Always empty; kept by the platform for old code. */

@@ -235,13 +235,6 @@ async def test_markdown(bench):
     assert len({row["id"] for row in rows}) == 6
 
 
-async def test_autorag_is_honest(bench):
-    b = bench()
-    assert (await read_json(await b.get("/autorag/rags")))["result"] == []
-    response = await b.post("/autorag/rags/docs/search", {"query": "x"})
-    assert response.status == 404 and "'docs'" in (await read_json(response))["errors"][0]["message"]
-
-
 @pytest.mark.parametrize(
     ("path", "headers", "body", "says"),
     [

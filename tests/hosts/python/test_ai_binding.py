@@ -332,6 +332,35 @@ async def test_autorag(far):
         assert (error.name, error.message) == (name, "no")
 
 
+async def test_ai_search(far):
+    """A7; requests and answers of its members."""
+    search = far.ai.aiSearch()
+    far.will(200, {"result": [{"id": "docs"}], "result_info": {"count": 1}})
+    assert (await search.list(js({"search": "do cs", "page": 1}))).result[0].id == "docs"
+    assert far.url == "https://workers-binding.ai/ai-search/instances?search=do+cs&page=1"
+    far.will(200, {"chunks": [{"id": "c"}]})
+    assert (await search.get("a/b").search(js({"query": "q"}))).chunks[0].id == "c"
+    assert far.url == "https://workers-binding.ai/ai-search/instances/a%2Fb/search"
+    assert await far.body() == {"query": "q"}
+    far.will(200, {"choices": []})
+    assert len((await search.chatCompletions(js({"messages": []}))).choices) == 0
+    far.will(200, b"data: x\n\n", [("content-type", "text/event-stream")])
+    assert await JsResponse(await search.get("d").chatCompletions(js({"messages": [], "stream": True}))).text() == "data: x\n\n"
+    for status, name in ((404, "AiSearchNotFoundError"), (500, "AiSearchInternalError")):
+        far.will(status, {"errors": [{"message": "no"}]})
+        error = await raised(search.get("d").info())
+        assert (error.name, error.message) == (name, "no")
+    assert "aiSearch().create is not emulated" in (await raised(search.create())).message
+    with pytest.raises(JsException, match="is not emulated"):
+        search.get("d").items  # noqa: B018
+
+
+async def test_a_failed_catalogue_is_an_internal_error(far):
+    far.will(400, {"errors": [{"message": "no"}]})
+    error = await raised(far.ai.models())
+    assert (error.name, error.message) == ("AiInternalError", "no")
+
+
 async def test_bytes_in_inputs_are_spelt_out_by_index_as_json_does(far):
     far.will(200, {})
     await far.ai.run("m", js({"audio": b"\x01\x02"}))

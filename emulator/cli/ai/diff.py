@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, complete_recording, fixtures_options
+from emulator.cli.ai.outcome import say
 from emulator.cli.colours import Colour, Paint, wants_colour
 
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ def diff(fixtures: Fixtures, first: str, second: str, events: bool, exit_code: b
         paint = Paint(wants_colour(sys.stdout, os.environ))
         for one in found:
             before, after = _around(_text(one.left, one.missing == "left"), _text(one.right, one.missing == "right"))
-            click.echo(f"{one.path}\n  {paint('-', Colour.BAD)} {before}\n  {paint('+', Colour.GOOD)} {after}")
+            say(f"{one.path}\n  {paint('-', Colour.BAD)} {before}\n  {paint('+', Colour.GOOD)} {after}")
         if not found:
-            click.echo("they ask and answer the same")
+            say("they ask and answer the same")
     return 4 if found and exit_code else 0
 
 
@@ -57,7 +58,7 @@ def _document(entry: Entry) -> dict[str, Any]:
 
 
 def _text(value: Any, missing: bool) -> str:
-    return "(absent)" if missing else json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
+    return "(absent)" if missing else json.dumps(value, ensure_ascii=False)
 
 
 def _around(left: str, right: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, complete_recording, fixtures_options
+from emulator.cli.ai.outcome import say
 from emulator.config.document import shown
 from emulator.errors import UsageError
 
@@ -52,6 +53,6 @@ def export(fixtures: Fixtures, recordings: tuple[str, ...], jsonl: bool, har: bo
         click.echo(json.dumps({"exported": count, "file": str(output), "notes": rows}))
         return
     for place, what in notes:
-        click.echo(f"note  {place}: {what}", err=True)
+        say(f"note  {place}: {what}", err=True)
     if output is not None:
-        click.echo(f"{shown(output)}: {count} recordings")
+        say(f"{shown(output)}: {count} recordings")

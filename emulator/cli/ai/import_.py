@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
-from emulator.cli.ai.outcome import as_json_object
+from emulator.cli.ai.outcome import as_json_object, printable, say
 from emulator.config.document import shown
 from emulator.errors import RecordingError, UsageError
 
@@ -139,28 +139,28 @@ def _tell_dry(count: int, notes: Sequence[Note], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"would_import": count, "notes": [{"place": note.place, "what": note.what} for note in notes]}))
         return
-    click.echo(f"{count} recordings would be written")
+    say(f"{count} recordings would be written")
     _tell_notes(notes)
 
 
 def _tell(done: Written) -> None:
     for path in done.written[:_SHOWN]:
-        click.echo(f"  {shown(path)}")
+        say(f"  {shown(path)}")
     if len(done.written) > _SHOWN:
-        click.echo(f"  and {len(done.written) - _SHOWN} more")
+        say(f"  and {len(done.written) - _SHOWN} more")
     same = f", {done.same} were there already" if done.same else ""
-    click.echo(f"{len(done.written)} recordings imported{same}")
+    say(f"{len(done.written)} recordings imported{same}")
     _tell_notes(done.notes)
 
 
 def _tell_notes(notes: Sequence[Note]) -> None:
     for note in notes[:_SHOWN]:
-        click.echo(f"note  {note.place}: {note.what}", err=True)
+        say(f"note  {note.place}: {note.what}", err=True)
     if len(notes) > _SHOWN:
-        click.echo(f"note  and {len(notes) - _SHOWN} more", err=True)
+        say(f"note  and {len(notes) - _SHOWN} more", err=True)
 
 
 def _hint(done: Written, pattern: str | None) -> str:
     if done.notes:
-        return f"{done.notes[0].place}: {done.notes[0].what}"
+        return printable(f"{done.notes[0].place}: {done.notes[0].what}")
     return f"no request goes to {pattern}" if pattern else "the files hold no entries"

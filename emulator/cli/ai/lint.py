@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
-from emulator.cli.ai.outcome import as_json_object
+from emulator.cli.ai.outcome import as_json_object, say
 from emulator.cli.colours import Colour, Paint, wants_colour
 from emulator.config.document import shown
 from emulator.errors import RecordingError
@@ -81,13 +81,13 @@ def _tell(problems: list[Problem], count: int) -> None:
     for problem in problems:
         word = paint(f"{problem.severity.value} {problem.rule}", _COLOURS[problem.severity.value])
         place = f"{shown(problem.file)}{problem.path if problem.path.startswith(':') else f' {problem.path}' if problem.path else ''}"
-        click.echo(f"{word}  {place}")
-        click.echo(f"  {problem.what}")
+        say(f"{word}  {place}")
+        say(f"  {problem.what}")
         if problem.hint:
             for line in problem.hint.splitlines():
-                click.echo(f"  next  {line}")
+                say(f"  next  {line}")
     recordings = f"{count} recording{'' if count == 1 else 's'}"
-    click.echo(f"{recordings}: {_summary(problems)}" if problems else f"{recordings}, all in order")
+    say(f"{recordings}: {_summary(problems)}" if problems else f"{recordings}, all in order")
 
 
 def _summary(problems: list[Problem]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import say
 
 if TYPE_CHECKING:
     from emulator.gateway.ai.inventory import Entry, Inventory
@@ -33,7 +34,7 @@ def ls(fixtures: Fixtures, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
     elif not rows:
-        click.echo(f"no recordings in {found.folder / 'ai'}")
+        say(f"no recordings in {found.folder / 'ai'}")
     else:
         _print_table(rows)
 

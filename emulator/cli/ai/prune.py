@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import say
 from emulator.config.document import shown
 from emulator.errors import RecordingError
 from emulator.gateway.ai import run_record
@@ -50,14 +51,14 @@ def prune(fixtures: Fixtures, do_it: bool, manual: bool, as_json: bool) -> None:
         click.echo(json.dumps({"run": run.id, "ended": run.ended, "unused": rows, "blobs": blobs, "kept": kept, "removed": do_it}))
         return
     for path in [*(entry.path for entry in found.entries), *found.blobs]:
-        click.echo(f"  {shown(path)}")
+        say(f"  {shown(path)}")
     for entry, why in found.kept:
-        click.echo(f"  {entry.name} was not used and stays: {why}", err=True)
+        say(f"  {entry.name} was not used and stays: {why}", err=True)
     if not found.entries and not found.blobs:
-        click.echo(f"the full run of {run.ended} used every recording")
+        say(f"the full run of {run.ended} used every recording")
         return
     what = f"{_count(len(found.entries), 'recording')} and {_count(len(found.blobs), 'blob')}"
-    click.echo(f"removed {what}" if do_it else f"{what} unused in the full run of {run.ended}; remove: agents-emu ai prune --apply")
+    say(f"removed {what}" if do_it else f"{what} unused in the full run of {run.ended}; remove: agents-emu ai prune --apply")
 
 
 def trusted_run(fixtures: Fixtures) -> Run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
+from emulator.cli.ai.outcome import say
 from emulator.config.document import shown
 from emulator.errors import UsageError
 
@@ -44,11 +45,11 @@ def rekey(fixtures: Fixtures, names: tuple[str, ...], dry_run: bool, as_json: bo
         click.echo(json.dumps({"renewed": rows, "merged": merged, "unchanged": found.unchanged, "written": not dry_run}))
         return
     for one in found.renewed:
-        click.echo(f"  {shown(one.old)}" + (f" -> {one.new.name}" if one.old != one.new else ""))
+        say(f"  {shown(one.old)}" + (f" -> {one.new.name}" if one.old != one.new else ""))
     for group in found.merged:
-        click.echo(f"  now the same request, answered in this order: {', '.join(group)}", err=True)
+        say(f"  now the same request, answered in this order: {', '.join(group)}", err=True)
     verb = "would be" if dry_run else "were"
-    click.echo(f"{len(found.renewed)} recordings {verb} brought in line, {found.unchanged} stay as they are")
+    say(f"{len(found.renewed)} recordings {verb} brought in line, {found.unchanged} stay as they are")
 
 
 def _with_rules(fixtures: Fixtures, names: tuple[str, ...]) -> Inventory:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.ai.fixtures import Fixtures, fixtures_options
-from emulator.cli.ai.outcome import as_json_object
+from emulator.cli.ai.outcome import as_json_object, say
 from emulator.config.document import shown
 from emulator.errors import RecordingError
 
@@ -39,10 +39,10 @@ def scan(fixtures: Fixtures, as_json: bool) -> int:
         rows = [{"file": str(leak.file), "path": leak.path, "what": leak.what} for leak in found]
         return as_json_object({"recordings": len(inventory.entries), "secrets": rows}, error)
     for leak in found:
-        click.echo(f"{shown(leak.file)} {leak.path}\n  {leak.what}")
+        say(f"{shown(leak.file)} {leak.path}\n  {leak.what}")
     if error is not None:
         raise error
-    click.echo(f"{len(inventory.entries)} recordings, no secrets found")
+    say(f"{len(inventory.entries)} recordings, no secrets found")
     return 0
 
 

@@ -16,6 +16,7 @@ import click
 
 from emulator.cli.ai.fixtures import Fixtures, complete_recording, fixtures_options
 from emulator.cli.ai.ls import row_of, short_age, short_size, stale_in
+from emulator.cli.ai.outcome import say
 from emulator.cli.colours import Colour, Paint, wants_colour
 from emulator.config.document import shown
 
@@ -64,7 +65,7 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
     width = min(shutil.get_terminal_size().columns, 140) if sys.stdout.isatty() else WIDTH_OF_FILES
     page = _Page(paint, width, LONGEST if not full else sys.maxsize)
     text = "\n".join(line.rstrip() for line in page.lines(entry, row, talk))
-    click.echo(text.encode("utf-8", "replace").decode())  # a model may say half of a surrogate pair
+    say(text)
 
 
 def _list_price(fixtures: Fixtures, recording: Recording, talk: Conversation) -> float | None:

@@ -38,7 +38,7 @@ class AiMode(Enum):
 
 
 class Reload(Enum):
-    """What a change of the code does to open sockets."""
+    """What a change of the code, or a crash of the process, does to open sockets."""
 
     KEEP = "keep"
     CLOSE = "close"
@@ -180,7 +180,7 @@ class Options:
     ] = "real"
     reload: Annotated[
         Reload,
-        Declaration("--reload", "reload", Reload, "What a change of the code does to open sockets."),
+        Declaration("--reload", "reload", Reload, "What a change of the code, or a crash, does to open sockets."),
     ] = Reload.KEEP
     front: Annotated[
         Front,

@@ -107,6 +107,7 @@ class Gateway:
             on_warning=lambda text: console.show(Caution(Notice(text))),
             on_loaded=self._loaded,
             reach=lambda: reach_of(self.playback),
+            crash_keeps_sockets=self.options.reload is not Reload.CLOSE,
             first=start.first,
         )
         self.playback.on_restart = self.hosts.network_changed

@@ -63,12 +63,14 @@ class Hosts:
         on_warning: Callable[[str], None],
         on_loaded: Callable[[list[str] | None, str | None], None],
         reach: Callable[[], str],
+        crash_keeps_sockets: bool,
         first: HostProcess | None = None,
     ) -> None:
         """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left.
         `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
         that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
-        `reach`: how far sockets of user code may go (reach.py)."""
+        `reach`: how far sockets of user code may go (reach.py). `crash_keeps_sockets`: clients do not notice one; without it they connect
+        again, as in production."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -81,6 +83,7 @@ class Hosts:
         self._on_warning = on_warning
         self._on_loaded = on_loaded
         self._reach = reach
+        self._crash_keeps_sockets = crash_keeps_sockets
         self._first = first
         self.active: HostProcess | None = None
         self._spare: HostProcess | None = None
@@ -312,7 +315,7 @@ class Hosts:
         self.active = None
         self._dying.add(host)
         self._dispatcher.pause()
-        kept = self._ended(keep_sockets=True)
+        kept = self._ended(self._crash_keeps_sockets)
         self._spawn(self._recover(host, kept, killed=host.killed))
 
     async def _bury(self, dead: HostProcess) -> int:

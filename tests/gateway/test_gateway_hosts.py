@@ -134,6 +134,15 @@ async def test_a_crash_keeps_sockets_that_were_accepted(serve: Any, client: aioh
     await kept.close()
 
 
+async def test_a_crash_drops_sockets_when_a_reload_does(serve: Any, client: aiohttp.ClientSession) -> None:
+    """As production does, so that clients connect again."""
+    server = serve(reload="close")
+    ws = await connect(client, server)
+    os.kill(int(await get(client, server, "/pid")), signal.SIGKILL)
+    assert (await asyncio.wait_for(ws.receive(), 15)).type is not aiohttp.WSMsgType.TEXT
+    assert await ask(await connect(client, server), "version") == "v1"
+
+
 async def test_a_host_that_dies_before_its_start_is_replaced(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
     server = serve()
     ws = await connect(client, server)

@@ -144,6 +144,39 @@ async def test_an_agent_that_is_reset_in_mid_answer(page, server):
     await page.answered(answer, "Hello to you too.")
 
 
+async def test_a_crash_in_mid_answer_and_a_page_that_stays_connected(page, server):
+    """The agent takes its answer up under another request, and the page shows it. The page still waits for the end of the request that it
+    made, which nobody can tell it any more, until Stop."""
+    await page.say("Tell me a long story")
+    await page.answering(60)
+    await server.control("POST", "hosts/node/crash")
+    await server.get("/agents/chat-agent/default/get-messages")  # any event; else the SDK's alarm, after up to 30 s
+    await page.until(f"{starter.ANSWERS}.at(-1)?.endsWith({THE_END!r})")
+    assert "Disconnected" not in await page.evaluate("window.statuses")
+    await page.click("button[aria-label='Stop generation']")
+    await page.until(starter.IDLE)
+    await page.say("Hello")
+    await page.until(f"({starter.IDLE}) && {starter.ANSWERS}.at(-1) === 'Hello to you too.'")
+
+
+async def test_a_crash_in_mid_answer_as_in_production(browser, tmp_path):
+    """Without its socket the page connects again, which wakes the agent; it shows the rest and is done."""
+    source = starter.folder()
+    starter.write_recordings(tmp_path / "fixtures", RECORDINGS)
+    arguments = ("--ai-speed", "1x", "--fixtures", str(tmp_path / "fixtures"), "--reload", "close")
+    async with (
+        serving(source, tmp_path, *arguments, modules=source / "node_modules") as server,
+        starter.open_page(browser, server.origin) as page,
+    ):
+        await page.say("Tell me a long story")
+        await page.answering(60)
+        await server.control("POST", "hosts/node/crash")
+        await page.until("window.statuses.includes('Disconnected')")
+        await page.until(f"({starter.IDLE}) && {starter.ANSWERS}.at(-1)?.endsWith({THE_END!r})")
+        await page.say("Hello")
+        await page.until(f"({starter.IDLE}) && {starter.ANSWERS}.at(-1) === 'Hello to you too.'")
+
+
 async def test_hot_module_reload_of_the_page(page, server):
     before = await _generation(server)
     app = server.folder / "src/app.tsx"

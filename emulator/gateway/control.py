@@ -32,6 +32,8 @@ MAX_BODY = 4 * 1024 * 1024
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _ELSEWHERE = frozenset(("cross-site", "same-site"))
 """Other ports of this machine are `same-site`: they are other pages as well."""
+_STATUSES = {"E228": 404, "E405": 503}
+"""Of what is not there, and of a host that cannot answer now; all other refusals are 400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ class Control:
         try:
             return web.json_response(await route.verb(Call(parts, query, await _json(request))), dumps=_dumps)
         except EmuError as error:
-            return _error(404 if error.code == "E228" else 400, error)
+            return _error(_STATUSES.get(error.code, 400), error)
         except RemoteError as error:
             return web.json_response({"error": {"culprit": "user code", "code": "E451", **_words(error.fields)}}, status=500)
         except NoHost as error:

@@ -10,7 +10,7 @@ from typing import Any
 from emulator.core.alarms import AlarmKey
 from emulator.core.ids import InvalidId, Namespace
 from emulator.core.sockets import close_code_error, close_reason_error
-from emulator.errors import UsageError
+from emulator.errors import UsageError, UserCodeError
 from emulator.gateway.ai.verbs import AiVerbs
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.clocks import Clock
@@ -22,6 +22,10 @@ from emulator.gateway.reload import Reloader
 from emulator.gateway.sockets import SocketBook
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
+ANSWER_WITHIN_S = 1.0
+"""A verb that has waited for so long looks whether the host is there at all."""
+BLOCKED_AFTER_S = 4.0
+"""A host that does not answer a ping for so long is blocked by user code, or held by a debugger."""
 
 
 class Verbs:
@@ -76,7 +80,7 @@ class Verbs:
         """Rows by class and id, of what the host has; of what was heard of them while there is no host."""
         rows = {(row["class"], row["id"]): row for row in self._objects.all()}
         if self._dispatcher.link is not None:
-            for row in await self._dispatcher.call("objects"):
+            for row in await self._ask("objects"):
                 rows[row["class"], row["id"]] = {**rows.get((row["class"], row["id"]), {}), **row}
         return rows
 
@@ -85,26 +89,26 @@ class Verbs:
         if sockets not in ("hibernate", "close"):
             raise UsageError("E227", 'sockets must be "hibernate" or "close"')
         fields = {"class": class_name, "id": self._id(class_name, name), "sockets": sockets}
-        return {"object": f"{class_name}/{name}", **await self._dispatcher.call("evict", **fields)}
+        return {"object": f"{class_name}/{name}", **await self._ask("evict", **fields)}
 
     async def evict_all(self) -> int:
         """Drop every instance that becomes quiet within 30 s, sockets stay; gives how many."""
         awake = [row for row in (await self._in_memory()).values() if row["state"] not in ("inactive", "hibernated")]
         # All at once: each waits for its own turns to end.
-        calls = [self._dispatcher.call("evict", **{"class": row["class"], "id": row["id"], "sockets": "hibernate"}) for row in awake]
+        calls = [self._ask("evict", **{"class": row["class"], "id": row["id"], "sockets": "hibernate"}) for row in awake]
         return sum(outcome["evicted"] for outcome in await asyncio.gather(*calls))
 
     async def abort(self, class_name: str, name: str, reason: Any) -> Any:
         """Reset the object as `ctx.abort(reason)` would. One that is not in memory is not there to be reset."""
         fields = {"class": class_name, "id": self._id(class_name, name), "reason": None if reason is None else str(reason)}
-        result = await self._dispatcher.call("abort", **fields)
+        result = await self._ask("abort", **fields)
         if not result["aborted"]:
             raise UsageError("E228", f"{class_name}/{name} is not in memory", hint="GET objects lists what is")
         return {"aborted": f"{class_name}/{name}"}
 
     async def awake(self, class_name: str, name: str) -> Any:
         """What holds the object in memory, in words; empty when nothing does, or when it is not there."""
-        return await self._dispatcher.call("awake", **{"class": class_name, "id": self._id(class_name, name)})
+        return await self._ask("awake", **{"class": class_name, "id": self._id(class_name, name)})
 
     async def call(self, class_name: str, name: str, body: dict[str, Any]) -> Any:
         """A method of the object over RPC: `{"method", "args"}`."""
@@ -112,7 +116,7 @@ class Verbs:
         if not isinstance(method, str) or not isinstance(arguments, list):
             raise UsageError("E227", 'a call is {"method": text, "args": list}')
         fields = {"class": class_name, "id": self._id(class_name, name), "name": name, "method": method, "args": arguments}
-        return await self._dispatcher.call("rpc", **fields)
+        return await self._ask("rpc", **fields)
 
     # -- sockets
 
@@ -156,7 +160,7 @@ class Verbs:
     async def scheduled(self, cron: str, time: str | None) -> None:
         """Run the Worker's `scheduled` handler. `time` is milliseconds since 1970, None for now. Raises RemoteError."""
         scheduled_ms = int(time) if time and _DIGITS.fullmatch(time) else self._clock.now_ms()
-        await self._dispatcher.call("scheduled", cron=cron, scheduled_ms=scheduled_ms)
+        await self._ask("scheduled", cron=cron, scheduled_ms=scheduled_ms)
 
     # -- alarms
 
@@ -175,6 +179,21 @@ class Verbs:
         return {"fired": f"{class_name}/{name}"}
 
     # --
+
+    async def _ask(self, op: str, **fields: Any) -> Any:
+        """A CALL to the host. It may take its time, but only while the host lives: raises UserCodeError E405 when user code blocks it."""
+        asking = asyncio.ensure_future(self._dispatcher.call(op, **fields))
+        try:
+            while not (await asyncio.wait({asking}, timeout=ANSWER_WITHIN_S))[0]:
+                host = self._hosts.active
+                if host is None or host.link is None or await host.link.ping(BLOCKED_AFTER_S) or host is not self._hosts.active:
+                    continue
+                by = "a debugger holds it" if host.debugged else "user code blocks its event loop"
+                hint = f"POST hosts/{host.kind}/restart of the control API starts it anew; sockets stay open"
+                raise UserCodeError("E405", f"the {host.kind} host does not answer: {by}", where=host.blocked_at, hint=hint)
+            return await asking
+        finally:
+            asking.cancel()
 
     def _id(self, class_name: str, name: str) -> str:
         namespace = Namespace.of(self._worker, class_name)

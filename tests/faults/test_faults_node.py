@@ -101,6 +101,22 @@ async def test_an_endless_loop_is_named_while_it_runs_and_a_restart_keeps_the_so
         assert await ws.receive_str(timeout=10) in ("during 2", "after 2")
 
 
+async def test_verbs_answer_while_an_endless_loop_runs(server: Server):
+    stuck = asyncio.ensure_future(server.get("/two/loop"))
+    await told(server, "user code blocks the event loop", line("LOOP"))
+    for verb, *arguments in (("objects",), ("evict", "Thing/two"), ("hibernate", "--all")):
+        ended = await asyncio.create_subprocess_exec(
+            COMMAND, verb, *arguments, "-C", server.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        said = (await asyncio.wait_for(ended.communicate(), 20))[0].decode()
+        assert "E405 the node host does not answer: user code blocks its event loop" in said, said
+        assert line("LOOP") in said and "hosts/node/restart" in said
+        assert ended.returncode == 1
+    assert (await server.control("POST", "hosts/node/restart"))["error"] is None
+    assert (await stuck)[0] == 500
+    assert {row["class"] for row in (await server.control("GET", "objects"))["objects"]} == {"Thing"}
+
+
 async def test_an_endless_loop_is_ended_when_its_time_is_up(tmp_path: Path, session: aiohttp.ClientSession):
     """The socket stays open, the state is as it was committed, and what the loop had was never written."""
     server = impatient(tmp_path)

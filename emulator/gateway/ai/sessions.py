@@ -90,7 +90,11 @@ class Sessions:
 
     def end(self, *, commit: bool = True) -> SessionEnded:
         """End the last session: the server stops. Raises RecordingError or OSError."""
-        return self._close(self._summary(), self._traces(), commit)
+        try:
+            return self._close(self._summary(), self._traces(), commit)
+        finally:
+            if self._recorder is not None:
+                self._recorder.close()
 
     def summary(self) -> SessionEnded:
         """The session so far."""

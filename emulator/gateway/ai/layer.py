@@ -113,7 +113,7 @@ class Layer:
         self._upstream = Upstream(self.playback, recorder, self.faults, checks)
         self._network = Network()
         self.routes = Routes(config, lookup, self._network.fetch, pacer)
-        outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
+        outside = self._outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
 
         def gateway() -> AiGateway:
             if self._gateway is None:
@@ -156,6 +156,7 @@ class Layer:
 
     async def close(self) -> None:
         """End every call and connection."""
+        await self._outside.close()
         await self._upstream.close()
         if self._gateway is not None:
             await self._gateway.close()

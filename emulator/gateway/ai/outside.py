@@ -13,6 +13,7 @@ from emulator.gateway.ai import envelopes
 from emulator.gateway.ai.ai_gateway.public_urls import COMPAT, native_call, parse_address
 from emulator.gateway.ai.backends import Fetch
 from emulator.gateway.ai.backends.credentials import Lookup, secret
+from emulator.gateway.ai.batches import Batches
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named
 from emulator.gateway.ai.error_bodies import Failure, error_answer
@@ -40,6 +41,7 @@ class Outside:
         self._lookup = lookup
         self._fetch = fetch
         self._stub = Stub()
+        self._batches = Batches(lambda: playback.pacer)
 
     async def model(self, asked: ModelRequest, raw: bytes = b"") -> Reply:
         """The answer to a `run`, a stream input, one entry of the universal endpoint, or a request to AI Gateway's public address, whose
@@ -52,12 +54,18 @@ class Outside:
             return await self._entry(asked, asked.body[0])
         return await self._routed(asked, asked.target)
 
+    async def close(self) -> None:
+        """Give up the batches that are not done."""
+        await self._batches.close()
+
     async def ask(self, asked: ModelRequest) -> Reply:
         """The answer of whoever the route table names, whatever the mode."""
         return await self._routed(asked, asked.target)
 
     async def stub(self, asked: ModelRequest) -> Reply:
         """The stub's answer."""
+        if self._batches.concerns(asked):
+            return await self._batches.answer(asked, self.stub)
         pacer = self._playback.pacer
         started_ms = pacer.now_ms()
         try:
@@ -68,7 +76,12 @@ class Outside:
 
     async def _routed(self, asked: ModelRequest, model: str) -> Reply:
         chosen = self._routes.choose(model)
-        return await self.stub(asked) if chosen.backend is None else await chosen.backend.run(asked, chosen.model)
+        backend = chosen.backend
+        if backend is None:
+            return await self.stub(asked)
+        if self._batches.concerns(asked) and not chosen.queues:
+            return await self._batches.answer(asked, lambda one: backend.run(one, chosen.model))
+        return await backend.run(asked, chosen.model)
 
     async def _addressed(self, asked: ModelRequest, raw: bytes) -> Reply:
         """A request to `https://gateway.ai.cloudflare.com/v1/{account}/{gateway}/{provider}/{endpoint}`."""

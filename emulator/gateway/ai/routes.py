@@ -27,12 +27,14 @@ STUB = "stub"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`backend` None is the stub. `name` is the backend's name, `model` what it calls the model, `reason` one clause for people."""
+    """`backend` None is the stub. `name` is the backend's name, `model` what it calls the model, `reason` one clause for people. `queues`
+    tells that it takes asynchronous batches."""
 
     backend: Backend | None
     name: str
     model: str
     reason: str
+    queues: bool = False
 
 
 class Routes:
@@ -81,7 +83,7 @@ class Routes:
             known = ", ".join(sorted({*self._config.backends, *WELL_KNOWN}))
             text = f"{reason} leads to backend {name!r}, and there is none; add [ai.backends.{name}] to agents-emu.toml, or use {known}"
             return _refusing(model, refused(400, 5007, text, "E618"), reason)
-        return Chosen(self._server(name), name, model, reason)
+        return Chosen(self._server(name), name, model, reason, config.type is BackendType.WORKERS_AI)
 
     def _unknown(self, model_id: str) -> Refused:
         patterns = ", ".join(route.match for route in self._config.routes)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,15 +22,11 @@ from emulator.gateway.ai.stub_text import Dialect, StubError, last_user_text, te
 from emulator.gateway.ai.translation.anthropic_native import Native, native_part
 from emulator.gateway.ai.upstream_errors import Refused
 
-_MOST_QUEUED = 200
 _SPOKEN = "This is the stub listening."
 
 
 class Stub:
-    """Answers any ModelRequest of the binding. Keeps only the asynchronous batches that were queued (the last 200)."""
-
-    def __init__(self) -> None:
-        self._queued: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+    """Answers any ModelRequest of the binding but batches, of which each request comes alone (batches.py)."""
 
     def answer(self, request: ModelRequest) -> Answer:
         """The answer to a `run` (also with a stream as input) or a universal request. Raises StubError for unusable inputs."""
@@ -43,37 +38,7 @@ class Stub:
             inputs = {**(inputs["inputs"] if isinstance(inputs["inputs"], dict) else {}), "stream_input": inputs["stream"]}
         if not isinstance(inputs, dict):
             raise StubError(5006, 400, "AiError: Bad input: Error: Type mismatch of '/', 'object' expected")
-        if "request_id" in inputs:
-            return self._collect(inputs["request_id"])
-        if isinstance(inputs.get("requests"), list):
-            return self._batch(request, inputs["requests"], seed)
         return _run(model_info(request.target), inputs, seed, request.options)
-
-    def _batch(self, request: ModelRequest, requests: list[Any], seed: str) -> Answer:
-        results = [_batch_item(request.target, index, one) for index, one in enumerate(requests)]
-        if not (request.options or {}).get("queueRequest"):
-            return json_answer({"responses": results})
-        self._queued[seed] = results
-        while len(self._queued) > _MOST_QUEUED:
-            self._queued.popitem(last=False)
-        return json_answer({"status": "queued", "model": request.target, "request_id": seed})
-
-    def _collect(self, request_id: Any) -> Answer:
-        if request_id not in self._queued:
-            raise StubError(5007, 400, f"AiError: no queued request {request_id!r}")
-        return json_answer({"responses": self._queued[request_id]})
-
-
-def _batch_item(model: str, index: int, inputs: Any) -> dict[str, Any]:
-    plain = {name: value for name, value in inputs.items() if name != "stream"} if isinstance(inputs, dict) else {}
-    try:
-        answer = _run(model_info(model), plain, key_of(canonical(ModelRequest(Kind.RUN, model, plain))))
-        if not _is_json(answer):
-            raise StubError(5006, 400, f"AiError: Bad input: Error: {model} does not answer batches")
-    except StubError as error:
-        return {"id": index, "success": False, "error": str(error)}
-    reference = {"external_reference": plain["external_reference"]} if "external_reference" in plain else {}
-    return {"id": index, "result": json.loads(answer.body), "success": True, **reference}
 
 
 def _is_json(answer: Answer) -> bool:

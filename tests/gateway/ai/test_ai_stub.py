@@ -225,16 +225,6 @@ async def test_labels(stub, model, inputs):
     assert abs(sum(row["score"] for row in rows) - 1) < 0.2
 
 
-async def test_batches_are_queued_and_collected(stub):
-    requests = [{"prompt": "a", "external_reference": "r1"}, {"nothing": 1}]
-    queued = await read_json(await run(stub, LEGACY, {"requests": requests}, {"queueRequest": True}))
-    assert (queued["status"], queued["model"]) == ("queued", LEGACY)
-    answer = await read_json(await run(stub, LEGACY, {"request_id": queued["request_id"]}))
-    first, second = answer["responses"]
-    assert first["success"] and first["external_reference"] == "r1" and "a" in first["result"]["response"]
-    assert not second["success"] and "prompt" in second["error"]
-
-
 async def test_equal_requests_get_equal_answers_and_others_do_not(stub):
     def ask(text):
         return run(stub, CHAT, {"messages": [{"role": "user", "content": text}]})

@@ -151,6 +151,9 @@ class Recorder:
         self.staged = []
         return Summary(committed=False)
 
+    def close(self) -> None:
+        self.told.append("close")
+
 
 @dataclass
 class Bench:

@@ -23,6 +23,8 @@ def _clean(value: Any, redact: Redact) -> Any:
         return redact(value)
     if isinstance(value, tuple):
         return tuple(_clean(member, redact) for member in value)
+    if isinstance(value, dict):
+        return {name: _clean(member, redact) for name, member in value.items()}
     if isinstance(value, EmuError):
         where, hint = (redact(text) if text else None for text in (value.where, value.hint))
         error = EmuError(value.code, redact(value.what), where=where, hint=hint)

@@ -123,11 +123,11 @@ def judge_replay(outcome: Outcome, *, fail_stale: bool = False, allow_errors: bo
 
 
 def failure_words(failure: dict[str, Any]) -> str:
-    """`@cf/m answered 429 (3040) to 3 attempts, recording default/00-x`."""
+    """`@cf/m answered 429 (3040), 3 attempts, recording default/00-x`."""
     code = f" ({failure['code']})" if failure["code"] else ""
     answered = f"answered {failure['status']}{code}" if failure["status"] else f"broke off{code}"
     recording = f", recording {failure['recording']}" if failure["recording"] else ""
-    return f"{failure['model']} {answered} to {count(failure['attempts'], 'attempt')}{recording}"
+    return f"{failure['model']} {answered}, {count(failure['attempts'], 'attempt')}{recording}"
 
 
 def judge_recording(outcome: Outcome) -> EmuError | None:

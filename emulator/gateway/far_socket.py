@@ -17,7 +17,7 @@ from emulator.gateway.journal import Journal
 from emulator.gateway.sockets import SocketBook
 from emulator.wire import frames
 from emulator.wire.exchange import Incoming
-from emulator.wire.frames import Frame, Kind
+from emulator.wire.frames import Frame, Kind, RawHeaders
 from emulator.wire.link import Link
 
 _TEXT, _BINARY, _CLOSE, _CREDIT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.CREDIT)
@@ -28,6 +28,31 @@ CLOSE_WITHIN_S = 10.0
 # aiohttp makes these itself.
 _HANDSHAKE = frozenset(("connection", "upgrade", "host", "content-length", "transfer-encoding"))
 _OFFER = "sec-websocket-"
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+# Of the connection, and of a body that has been unpacked.
+_NOT_PASSED = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"content-encoding"))
+
+
+class Refused(Exception):
+    """The far side answered the handshake with a response, which user code gets like any other (observed on workerd)."""
+
+    def __init__(self, status: int, reason: str, headers: RawHeaders, body: bytes) -> None:
+        super().__init__(status)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+
+
+class HandshakeResponse(aiohttp.ClientResponse):
+    """What a handshake is answered with. aiohttp drops the body of one that is no upgrade: it is read before aiohttp looks at it."""
+
+    async def start(self, connection: Any) -> HandshakeResponse:
+        await super().start(connection)
+        if self.status != 101 and self.status not in _REDIRECTS:
+            headers = [pair for pair in self.raw_headers if pair[0].lower() not in _NOT_PASSED]
+            raise Refused(self.status, self.reason or "", headers, await self.read())
+        return self
 
 
 class FarSocket:
@@ -62,6 +87,10 @@ class FarSocket:
                     max_msg_size=rules.MAX_MESSAGE_RAISED,
                     decode_text=False,
                 )
+        except Refused as refused:
+            journal.add("egress", method="GET", url=head.url.split("?", 1)[0], status=refused.status)
+            self._incoming.respond(refused.status, refused.reason.encode("latin-1", "replace"), refused.headers, refused.body)
+            return
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             journal.add("egress", method="GET", url=head.url.split("?", 1)[0], status=0, problem=str(error) or type(error).__name__)
             self._incoming.fail({"name": "Error", "message": "Network connection lost.", "props": {"retryable": True}})

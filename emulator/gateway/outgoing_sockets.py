@@ -53,7 +53,9 @@ class OutgoingSockets:
         if self._session is None:
             from aiohttp import ClientSession
 
-            self._session = ClientSession(auto_decompress=False)
+            from emulator.gateway.far_socket import HandshakeResponse
+
+            self._session = ClientSession(response_class=HandshakeResponse)
         return self._session
 
 

@@ -235,6 +235,9 @@ class Host:
         except RemoteError as error:
             incoming.fail(error.fields)
             return
+        if not answer.upgraded:
+            incoming.respond(answer.status, b"Refused", answer.headers, answer.body)
+            return
         self.sockets[answer.id] = {"reply": incoming}
         self.link.send(Kind.TEXT, answer.id, b"from the host")
 

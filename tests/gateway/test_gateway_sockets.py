@@ -365,6 +365,11 @@ async def test_user_code_opens_sockets_to_the_outside(server: Any, client: aioht
         assert (response.status, await response.read()) == (200, b"early")
 
 
-async def test_a_far_side_that_refuses_is_a_lost_connection(server: Any, client: aiohttp.ClientSession) -> None:
-    async with client.get(f"{server.url}/far/127.0.0.1:{server.port}/hello") as response:
+async def test_a_far_side_may_answer_with_a_response(server: Any, client: aiohttp.ClientSession) -> None:
+    async with client.get(f"{server.url}/far/127.0.0.1:{server.port}/ws/refuse") as response:
+        assert (response.status, await response.read()) == (403, b"no")
+
+
+async def test_a_far_side_that_is_not_there_is_a_lost_connection(server: Any, client: aiohttp.ClientSession, unused_tcp_port: int) -> None:
+    async with client.get(f"{server.url}/far/127.0.0.1:{unused_tcp_port}/") as response:
         assert response.status == 500

@@ -8,6 +8,7 @@ import { Owner, rootContext } from "./owner.mjs";
 import { ClientSignal } from "./surface/client_signal.mjs";
 import { pairsOf } from "./surface/headers.mjs";
 import { fromIncoming, intoResponse } from "./surface/incoming.mjs";
+import { IncomingCf } from "./surface/incoming_cf.mjs";
 
 /** What `waitUntil` gets after the response or the client's leaving (durable-objects.md 7). */
 const AFTER_RESPONSE_MS = 30_000;
@@ -160,6 +161,7 @@ export class ScheduledController {
 export class RequestHandler {
   #world;
   #abortSignal;
+  #cf = new IncomingCf();
   #unanswered = 0;
   /** Bodies on their way to clients. @type {Set<import("./owned_body.mjs").OwnedBody>} */
   #bodies = new Set();
@@ -200,7 +202,7 @@ export class RequestHandler {
     // Not written in one statement: V8 makes a function that is assigned to a property old at once, and all it reaches with it.
     incoming.onCancel = clientLeft;
     invocation
-      .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, leaving === null ? undefined : { signal: leaving })))
+      .enter(async () => invocation.fetch(fromIncoming(incoming, invocation, { signal: leaving, cf: this.#cf.of(incoming.headers) })))
       .then((response) => this.#answer(incoming, response, invocation))
       .catch((error) => {
         if (!invocation.dead) incoming.fail(errorObject(error));

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from emulator.hosts.python.context import ContextWorld, ExecutionContext
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object
+from emulator.hosts.python.incoming_cf import IncomingCf
 from emulator.hosts.python.loader import UserCode
 from emulator.hosts.python.outbound import NetworkBody
 from emulator.hosts.python.owned_body import OwnedBody
@@ -133,6 +134,7 @@ class RequestHandler:
         self._world = world
         self._code = code
         self._abort_signal = abort_signal
+        self._cf = IncomingCf()
         self._unanswered = 0
         self._bodies: weakref.WeakSet[OwnedBody] = weakref.WeakSet()
 
@@ -148,7 +150,7 @@ class RequestHandler:
         signal = AbortSignal() if self._abort_signal else None
         invocation = Invocation(self._world, self._code)
         body = NetworkBody(incoming.body, invocation) if isinstance(incoming.body, BodyReader) else incoming.body
-        request = JsRequest.received(head.method, head.url, pairs_of(head.headers), body, signal=signal)
+        request = JsRequest.received(head.method, head.url, pairs_of(head.headers), body, cf=self._cf.of(head.headers), signal=signal)
         incoming.on_cancel = lambda _reason: self._client_left(invocation, signal)
         invocation.run(self._serve(incoming, request, invocation), "fetch")
 

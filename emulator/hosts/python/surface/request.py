@@ -15,6 +15,12 @@ from .values import JsObject, is_nullish, js_string, jsnull, option
 NORMALIZED_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"})
 _SIGNAL_ONLY = {"signal"}
 
+INVALID_REDIRECT = (
+    'Invalid redirect value, must be one of "follow" or "manual" ("error" won\'t be implemented since it does not make sense at the edge; '
+    'use "manual" and check the response status code).'
+)
+"""What workerd says, whatever was given."""
+
 
 class JsRequest(Body):
     """An HTTP request: method, absolute URL, headers, body."""
@@ -40,8 +46,8 @@ class JsRequest(Body):
         headers = option(init, "headers")
         self._headers = headers_from(headers) if headers is not None else base.headers.copy() if base is not None else Headers()
         self.redirect = js_string(option(init, "redirect", base.redirect if base is not None else "follow"))
-        if self.redirect not in ("follow", "manual", "error"):
-            raise js_error("TypeError", f"Invalid redirect value, must be one of 'follow', 'error' or 'manual' (got {self.redirect}).")
+        if self.redirect not in ("follow", "manual"):
+            raise js_error("TypeError", INVALID_REDIRECT)
         self.cf = option(init, "cf", base.cf if base is not None else jsnull)
         self.fetcher = option(init, "fetcher", base.fetcher if base is not None else jsnull)
         self.integrity = option(init, "integrity", "")

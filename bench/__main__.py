@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import measures, servers, table, typescript
+from bench import measures, models, servers, table, typescript
 from bench.processes import Others, Patience
 from bench.servers import Target
 from bench.suite import BENCH
@@ -32,6 +32,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure agents-emu against the least that its design can cost.")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each load is repeated (default 3)")
     parser.add_argument("--typescript", action="store_true", help="agents in TypeScript, and what else runs them")
+    parser.add_argument("--models", action="store_true", help="model calls: what recording and replaying costs")
     parser.add_argument("--peers", action="store_true", help="also measure raw workerd and wrangler dev, if under build/peers")
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait for a quiet machine, S seconds in all")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
@@ -40,6 +41,8 @@ def main() -> int:
     others, began = Others(), time.perf_counter()
     if arguments.typescript:
         targets, plan = typescript.targets(), _measure_typescript
+    elif arguments.models:
+        targets, plan = [models.target()], models.measure
     else:
         targets, plan = [servers.emulator("--ai-speed", "1x"), servers.floor(), *(servers.peers() if arguments.peers else [])], _measure
     rows: list[Row] = []
@@ -55,7 +58,8 @@ def main() -> int:
         print(f"\nThe measurement after these failed: {failure}", file=sys.stderr)
         return 1
     if arguments.write:
-        table.write(BENCH / "README.md", text, "--typescript " if arguments.typescript else "")
+        flags = "--typescript " if arguments.typescript else "--models " if arguments.models else ""
+        table.write(BENCH / "README.md", text, flags)
     return 0
 
 

@@ -54,7 +54,7 @@ async def throughput(servers: list[Server], rounds: int, patience: Patience) -> 
                 await patience.wait()
                 for server in _turned(servers, number):
                     before = processes.cpu_s(server.process.pid)
-                    result = await _load("bench.load", kind, str(server.port), server.suite.echo, str(clients), str(LOAD_S))
+                    result = await load("bench.load", kind, str(server.port), server.suite.echo, str(clients), str(LOAD_S))
                     if result["errors"]:
                         raise Broken(f"{server.name} failed {result['errors']} times under {row.label}")
                     row.add(server.name, result["per_s"])
@@ -219,7 +219,7 @@ async def agents(servers: list[Server], rounds: int, patience: Patience) -> list
         for kind, path, rate, first in loads:
             await patience.wait()
             for server in _turned(servers, number):
-                result = await _load("bench.agent_load", kind, str(server.port), path, str(LOAD_S))
+                result = await load("bench.agent_load", kind, str(server.port), path, str(LOAD_S))
                 rate.add(server.name, result["per_s"])
                 if first is not None:
                     first.add(server.name, result["first_ms"])
@@ -265,7 +265,7 @@ async def _hibernated(server: Server) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _load(*arguments: str) -> dict[str, Any]:
+async def load(*arguments: str) -> dict[str, Any]:
     """One run of a load generator: its module, then its arguments."""
     process = await _spawn(*arguments)
     try:

@@ -63,7 +63,7 @@ class Server:
 
     def row(self, label: str, unit: str, *, digits: int = 0) -> Row:
         """A row of the table, with the suite's goal."""
-        return Row(label, unit, self.suite.goal(label), digits)
+        return self.suite.row(label, unit, digits=digits)
 
     def printed(self) -> str:
         """The last lines of its output."""
@@ -95,7 +95,7 @@ class Target:
 
     def row(self, label: str, unit: str) -> Row:
         """A row of the table, with the suite's goal."""
-        return Row(label, unit, self.suite.goal(label))
+        return self.suite.row(label, unit)
 
     @asynccontextmanager
     async def running(self, scratch: Path) -> AsyncIterator[Server]:

@@ -5,25 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.table import Row
+
 BENCH = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """`echo` answers GET, with the marker in it, and echoes WebSocket messages; its last character is the object's name. `reminder` is the
-    path of objects that set schedules. `marker` is the module that a save rewrites, `marked` its text with a place for a word. `goals` are
-    what the project promises itself, by the row's label."""
+    path of objects that set schedules. `marker` is the module that a save rewrites, `marked` its text with a place for a word. What is not
+    measured is empty. `goals` are what the project promises itself, by the row's label."""
 
     project: Path
     echo: str
-    reminder: str
-    marker: str
-    marked: str
+    reminder: str = ""
+    marker: str = ""
+    marked: str = ""
     goals: dict[str, str] = field(default_factory=dict)
 
     def goal(self, label: str) -> str:
         """Empty when there is none."""
         return self.goals.get(label, "")
+
+    def row(self, label: str, unit: str, *, digits: int = 0) -> Row:
+        """A row of the table, with its goal."""
+        return Row(label, unit, self.goal(label), digits)
 
 
 PYTHON = Suite(
@@ -68,3 +74,17 @@ TYPESCRIPT = Suite(
     },
 )
 """Agents of the real npm SDK on the Node host."""
+
+MODELS = Suite(
+    project=BENCH / "project_models",
+    echo="/self/a",
+    goals={
+        "replay adds to the first byte": "< 5",
+        "recording adds to the first byte": "< 5",
+        "load 1,000 recordings": "< 0.3",
+        "find a recording among them": "< 1",
+        "memory while 50 MiB pass, recorded, RSS": "flat",
+        "memory while 50 MiB pass, replayed, RSS": "flat",
+    },
+)
+"""Model calls of a Worker on the Python host: recorded, replayed, and neither."""

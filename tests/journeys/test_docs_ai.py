@@ -16,7 +16,7 @@ from harness.server import CHECKOUT, COMMAND, SAMPLES, copy_project
 
 sys.path.insert(0, str(CHECKOUT / "tests"))
 
-from fakes.ollama import FakeOllama  # noqa: E402
+from fakes.ollama import FakeOllama
 
 DOCUMENT = CHECKOUT / "docs" / "ai.md"
 SERVER = "agents-emu dev"

@@ -157,7 +157,7 @@ class AiGateway:
         self._runs.clear(gateway_id)
 
     def restart(self) -> None:
-        """A new session: caches, counters and limits begin anew, so that it does not depend on what was asked before. Logs and runs stay."""
+        """A new session: caches, counters and limits begin anew, so that it does not depend on what was before. Logs and runs stay."""
         for state in self._states.values():
             state.clear()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -35,7 +35,7 @@ class Answer:
     status: int
     headers: Headers = field(default_factory=list)
     body: bytes = b""
-    chunks: tuple[Chunk, ...] | None = None
+    chunks: Sequence[Chunk] | None = None
     first_byte_ms: int = 0
     end: StreamEnd = StreamEnd.COMPLETE
     usage: Mapping[str, Any] | None = None

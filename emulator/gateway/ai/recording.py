@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,6 +18,7 @@ from emulator.gateway.ai.answers import Answer, Chunk, StreamEnd
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.cassette_files import is_as_written
 from emulator.gateway.ai.encoding import chunks_of, cut, encode_event, is_edited, laid_out, utf8
+from emulator.gateway.ai.long_body import WINDOW, LongBody
 from emulator.gateway.ai.problems import FORMAT, broken, foreign_format
 from emulator.gateway.ai.recording_shape import GUIDE, check_shape
 
@@ -129,7 +130,7 @@ class Recording:
             if wants_type:
                 headers.append(("content-type", media_type))
             end = StreamEnd(stream.get("end", "complete"))
-            chunks = chunks_of(stream) if "events" in stream else self._blob_chunks(stream)
+            chunks: Sequence[Chunk] = chunks_of(stream) if "events" in stream else self._blob_chunks(stream)
             return Answer(response["status"], headers, b"", chunks, first_byte_ms, end, self.usage)
         body, media_type = _body(response, self.file)
         if "json" in response and self.request.kind not in (Kind.HTTP, Kind.GATEWAY_HTTP, Kind.UNIVERSAL):
@@ -139,10 +140,13 @@ class Recording:
             headers.append(("content-type", media_type))
         return Answer(response["status"], headers, body, None, first_byte_ms, usage=self.usage)
 
-    def _blob_chunks(self, stream: dict[str, Any]) -> tuple[Chunk, ...]:
-        data = _read_blob(stream["blob"], self.file, "$.response.stream.blob")
-        splits = [(t_ms, size) for t_ms, size in stream["chunks"]] if "chunks" in stream else []
-        return cut(data, splits if sum(size for _, size in splits) == len(data) else [(self.response.get("t", 0), len(data))])
+    def _blob_chunks(self, stream: dict[str, Any]) -> Sequence[Chunk]:
+        path = _checked_blob(stream["blob"], self.file, "$.response.stream.blob")
+        size = path.stat().st_size
+        splits = [(t_ms, count) for t_ms, count in stream.get("chunks", ())]
+        if sum(count for _, count in splits) != size:
+            splits = [(self.response.get("t", 0), size)]
+        return LongBody(path, splits) if size > WINDOW else cut(path.read_bytes(), splits)
 
 
 def _body(response: dict[str, Any], file: Path) -> tuple[bytes, str]:
@@ -239,10 +243,10 @@ def _doubles(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[st
 def _understood(cassette: str, file: Path, value: dict[str, Any], digest: str) -> Recording:
     match, response = value.get("match", {}), value["response"]
     if "blob" in response:
-        _read_blob(response["blob"], file, "$.response.blob")
+        _checked_blob(response["blob"], file, "$.response.blob")
     stream = response.get("stream", {})
     if "blob" in stream:
-        _read_blob(stream["blob"], file, "$.response.stream.blob")
+        _checked_blob(stream["blob"], file, "$.response.stream.blob")
     for index, event in enumerate(stream.get("events", ())):
         if "b64" in event:
             _check_base64(file, index, event)
@@ -290,15 +294,20 @@ def _rule(file: Path, index: int, rule: dict[str, Any]) -> Rule:
 
 
 def _read_blob(blob: dict[str, Any], file: Path, place: str) -> bytes:
+    return _checked_blob(blob, file, place).read_bytes()
+
+
+def _checked_blob(blob: dict[str, Any], file: Path, place: str) -> Path:
+    """Where the blob is, once it is known to be the one that was recorded; it may be too long to hold."""
     folder = file.parent.resolve()
     path = (folder / blob["file"]).resolve()
     if not path.is_relative_to(folder):
         raise broken(file, f" {place}.file", f"{blob['file']!r} lies outside the cassette", "keep blobs in the cassette's blobs/ folder")
     try:
-        data = path.read_bytes()
+        with path.open("rb") as content:
+            actual = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise broken(file, f" {place}.file", f"cannot read {blob['file']}: {error.strerror}", "restore the file, or record again") from None
-    actual = hashlib.sha256(data).hexdigest()
     if actual != blob["sha256"]:
         raise broken(file, f" {place}.sha256", f"{blob['file']} has sha256 {actual}", "restore the blob, or write this hash here")
-    return data
+    return path

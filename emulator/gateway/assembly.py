@@ -38,6 +38,7 @@ from emulator.gateway.http import Edge
 from emulator.gateway.journal import Journal
 from emulator.gateway.load_message import load_message
 from emulator.gateway.main import Start
+from emulator.gateway.model_sockets import ModelSockets
 from emulator.gateway.narrator import Narrator
 from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
@@ -91,7 +92,8 @@ class Gateway:
         served: dict[str, Any] = {"ai": self.models.service.serve, "egress": self.models.egress.serve}
         if self.assets is not None:
             served["assets"] = self.assets.serve
-        services = Services(served, self.outgoing.open, self.journal)
+        upgrades = {"egress": self.outgoing.open, "ai": ModelSockets(self.book, self.models.service.converse).open}
+        services = Services(served, upgrades, self.journal)
         # Hosts.
         from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, self.playback.denied)
         self.hosts = Hosts(

@@ -20,11 +20,11 @@ Upgrade = Callable[[Incoming], None]
 
 
 class Services:
-    """`services` by the link's target name; `upgrade` opens WebSockets for user code (target `egress`)."""
+    """`services` by the link's target name; `upgrades` open WebSockets for user code, by target too."""
 
-    def __init__(self, services: Mapping[str, Service], upgrade: Upgrade, journal: Journal) -> None:
+    def __init__(self, services: Mapping[str, Service], upgrades: Mapping[str, Upgrade], journal: Journal) -> None:
         self._services = services
-        self._upgrade = upgrade
+        self._upgrades = upgrades
         self._journal = journal
 
     def serve(self, incoming: Incoming) -> None:
@@ -34,8 +34,8 @@ class Services:
         service = self._services.get(target)
         if service is None:
             incoming.fail({"name": "Error", "message": f"agents-emu serves no {target} here", "props": {}})
-        elif incoming.wants_upgrade and target == "egress":
-            self._upgrade(incoming)
+        elif incoming.wants_upgrade and target in self._upgrades:
+            self._upgrades[target](incoming)
         else:
             task = incoming.link.spawn(self._serve(service, incoming))
             incoming.on_cancel = lambda reason: _cancel(task)

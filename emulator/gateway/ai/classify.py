@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from dataclasses import replace
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -51,6 +52,12 @@ def stream_input_request(headers: Headers, query: str, body: bytes) -> ModelRequ
     media_type = header(headers, "content-type") or ""
     described = {"inputs": inputs, "stream": parsed_body(media_type, body)}
     return ModelRequest(Kind.STREAM_INPUT, model_of(headers), described, options=options, raw=RawBody(media_type, body))
+
+
+def websocket_request(headers: Headers, query: str) -> ModelRequest:
+    """`GET /run?version=3&body=...` with an upgrade: `body` is what `run_request` has as its body."""
+    asked = run_request(headers, dict(parse_qsl(query)).get("body", "").encode())
+    return replace(asked, kind=Kind.WEBSOCKET, gateway=None)
 
 
 def universal_request(gateway_id: str, headers: Headers, body: bytes) -> ModelRequest:

@@ -14,15 +14,22 @@ from typing import Any
 from emulator.gateway.ai.byte_edits import Split
 from emulator.gateway.ai.canonical import compact
 from emulator.gateway.ai.encoding import LAYOUTS, encode_event, laid_out
+from emulator.gateway.ai.frames import MEDIA_TYPE
 
 _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_ENDS = {"sse": (b"\n\n", b"\r\r", b"\r\n\r\n"), "ndjson": (b"\n",)}
+_ENDS = {"sse": (b"\n\n", b"\r\r", b"\r\n\r\n"), "ndjson": (b"\n",), "websocket": (b"\n",)}
 _LONGEST_EVENT = 1024 * 1024
-_FRAMINGS = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson", "application/jsonl": "ndjson"}
+_FRAMINGS = {
+    "text/event-stream": "sse",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    MEDIA_TYPE: "websocket",
+}
 
 
 def framing_of(media_type: str) -> str | None:
-    """`sse` or `ndjson` for a type that is a stream of events, else None."""
+    """`sse`, `ndjson` or `websocket` for a type that is a stream of events, else None."""
     return _FRAMINGS.get(media_type.split(";")[0].strip().lower())
 
 
@@ -62,6 +69,10 @@ def event_of(framing: str, piece: bytes, t_ms: int) -> dict[str, Any]:
         text = piece.decode()
     except UnicodeDecodeError:
         return {"t": t_ms, "b64": base64.b64encode(piece).decode()}
+    if framing == "websocket":
+        frame = json_value(text)
+        event = {"t": t_ms, **frame} if isinstance(frame, dict) else {"t": t_ms, "raw": text}
+        return event if encode_event(framing, event) == piece else {"t": t_ms, "raw": text}
     fields: dict[str, Any] | None
     fields = _sse_fields(text) if framing == "sse" else {"text": text.removesuffix("\n")} if framing == "ndjson" else {"text": text}
     if fields is not None:
@@ -134,10 +145,11 @@ def _sse_pieces(data: bytes) -> Iterator[bytes]:
         yield data[at:]
 
 
-_PIECES: dict[str, Callable[[bytes], Iterator[bytes]]] = {
-    "sse": _sse_pieces,
-    "ndjson": lambda data: iter(data.splitlines(keepends=True) if b"\r" not in data else re.findall(rb"[^\n]*\n|[^\n]+", data)),
-}
+def _lines(data: bytes) -> Iterator[bytes]:
+    return iter(data.splitlines(keepends=True) if b"\r" not in data else re.findall(rb"[^\n]*\n|[^\n]+", data))
+
+
+_PIECES: dict[str, Callable[[bytes], Iterator[bytes]]] = {"sse": _sse_pieces, "ndjson": _lines, "websocket": _lines}
 
 
 def _sse_fields(text: str) -> dict[str, str] | None:

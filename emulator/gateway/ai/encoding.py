@@ -15,6 +15,7 @@ from typing import Any
 from emulator.gateway.ai.answers import Chunk
 from emulator.gateway.ai.byte_edits import Split
 from emulator.gateway.ai.canonical import compact
+from emulator.gateway.ai.frames import encode_frame
 
 LAYOUTS = ("compact", "spaced", "indented")
 """How a server writes a JSON body: without spaces, with one after each sign, or over several lines."""
@@ -31,7 +32,10 @@ def laid_out(value: Any, layout: str) -> str:
 
 
 def encode_event(framing: str, event: dict[str, Any]) -> bytes:
-    """The bytes of one event. `raw` and `b64` stand for themselves; `json` and `text` get the framing around them."""
+    """The bytes of one event. `raw` and `b64` stand for themselves; `json` and `text` get the framing around them. Of a WebSocket's frame
+    they are its line (frames.py)."""
+    if framing == "websocket" and "raw" not in event:
+        return encode_frame(event)
     if "b64" in event:
         return base64.b64decode(event["b64"], validate=True)
     if "raw" in event:

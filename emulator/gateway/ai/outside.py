@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emulator.config import AiMode
 from emulator.config.ai import AiConfig
@@ -17,6 +17,7 @@ from emulator.gateway.ai.batches import Batches
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named
 from emulator.gateway.ai.error_bodies import Failure, error_answer
+from emulator.gateway.ai.frames import MEDIA_TYPE, Inbox
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import backend_of, model_in, stand_in
 from emulator.gateway.ai.replay import play
@@ -24,9 +25,15 @@ from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.routes import Routes
 from emulator.gateway.ai.scope import SCOPE_HEADER
 from emulator.gateway.ai.stub import Stub
+from emulator.gateway.ai.stub_sockets import stub_conversation
 from emulator.gateway.ai.stub_text import StubError
+from emulator.gateway.ai.upstream_errors import refused
 from emulator.gateway.exchange import HOP_BY_HOP, Headers, Response, header
 
+if TYPE_CHECKING:
+    from emulator.gateway.ai.backends.workers_ai import WorkersAi
+
+_NO_SOCKET = "E642"
 _NOT_PASSED_ON = HOP_BY_HOP | {"content-length", SCOPE_HEADER}
 _KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 
@@ -57,6 +64,19 @@ class Outside:
     async def close(self) -> None:
         """Give up the batches that are not done."""
         await self._batches.close()
+
+    async def converse(self, asked: ModelRequest, inbox: Inbox) -> Reply:
+        """A conversation over a WebSocket: of status 101 with frames as its body, or an error. Raises NetworkFailure."""
+        chosen = self._routes.choose(asked.target)
+        if self._playback.mode is AiMode.STUB or chosen.backend is None:
+            frames = stub_conversation(asked, inbox)
+            if frames is None:
+                return Reply(refused(400, 5006, f"{asked.target} does not support WebSocket", _NO_SOCKET).response, Source.STUB)
+            return Reply(Response(101, [("content-type", MEDIA_TYPE)], frames), Source.STUB)
+        if chosen.queues:
+            return await cast("WorkersAi", chosen.backend).converse(asked, chosen.model, inbox)
+        text = f"backend {chosen.name!r} has no models over WebSocket; route {asked.target} to Workers AI"
+        return Reply(refused(400, 5006, text, _NO_SOCKET).response, Source.NONE)
 
     async def ask(self, asked: ModelRequest) -> Reply:
         """The answer of whoever the route table names, whatever the mode."""

@@ -148,7 +148,7 @@ class Recorder:
         """
         response = reply.response
         too_bad = self._mode is AiMode.AUTO and response.status >= 400
-        if not self.stores(cassette) or not reply.source.outside or response.status < 200 or too_bad:
+        if not self.stores(cassette) or not reply.source.outside or (response.status < 200 and response.status != 101) or too_bad:
             return reply
         coding = (response.header("content-encoding") or "identity").strip().lower()
         if coding != "identity" and content_coding.decoder(coding) is None:

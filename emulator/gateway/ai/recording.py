@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from emulator.gateway.ai import jsonpath
+from emulator.gateway.ai import frames, jsonpath
 from emulator.gateway.ai.answers import Answer, Chunk, StreamEnd
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.cassette_files import is_as_written
@@ -24,6 +24,8 @@ from emulator.gateway.ai.recording_shape import GUIDE, check_shape
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a recording's own file; long bodies belong in blobs."""
+
+_MEDIA_TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "websocket": frames.MEDIA_TYPE}
 
 
 class Repeat(StrEnum):
@@ -126,7 +128,7 @@ class Recording:
         first_byte_ms = response.get("t", 0)
         if "stream" in response:
             stream = response["stream"]
-            media_type = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}.get(stream["framing"], "application/octet-stream")
+            media_type = _MEDIA_TYPES.get(stream["framing"], "application/octet-stream")
             if wants_type:
                 headers.append(("content-type", media_type))
             end = StreamEnd(stream.get("end", "complete"))

@@ -26,8 +26,17 @@ from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.catalogue import search_models
-from emulator.gateway.ai.classify import BadRequest, http_request, json_object, run_request, stream_input_request, universal_request
+from emulator.gateway.ai.classify import (
+    BadRequest,
+    http_request,
+    json_object,
+    run_request,
+    stream_input_request,
+    universal_request,
+    websocket_request,
+)
 from emulator.gateway.ai.fault_overlay import after
+from emulator.gateway.ai.frames import Inbox
 from emulator.gateway.ai.input_rules import InputRules
 from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
@@ -78,10 +87,6 @@ class AiService:
         """The answer to one request of the binding's client. Raises NetworkFailure for a fault that refuses the connection."""
         parts = urlsplit(request.url)
         path = [unquote(part) for part in parts.path.split("/") if part]
-        if request.header("upgrade") is not None:
-            return envelopes.gateway_error(
-                501, 9904, "models over WebSocket are not emulated yet; call run() without `websocket`", "NotEmulated"
-            )
         try:
             match (request.method, *path):
                 case ("POST", "run"):
@@ -122,6 +127,14 @@ class AiService:
             return envelopes.listed_error(400, 7001, str(error))
         return envelopes.listed_error(404, 7000, f"the AI binding has no {request.method} {parts.path}")
 
+    async def converse(self, request: Request, inbox: Inbox) -> Response:
+        """`run` with `websocket`: of status 101, and then with frames as its body (frames.py), or what `run` answers when it fails."""
+        try:
+            asked = websocket_request(request.headers, urlsplit(request.url).query)
+        except BadRequest as error:
+            return envelopes.run_error(400, 5006, f"AiError: Bad input: Error: {error}")
+        return await self._answer(asked, b"", request, inbox)
+
     async def _run(self, request: Request, query: str) -> Response:
         body = await request.read()
         if "userInputs=" in query:
@@ -136,7 +149,7 @@ class AiService:
         asked = replace(http_request(request.method, url, request.headers, body), gateway={"id": gateway})
         return await self._answer(asked, body, request)
 
-    async def _answer(self, asked: ModelRequest, body: bytes, request: Request) -> Response:
+    async def _answer(self, asked: ModelRequest, body: bytes, request: Request, inbox: Inbox | None = None) -> Response:
         call = Call(
             request=asked,
             started_ms=self._playback.pacer.now_ms(),
@@ -147,7 +160,7 @@ class AiService:
         outcome: GatewayOutcome | None = None
         try:
             if asked.gateway is None:
-                reply = await self._leg(call, asked)
+                reply = await self._leg(call, asked, inbox)
             else:
                 reply, outcome = await self._through_gateway(call, asked, request)
             if call.pending is not None:
@@ -188,10 +201,14 @@ class AiService:
         body = await request.read()
         return await self._answer(search.search_request(kind, target, body), body, request)
 
-    async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
+    async def _leg(self, call: Call, asked: ModelRequest, inbox: Inbox | None = None) -> Reply:
         if asked.kind in (Kind.AUTORAG, Kind.AI_SEARCH):
             return await self._upstream.answer(call, asked, lambda: _unindexed(call, asked))
         refused = await self._rules.check(call, asked)
+        if inbox is not None and refused is None:
+            reply = await self._upstream.answer(call, asked, lambda: self._outside.converse(asked, inbox))
+            inbox.replayed = reply.source is Source.RECORDING
+            return reply
         return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked, call.body))
 
     async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:

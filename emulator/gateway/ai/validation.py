@@ -2,8 +2,8 @@
 
 The form is chosen first, by the property that tells it (`prompt`, `messages`, ...): of a whole `oneOf` a library can only say that nothing
 fits. Each violation is told twice: `service` in the platform's words, `detail` with the JSON path, the value, what is expected, and the
-nearest name. Only models of Workers AI are looked at, and of a call whose input is a stream only its tags: the stream's own name in the
-inputs does not travel. Pure, but for the import of jsonschema.
+nearest name. Only models of Workers AI are looked at, and of a call whose input is a stream or comes over a WebSocket
+only its tags: the stream's own name in the inputs does not travel. Pure, but for the import of jsonschema.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def violation(asked: ModelRequest) -> Violation | None:
     if not model.startswith("@"):
         return None
     tags = _tags((asked.options or {}).get("tags"))
-    if tags is not None or asked.kind is Kind.STREAM_INPUT:
+    if tags is not None or asked.kind in (Kind.STREAM_INPUT, Kind.WEBSOCKET):
         return tags
     if not isinstance(inputs, dict):
         return Violation((), f"Type mismatch of '/', '{_type(inputs)}' not in 'object'", f"{_shown(inputs)} is no object")

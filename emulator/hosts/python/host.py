@@ -277,7 +277,7 @@ class Host:
 
     def send(self, target: bytes, request: JsRequest) -> JsPromise:
         """Send a request over the link."""
-        return outbound.send(self.link, target, request)
+        return outbound.send(self.link, self.sockets, target, request)
 
     def connect(self, socket: WebSocket, url: str, protocols: list[str]) -> None:
         """Open an outgoing WebSocket."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.hosts.python.instance import emit, way_back
 from emulator.hosts.python.owner import Owner, current_owner
@@ -12,17 +12,29 @@ from emulator.hosts.python.surface.headers import pairs_of
 from emulator.hosts.python.surface.promise import JsPromise, as_exception
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.response import JsResponse
+from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.wire.exchange import Answer, Body, BodyReader, LinkLost, Outgoing, RemoteError
 from emulator.wire.frames import RawHeaders
 from emulator.wire.link import Link
+
+if TYPE_CHECKING:
+    from emulator.hosts.python.sockets import StandardSocket
 
 NETWORK_LOST = "Network connection lost."
 URL_HEADER = "x-emu-url"
 """Where a response came from that took a redirect (gateway/egress.py)."""
 
 
-def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
-    """Send a request of the running code to one of the gateway's services; a promise of the response.
+class Sockets(Protocol):
+    """Who keeps the host's sockets (sockets.py)."""
+
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None) -> StandardSocket:
+        """A request of ours asks for an upgrade; what comes is for `socket`."""
+
+
+def send(link: Link, sockets: Sockets, target: bytes, request: JsRequest) -> JsPromise:
+    """Send a request of the running code to one of the gateway's services; a promise of the response. One that asks for an upgrade to
+    WebSocket and gets it is answered by a response with a `webSocket`.
 
     It leaves through the output gate, its answer comes back through the input gate, and until the answer's body has ended its owner does
     not hibernate (S-99).
@@ -40,10 +52,13 @@ def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
     if request.redirect == "manual":
         headers.append((b"x-emu-redirect", b"manual"))
     back = way_back("fetch")
+    wanted = request.headers.get("upgrade")
+    upgrade = isinstance(wanted, str) and wanted.lower() == "websocket"
 
     def leave() -> None:
-        outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body)
-        outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, owner), outgoing))
+        outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body, upgrade=upgrade)
+        standard = sockets.expect(outgoing, WebSocket(), owner) if upgrade else None
+        outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, owner, standard), outgoing))
         if signal is not None:
 
             def aborted(_event: Any = None) -> None:
@@ -56,8 +71,11 @@ def send(link: Link, target: bytes, request: JsRequest) -> JsPromise:
     return answer
 
 
-def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Owner | None) -> None:
+def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Owner | None, standard: StandardSocket | None) -> None:
     future = outgoing.answer
+    upgraded = not future.cancelled() and future.exception() is None and future.result().upgraded
+    if standard is not None and not upgraded:
+        standard.end()
     if future.cancelled():
         answer.fail(js_error("AbortError", "The operation was aborted"))
         return
@@ -66,6 +84,11 @@ def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Ow
         answer.fail(_failure(error))
         return
     got: Answer = future.result()
+    if standard is not None and upgraded:
+        standard.socket.attach(standard)
+        answer.settle(JsResponse.received(got.status, pairs_of(got.headers), url=request.url, socket=standard.socket))
+        standard.open()
+        return
     body = NetworkBody(got.body, owner) if isinstance(got.body, BodyReader) else got.body
     headers = pairs_of(got.headers)
     arrived = next((value for name, value in headers if name == URL_HEADER), None)

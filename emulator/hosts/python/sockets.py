@@ -295,8 +295,7 @@ class SocketHub:
         owner = current_owner.get()
         headers = [(b"sec-websocket-protocol", ", ".join(protocols).encode("latin-1"))] if protocols else []
         outgoing = self.link.request(b"egress", b"GET", url.encode(), headers, upgrade=True)
-        # Known at once: what the other side says first may come in the same read as its handshake.
-        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, outgoing)
+        standard = self.expect(outgoing, socket, owner)
 
         def connected(future: asyncio.Future[Answer]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -312,6 +311,12 @@ class SocketHub:
             standard.open()
 
         outgoing.answer.add_done_callback(connected)
+
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None) -> StandardSocket:
+        """A request of ours asks for an upgrade. Its socket is known at once: what the other side says first may come in the same read as
+        its handshake. Then `attach` and `open`, or `end` when the answer was no upgrade."""
+        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, outgoing)
+        return standard
 
     # -- frames
 

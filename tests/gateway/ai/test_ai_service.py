@@ -194,13 +194,6 @@ async def test_a_stream_as_input(bench):
     assert b.events[0]["call"] == "binding.stream-input"
 
 
-async def test_a_websocket_call_is_refused_honestly(bench):
-    response = await bench().get("/run?version=3&body=%7B%7D", [("Upgrade", "websocket")])
-    error = await read_json(response)
-    assert (response.status, error["name"]) == (501, "NotEmulated")
-    assert "not emulated yet" in error["description"]
-
-
 async def test_models(bench):
     b = bench()
     rows = (await read_json(await b.get("/ai-api/models/search?task=Text%20Embeddings&author=baai&search=BASE")))["result"]
@@ -272,7 +265,7 @@ async def test_every_failure_of_ours_has_a_description(bench, cassettes):
     cassettes.recorded("00-used", {"prompt": "used"}, {})
     b = bench()
     await b.run({"prompt": "used"})
-    for response in (await b.run({"prompt": "used"}), await b.run({"prompt": "new"}), await b.get("/x", [("upgrade", "websocket")])):
+    for response in (await b.run({"prompt": "used"}), await b.run({"prompt": "new"})):
         error = json.loads(response.body)
         assert error["internalCode"] and error["description"] and error["name"]
 

@@ -14,10 +14,13 @@ from emulator.gateway.ai import upstream_errors
 from emulator.gateway.ai.backends.credentials import secret
 from emulator.gateway.ai.backends.server import JSON_HEADERS, Server
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
+from emulator.gateway.ai.frames import MEDIA_TYPE, Inbox
 from emulator.gateway.ai.json_slice import member
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.upstream_errors import Refused
 from emulator.gateway.exchange import Headers, Response
+from emulator.gateway.failures import NetworkFailure
+from emulator.gateway.late import late_import
 
 _KEPT_HEADERS = ("cf-ai-neurons", "retry-after", "retry-after-ms")
 _AFFINITY = "x-session-affinity"
@@ -35,6 +38,29 @@ class WorkersAi(Server):
             return self.reply(await self._run(asked, model), model)
         except Refused as refused:
             return self.refusal(refused, model)
+
+    async def converse(self, asked: ModelRequest, model: str, inbox: Inbox) -> Reply:
+        """A conversation over a WebSocket: of status 101, with frames as its body (frames.py). The inputs are its query, as Cloudflare
+        documents it."""
+        # Importing aiohttp takes as long as starting everything else.
+        await late_import("emulator.gateway.ai.far_conversation")
+        from emulator.gateway.ai.far_conversation import Refusal, conversation
+
+        try:
+            key = self.key()
+            account = quote(self.needed("account id", self.config.account), safe="")
+            inputs = asked.body if isinstance(asked.body, dict) else {}
+            query = urlencode([(name, _query_value(value)) for name, value in inputs.items() if value is not None])
+            url = f"{self.base_url}/accounts/{account}/ai/run/{quote(model, safe='@/:')}" + (f"?{query}" if query else "")
+            headers: Headers = [("authorization", f"Bearer {key}")] if key is not None else []
+            frames = await conversation(f"ws{url.removeprefix('http')}", headers, inbox)
+        except Refused as refused:
+            return self.refusal(refused, model)
+        except Refusal as refusal:
+            return self.refusal(upstream_errors.from_status(self.upstream, model, refusal.status, [], b""), model)
+        except NetworkFailure as failure:
+            return self.refusal(upstream_errors.unreachable(self.upstream, failure.what), model)
+        return self.reply(Response(101, [("content-type", MEDIA_TYPE)], frames), model)
 
     @property
     def key_present(self) -> bool:

@@ -24,4 +24,25 @@ export const members: Record<string, Member> = {
       await scheduler.wait(5);
     }
   },
+  // A conversation: five pieces of sound, then the end.
+  flux: async (ai) => {
+    const response = await ai.run("@cf/deepgram/flux", { encoding: "linear16", sample_rate: "16000" } as never, { websocket: true });
+    const { webSocket, status } = response as unknown as Response;
+    if (!webSocket) throw new Error(await (response as unknown as Response).text());
+    const heard: { event: string; transcript: string }[] = [];
+    const closed = new Promise<number>((resolve) => webSocket.addEventListener("close", ({ code }) => resolve(code)));
+    webSocket.addEventListener("message", ({ data }) => heard.push(JSON.parse(data as string)));
+    webSocket.accept();
+    for (let n = 0; n < 5; n++) webSocket.send(new Uint8Array(4));
+    webSocket.send('{"type":"CloseStream"}');
+    const code = await closed;
+    return { status, events: heard.map(({ event }) => event), said: heard.at(-1)?.transcript, code };
+  },
+  // A model that has no WebSocket.
+  mute: async (ai) => {
+    const response = (await ai.run("@cf/meta/llama-3.1-8b-instruct", { prompt: "hi" }, {
+      websocket: true,
+    } as never)) as unknown as Response;
+    return { status: response.status, socket: Boolean(response.webSocket), text: await response.text() };
+  },
 };

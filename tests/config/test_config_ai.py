@@ -79,7 +79,7 @@ def test_values_of_keys_show_nowhere(tmp_path: Path) -> None:
         ('[ai.backends.a]\ntype = "opnai"\n', "E117", 2, '"ai.backends.a.type" must be one of "openai"'),
         ('[ai.backends.a]\ntype = "openai"\nbase_url = "localhost"\n', "E117", 3, "an address such as"),
         ('[[ai.routes]]\nmatch = "*"\nto = "cloudfare"\n', "E118", 3, "leads to 'cloudfare'"),
-        ('[ai.gateways.g]\nrate_limit = { limit = 3 }\n', "E117", 2, '"ai.gateways.g.rate_limit.interval" is missing'),
+        ("[ai.gateways.g]\nrate_limit = { limit = 3 }\n", "E117", 2, '"ai.gateways.g.rate_limit.interval" is missing'),
         ("[ai.gateways.g]\nmax_attempts = 9\n", "E117", 2, "a whole number from 1 to 5"),
         ('[[ai.redact]]\nname = "x"\n', "E117", 1, 'either "regex" or "path"'),
         ('[ai.prices]\n"@cf/*" = [1.0]\n', "E117", 2, "two numbers"),

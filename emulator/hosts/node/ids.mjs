@@ -8,6 +8,9 @@
 
 import { createHash, createHmac, randomBytes } from "node:crypto";
 
+/** As it is at the start: the one that user code gets refuses to work at module level, where ids may be made. */
+const originalRandomBytes = randomBytes;
+
 /** Bytes of a name that `ctx.id.name` still shows (S-08); longer names address an object all the same. */
 export const NAME_LIMIT = 1024;
 
@@ -53,7 +56,7 @@ export class IdSpace {
    * @param {Uint8Array} [random] 16 bytes
    * @returns {string}
    */
-  uniqueId(random = randomBytes(16)) {
+  uniqueId(random = originalRandomBytes(16)) {
     return this.#seal(Buffer.from(random.subarray(0, 16)));
   }
 

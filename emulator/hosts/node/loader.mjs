@@ -9,6 +9,7 @@ import { fileOf, isInstalled, planOf } from "./bundle_options.mjs";
 import { EmuError, UserCodeError } from "./errors.mjs";
 import { brokenEsbuild, isEsbuildsOwn, loadEsbuild, reloadEsbuild } from "./esbuild.mjs";
 import { evaluationError, failedInPackages } from "./evaluation_errors.mjs";
+import { importModules } from "./module_level.mjs";
 import { ModuleHooks, urlIn } from "./module_hooks.mjs";
 import { nearest } from "./nearest.mjs";
 import { clearTimeout, environment, setTimeout, writeJson } from "./originals.mjs";
@@ -135,7 +136,7 @@ export class Loader {
   /** One that fails will fail again, and be reported, when the user's code imports it; one that never ends is not waited for. */
   async #importPackages() {
     const all = async () => {
-      for (const url of this.#ready.bundler.lastUsed) await import(url).catch(() => {});
+      for (const url of this.#ready.bundler.lastUsed) await importModules(() => import(url)).catch(() => {});
     };
     let timer;
     const bound = new Promise((resolve) => {
@@ -170,7 +171,7 @@ export class Loader {
     const folder = join(dirname(outdir), name);
     this.#hooks.provide(folder, new Map([...files].map(([file, { code }]) => [file, code])));
     for (const [file, { map }] of files) this.#maps.add(urlIn(folder, file), map, outdir);
-    return import(urlIn(folder, main));
+    return importModules(() => import(urlIn(folder, main)));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Durable Object namespaces, ids and stubs as user code sees them (durable-objects.md 1, 8). */
 
 import { callFetch } from "./dispatch.mjs";
+import { needEvent } from "./module_level.mjs";
 import { ownedResponse } from "./owned_body.mjs";
 import { ILLEGAL_INVOCATION } from "./rpc/errors.mjs";
 import { Fetcher, FetcherWildcard } from "./rpc/fetcher.mjs";
@@ -101,6 +102,7 @@ export class DurableObjectNamespace {
     if (mode !== undefined && mode !== "primary-only") throw new RangeError(`unknown routingMode: ${mode}`);
     // Local workerd runs a foreign id here; production refuses it, and so do we (durable-objects.md 1.1).
     if (classOf(id) !== world.className) throw new TypeError("Durable Object ID is not valid for this namespace.");
+    needEvent();
     return objectStub(id, () => world.find(id.toString(), id.name ?? null));
   }
 

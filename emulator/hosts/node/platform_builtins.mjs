@@ -2,6 +2,7 @@
 
 import { createRequire } from "node:module";
 import { process } from "./originals.mjs";
+import { installNodeCrypto } from "./surface/crypto.mjs";
 import { installNodeDns } from "./surface/node_dns.mjs";
 import { installNodeHttp } from "./surface/node_http.mjs";
 import { missing } from "./surface/not_implemented.mjs";
@@ -22,7 +23,7 @@ export class PlatformBuiltins {
   /** @param {import("./network/guard.mjs").Guard} guard */
   constructor(guard) {
     const dns = () => installNodeDns(guard);
-    this.#prepared = { http: installNodeHttp, https: installNodeHttp, dns, "dns/promises": dns };
+    this.#prepared = { http: installNodeHttp, https: installNodeHttp, dns, "dns/promises": dns, crypto: installNodeCrypto };
   }
 
   /** The ways to Node's modules that are not imports. */
@@ -48,7 +49,9 @@ export class PlatformBuiltins {
     if (importer !== undefined && (importer.startsWith(OURS) || BUNDLER.test(importer))) return null;
     const name = specifier.replace(/^node:/, "");
     if (REPLACED.has(name)) return `${OURS}surface/node_${name}.mjs`;
-    this.#prepared[name]?.();
+    const prepare = this.#prepared[name];
+    delete this.#prepared[name];
+    prepare?.();
     return null;
   }
 }

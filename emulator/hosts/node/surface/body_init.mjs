@@ -3,6 +3,7 @@
 import { Blob } from "node:buffer";
 import { isDisturbed } from "node:stream";
 import { ReadableStream } from "node:stream/web";
+import { needEvent } from "../module_level.mjs";
 import { URLSearchParams } from "../originals.mjs";
 import { LaterSource } from "./body_stream.mjs";
 import { encodeForm, FormData } from "./form_data.mjs";
@@ -24,14 +25,15 @@ const FORM = "application/x-www-form-urlencoded;charset=UTF-8";
  * @throws {TypeError} for a stream that was read from
  */
 export function extract(init) {
-  if (typeof init === "string") return { content: init, contentType: TEXT };
   if (init === null || init === undefined) return { content: null, contentType: null };
+  if (init instanceof ReadableStream) return { content: readable(init), contentType: null };
+  needEvent();
+  if (typeof init === "string") return { content: init, contentType: TEXT };
   if (typeof init === "object") return extractObject(init);
   return { content: `${init}`, contentType: TEXT };
 }
 
 function extractObject(init) {
-  if (init instanceof ReadableStream) return { content: readable(init), contentType: null };
   if (init instanceof ArrayBuffer) return { content: new Uint8Array(init.slice()), contentType: null };
   if (ArrayBuffer.isView(init)) return { content: copyOf(init), contentType: null };
   if (init instanceof URLSearchParams) return { content: init.toString(), contentType: FORM };

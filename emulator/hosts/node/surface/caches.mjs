@@ -1,5 +1,6 @@
 /** `caches`: the Cache API in the host's memory, for as long as the host lives. */
 
+import { needEvent } from "../module_level.mjs";
 import { PlatformDate } from "../originals.mjs";
 import { contentOf } from "./body.mjs";
 import { joined } from "./body_stream.mjs";
@@ -42,6 +43,7 @@ export class Cache {
    * @param {{ignoreMethod?: boolean}} [options]
    */
   async match(request, options) {
+    needEvent();
     const wanted = new Request(request);
     if (wanted.method !== "GET" && !options?.ignoreMethod) return undefined;
     const entry = this.#shelf.find(this.#key(wanted));
@@ -57,6 +59,7 @@ export class Cache {
    * @param {import("./response.mjs").Response} response its body is used
    */
   async put(request, response) {
+    needEvent();
     const wanted = new Request(request);
     if (wanted.method !== "GET") throw new TypeError("Cannot cache response to non-GET request.");
     if (response.status === 206) throw new TypeError("Cannot cache response to a range request (206 Partial Content).");
@@ -72,6 +75,7 @@ export class Cache {
 
   /** Whether there was something to delete. @param {string | Request} request @param {{ignoreMethod?: boolean}} [options] */
   async delete(request, options) {
+    needEvent();
     const wanted = new Request(request);
     if (wanted.method !== "GET" && !options?.ignoreMethod) return false;
     return this.#shelf.delete(this.#key(wanted));

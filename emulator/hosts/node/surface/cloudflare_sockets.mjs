@@ -3,6 +3,7 @@
 import { connect as connectTcp } from "node:net";
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { connect as connectTls } from "node:tls";
+import { needEvent } from "../module_level.mjs";
 import { SocketDenied } from "../network/guard.mjs";
 import { currentOwner, emit, wayBack } from "../owner.mjs";
 
@@ -20,6 +21,7 @@ const MODES = new Set(["off", "on", "starttls"]);
  * @returns {Socket}
  */
 export function connect(address, options = {}) {
+  needEvent();
   const { hostname, port } = parsed(address);
   const { secureTransport = "off", allowHalfOpen = false } = options;
   if (!MODES.has(secureTransport)) throw new TypeError(`Unsupported value in secureTransport socket option: ${secureTransport}`);

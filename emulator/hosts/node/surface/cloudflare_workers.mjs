@@ -1,6 +1,7 @@
 /** The module `cloudflare:workers`, with every name the platform exports (node-host.md 2.1). */
 
 import { currentEnv, currentExports, withReplaced, worker } from "../rpc/scope.mjs";
+import { needEvent } from "../module_level.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { live } from "./live_object.mjs";
 import { Tracing } from "./tracing.mjs";
@@ -27,6 +28,7 @@ export const restore = Symbol("cloudflare:workers:restore");
 /** Keep the running event alive until a promise settles. */
 export const waitUntil = function waitUntil(promise) {
   if (promise === undefined) throw wrongParameter("waitUntil", "EntrypointsModule", 1, "Promise");
+  needEvent();
   worker().waitUntil(promise);
 }.bind(undefined);
 

@@ -1,5 +1,6 @@
 /** `EventSource`: server-sent events as a client (the WHATWG HTML standard, 9.2), over `fetch` or a stream. */
 
+import { atModuleLevel } from "../module_level.mjs";
 import { AbortController, DOMException, Event, EventTarget, TextDecoder, URL } from "../originals.mjs";
 import { wrongConstructorParameter } from "./arguments.mjs";
 import { ErrorEvent, MessageEvent } from "./events.mjs";
@@ -7,6 +8,7 @@ import { fetch } from "./fetch.mjs";
 import { essence } from "./media_type.mjs";
 import { after } from "./scheduler.mjs";
 
+const NO_EVENT = "An EventSource can only be created within the context of a worker request.";
 const CONNECTING = 0;
 const OPEN = 1;
 const CLOSED = 2;
@@ -37,6 +39,7 @@ export class EventSource extends EventTarget {
       this.#follow(init);
       return;
     }
+    if (atModuleLevel()) throw new DOMException(NO_EVENT, "NotSupportedError");
     if (url === undefined) throw wrongConstructorParameter("EventSource", 1, "string");
     const parsed = URL.parse(url);
     if (parsed === null) throw new DOMException(`Cannot open an EventSource to '${url}'. The URL is invalid.`, "SyntaxError");

@@ -1,5 +1,6 @@
 /** The global `fetch`. */
 
+import { needEvent } from "../module_level.mjs";
 import { Buffer } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { port } from "./port.mjs";
@@ -14,6 +15,7 @@ import { Response } from "./response.mjs";
  * @returns {Promise<Response>}
  */
 export async function fetch(input = undefined, init = undefined) {
+  needEvent();
   if (input === undefined) throw wrongParameter("fetch", "ServiceWorkerGlobalScope", 1, "Request or string");
   const request = new Request(input, init);
   if (request.fetcher !== null) return request.fetcher.fetch(request);

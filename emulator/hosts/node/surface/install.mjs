@@ -4,7 +4,7 @@ import { installAbort } from "./abort.mjs";
 import { atob, btoa } from "./base64.mjs";
 import { Body } from "./body.mjs";
 import { Cache, CacheStorage } from "./caches.mjs";
-import { DigestStream, timingSafeEqual } from "./digest.mjs";
+import { changeCrypto } from "./crypto.mjs";
 import { EventSource } from "./event_source.mjs";
 import * as events from "./events.mjs";
 import { fetch } from "./fetch.mjs";
@@ -114,8 +114,7 @@ function installCrypto() {
   Object.defineProperty(globalThis, "crypto", {
     get() {
       const crypto = get.call(globalThis);
-      Object.defineProperty(crypto, "DigestStream", { value: DigestStream, configurable: true });
-      Object.defineProperty(crypto.subtle, "timingSafeEqual", { value: timingSafeEqual, configurable: true });
+      changeCrypto(crypto);
       define({ crypto });
       return crypto;
     },

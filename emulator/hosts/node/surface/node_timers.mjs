@@ -26,7 +26,8 @@ async function waitFor(delay, value, options) {
   const signal = options?.signal;
   try {
     return await after(delay ?? 0, value, signal);
-  } catch {
+  } catch (error) {
+    if (!signal?.aborted) throw error;
     throw new AbortError(signal.reason);
   }
 }

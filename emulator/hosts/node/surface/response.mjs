@@ -1,5 +1,6 @@
 /** `Response`. User code makes them; the host reads status, header lines, body and socket. */
 
+import { needEvent } from "../module_level.mjs";
 import { URL, writeJson } from "../originals.mjs";
 import { wrongConstructorParameter, wrongField } from "./arguments.mjs";
 import { Body, OURS, shareBody } from "./body.mjs";
@@ -109,6 +110,7 @@ export class Response extends Body {
     if (!REDIRECTS.has(status)) {
       throw new RangeError(`${status} is not a redirect status code. It must be one of: 301, 302, 303, 307, or 308.`);
     }
+    needEvent();
     const location = URL.parse(url);
     if (location === null) throw new TypeError(`Unable to parse URL: ${url}`);
     return new Response(OURS, { ...PLAIN, status, headers: receivedHeaders([["location", location.href]]), content: null });
@@ -116,6 +118,7 @@ export class Response extends Body {
 
   /** @param {unknown} data @param {ResponseInit} [init] */
   static json(data, init) {
+    needEvent();
     const parts = partsOf(init);
     if (NULL_BODY.has(parts.status)) throw new TypeError(NO_BODY);
     parts.content = String(writeJson(data));

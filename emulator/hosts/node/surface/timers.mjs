@@ -4,6 +4,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { needEvent } from "../module_level.mjs";
 import { setTimeout as nodeSetTimeout } from "../originals.mjs";
 import { currentOwner, currentSection } from "../owner.mjs";
 import { port } from "./port.mjs";
@@ -26,6 +27,7 @@ class Timeout {
   #held = false;
 
   constructor(callback, delayMs, args, repeat) {
+    needEvent();
     // What Node says of a callback that is none is what the platform says.
     if (typeof callback !== "function") nodeSetTimeout(callback);
     this.#callback = callback;
@@ -173,6 +175,7 @@ export function setImmediate(callback, ...args) {
 
 /** @param {Timeout | Immediate | number} [timer] anything else is ignored */
 export function clearTimeout(timer) {
+  if (typeof timer === "number") needEvent();
   const found = typeof timer === "number" ? numbered.get(timer) : timer;
   if (found instanceof Timeout || found instanceof Immediate) found.close();
 }

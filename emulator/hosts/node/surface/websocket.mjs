@@ -2,6 +2,7 @@
 
 import { Blob } from "node:buffer";
 import { deserialize, serialize } from "node:v8";
+import { needEvent } from "../module_level.mjs";
 import { DOMException, Event, EventTarget, URL } from "../originals.mjs";
 import { wrongConstructorParameter, wrongParameter } from "./arguments.mjs";
 import { CloseEvent, errorEvent, MessageEvent } from "./events.mjs";
@@ -44,6 +45,7 @@ export class WebSocket extends EventTarget {
    */
   constructor(url, protocols) {
     super();
+    if (url !== OURS) needEvent();
     this.#end.closeReply = Boolean(port().flags.web_socket_auto_reply_to_close);
     if (url === OURS) {
       this.#url = protocols;

@@ -1,11 +1,13 @@
 /** `WebSocketPair` and `WebSocketRequestResponsePair`. */
 
+import { needEvent } from "../module_level.mjs";
 import { wrongConstructorParameter } from "./arguments.mjs";
 import { endOf, freshSocket } from "./websocket.mjs";
 
 /** Two coupled ends: `0` for the client and `1` for the server; also iterable. */
 export class WebSocketPair {
   constructor() {
+    needEvent();
     const client = freshSocket();
     const server = freshSocket();
     endOf(client).peer = endOf(server);

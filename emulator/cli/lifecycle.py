@@ -11,25 +11,30 @@ import click
 
 from emulator.cli.objects import list_objects
 from emulator.cli.server import control, find_target
-from emulator.errors import UsageError
+from emulator.errors import UsageError, UserCodeError
 from emulator.gateway.ready import RunningServer
 
 DONE = {"evict": "evicted", "hibernate": "hibernated"}
 
 
 def send(server: RunningServer, verb: str, target: str | None, everything: bool, as_json: bool) -> None:
-    """Send `verb` to the target, or to every object, and print what became of each. Raises UsageError E205 without either."""
+    """Send `verb` to the target, or to every object, and print what became of each. Ends with exit 1 when one of them was kept. Raises
+    UsageError E205 without either."""
     if (target is None) != everything:
         raise UsageError("E205", "name an object, or give --all", hint=f"agents-emu {verb} Chat/me")
     answers = asyncio.run(_send(server, verb, target))
     kept = {name: answer.get("why") for name, answer in answers.items() if not answer["evicted"]}
     if as_json:
         click.echo(json.dumps({"v": 1, "verb": verb, "objects": [name for name in answers if name not in kept], "kept": kept}))
-        return
+        raise click.exceptions.Exit(1 if kept else 0)
     for name in answers:
-        click.echo(f"{name}  not {DONE[verb]}: {kept[name]}" if name in kept else f"{name}  {DONE[verb]}")
+        if name not in kept:
+            click.echo(f"{name}  {DONE[verb]}")
     if not answers:
         click.echo("no object is awake")
+    if kept:
+        what = "; ".join(f"{name} was not {DONE[verb]}: {why}" for name, why in kept.items())
+        raise UserCodeError("E406", what, hint="agents-emu objects shows what is in memory")
 
 
 async def _send(server: RunningServer, verb: str, target: str | None) -> dict[str, dict[str, Any]]:

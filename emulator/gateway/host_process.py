@@ -34,6 +34,10 @@ END_WITHIN_S = 0.5
 _PREFIX = "agents-emu-"
 _BLOCKED = "agents-emu: user code blocks the event loop: "
 """How the watch of a host, which cannot use the link then, names the line (stall.mjs, stall.py)."""
+_OWN_FAULT = 70
+"""The exit status of a host whose own code is broken (main.mjs)."""
+_OWN_FILES = "emulator/hosts/"
+_REPORT = "this is a fault of agents-emu itself: please report it, with these lines"
 
 
 class LoadFailed(Exception):
@@ -183,7 +187,7 @@ class HostProcess:
             why = f"ended with exit status {self.ended.result()}" if ended else "did not answer"
             what = f"the {self.kind} host {why} before it was ready" + (f":\n{lines}" if lines else "")
             self.kill()
-            raise StartError("E342", what, hint=self._hint) from error
+            raise StartError("E342", what, hint=self._start_hint()) from error
         except WireError:
             self.kill()
             raise
@@ -345,6 +349,12 @@ class HostProcess:
         self._dumping = self._dumping or begins_dump(line)
         if not self._dumping:
             self._listening().on_output(self, stream, line)
+
+    def _start_hint(self) -> str | None:
+        """What to do about a start that failed. The interpreter was looked at before: what fails in our own files is our fault."""
+        assert self.ended is not None
+        broken = self.ended.done() and self.ended.result() == _OWN_FAULT
+        return _REPORT if broken or any(_OWN_FILES in line for line in self.last_lines) else self._hint
 
     def _close_listener(self) -> None:
         self._listener.close()

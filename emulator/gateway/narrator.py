@@ -155,8 +155,8 @@ class Narrator:
         self._beside(entry)
         failed = self._failed.line(entry)
         if entry.get("problem"):
-            text = f"{entry.get('method')} {entry.get('url')}: {entry['problem']}"
-            self._console.show(Note("egress", text, level=LogLevel.WARN))
+            what = f"{entry.get('method')} {entry.get('url')}: "
+            self._console.show(Note("egress", what + str(entry["problem"]).removeprefix(what), level=LogLevel.WARN))
         elif failed is not None:
             self._console.show(Note("ai.failed", failed, level=LogLevel.WARN))
 

@@ -188,8 +188,11 @@ async def test_verbs(agent: Any, project: Path, verb: str, done: str) -> None:
 
 
 async def test_an_object_that_cannot_be_evicted(agent: Any, project: Path) -> None:
-    assert (await run(project, "evict", "Chat/busy")).out == "Chat/busy  not evicted: 1 timer\n"
-    assert json.loads((await run(project, "evict", "Chat/busy", "--json")).out)["kept"] == {"Chat/busy": "1 timer"}
+    ended = await run(project, "evict", "Chat/busy")
+    assert (ended.code, ended.out) == (1, "")
+    assert "E406 Chat/busy was not evicted: 1 timer" in ended.err
+    ended = await run(project, "evict", "Chat/busy", "--json")
+    assert (ended.code, json.loads(ended.out)["kept"]) == (1, {"Chat/busy": "1 timer"})
 
 
 async def test_a_server_with_a_token(agent: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,14 @@ def test_a_crash_says_why(status: int, killed: bool, lines: list[str], code: str
     assert ("memory is short" in str(event.error.hint)) == (status == -9 and not killed)
 
 
+@pytest.mark.parametrize("problem", ["refused", "GET http://far/: refused"])
+def test_a_request_that_failed_is_named_once(problem: str) -> None:
+    shown = Shown()
+    Narrator(cast(Console, shown))({"kind": "egress", "method": "GET", "url": "http://far/", "status": 0, "problem": problem})
+    (event,) = shown.events
+    assert isinstance(event, Note) and event.text == "GET http://far/: refused"
+
+
 def test_beside_a_model_call() -> None:
     """What a translation dropped is told, where it was recorded is for those who look; an answer that could not be stored is an error."""
     shown = Shown()

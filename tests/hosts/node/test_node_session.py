@@ -146,3 +146,19 @@ async def test_a_host_whose_own_code_is_broken_says_so_and_ends(hosted: Hosted) 
     assert hosted.process.ended is not None
     assert await asyncio.wait_for(hosted.process.ended, 10) == 70
     assert any("the host's own code is broken" in line for line in hosted.listener.lines)
+
+
+async def test_a_fault_of_ours_at_the_start_is_not_blamed_on_node(node_binary: Path, tmp_path: Path) -> None:
+    (tmp_path / "emulator/hosts/node").mkdir(parents=True)
+    broken = tmp_path / "emulator/hosts/node/main.mjs"
+    outcomes = []
+    for source in ("const broken = ;", "process.exit(3);"):
+        broken.write_text(source)
+        runtime = RuntimeDir()
+        process = HostProcess(HostCommand("node", [str(node_binary), str(broken)], tmp_path, "choose another"), runtime)
+        with pytest.raises(StartError) as caught:
+            await process.connect(Listener(), lambda _host: None, clock=lambda: 42, taken=())
+        runtime.remove()
+        outcomes.append((caught.value.code, caught.value.hint))
+    report = "this is a fault of agents-emu itself: please report it, with these lines"
+    assert outcomes == [("E342", report), ("E342", "choose another")]

@@ -311,7 +311,8 @@ class Gateway:
         rows += [Binding(one.name, "service", one.entrypoint, main) for one in project.services]
         if project.ai_binding:
             status = self.playback.status()
-            rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({status['recordings']} recordings)"))
+            recordings = "1 recording" if status["recordings"] == 1 else f"{status['recordings']} recordings"
+            rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({recordings})"))
         name = (project.assets.binding if project.assets else None) or "assets"
         if front_end is not None:
             rows.append(Binding(name, "assets", source=_in_project(front_end.config, project), mode="vite"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,9 @@ from pathlib import Path
 import pytest
 from harness import console, npm
 from harness.server import CHECKOUT, COMMAND, SAMPLES, copy_project
+
+from emulator.config.ai_sections import ai_config
+from emulator.config.document import read_document
 
 sys.path.insert(0, str(CHECKOUT / "tests"))
 
@@ -133,3 +137,20 @@ def test_what_a_comparison_sees():
     assert console.same(shown, ["a b", "took 20 ms", "end"])
     assert not console.same(shown, ["a c", "took 20 ms", "end"])
     assert not console.same(shown, ["a b", "took 20 ms", "end", "more"])
+
+
+def test_links_lead_somewhere():
+    document = DOCUMENT.read_text("utf-8")
+    places = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", document, re.MULTILINE)}
+    for target in re.findall(r"\]\(([^)]+)\)", document):
+        if target.startswith("#"):
+            assert target[1:] in places, target
+        else:
+            assert target.startswith("https://") or (DOCUMENT.parent / target).exists(), target
+
+
+def test_settings_it_shows_are_settings(tmp_path: Path):
+    for settings in console.blocks(DOCUMENT.read_text("utf-8"), "toml"):
+        (tmp_path / "agents-emu.toml").write_text(settings, "utf-8")
+        _, notices = ai_config(read_document(tmp_path / "agents-emu.toml"), frozenset())
+        assert notices == ()

@@ -42,6 +42,7 @@ def lines_of(found: dict[str, Any]) -> Iterator[str]:
     yield f"  answered  {call['status'] or 'the caller left'} from {_source(call)}, mode {call['mode']}"
     if call.get("problem"):
         yield f"  problem   {call['problem']}"
+    yield from (f"  warning   {warning}" for warning in call.get("warnings") or ())
     yield f"  compared  {_short(found['canonical'])}"
     for change in found["changed"]:
         sent = "" if change["sent"] is None else f": {_short(change['sent'], 50)}"

@@ -266,10 +266,12 @@ class AiService:
         return envelopes.listed_error(404, 7002, "Log not found") if entry is None else envelopes.result(entry)
 
     async def _to_markdown(self, request: Request) -> Response:
-        files = json_object(await request.read()).get("files")
+        body = json_object(await request.read())
+        files, asked = body.get("files"), body.get("options")
         if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise ValueError("`files` must be an array of {name, mimeType, data}")
-        return envelopes.result([markdown.convert(file) for file in files])
+        options = asked.get("conversionOptions") if isinstance(asked, dict) else None
+        return envelopes.result([await markdown.convert(file, options if isinstance(options, dict) else {}) for file in files])
 
 
 async def _unindexed(call: Call, asked: ModelRequest) -> Reply:

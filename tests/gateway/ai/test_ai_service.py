@@ -224,7 +224,7 @@ async def test_markdown(bench):
     assert [row["format"] for row in rows] == ["markdown", "markdown", "markdown", "error", "error", "error"]
     assert rows[0]["data"] == "# hi"
     assert rows[1]["data"] == "# b.csv\n\n| x | y |\n| --- | --- |\n| 1 | a\\|b |\n"
-    assert "application/pdf is not converted locally" in rows[3]["error"]
+    assert "application/pdf" in rows[3]["error"]
     assert len({row["id"] for row in rows}) == 6
 
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -16,8 +17,9 @@ from harness import npm
 from harness.chat import Listener, done, submit, user
 from harness.frames import connect, is_type, types
 from harness.listening import listening
-from harness.node import Node
+from harness.node import Node, NodeError
 from harness.server import SAMPLES, Server, serving, serving_offline
+from harness.waiting import eventually
 
 PROTOCOL = ("cf_agent_identity", "cf_agent_state", "cf_agent_mcp_servers")
 
@@ -197,6 +199,41 @@ async def test_counter_ts(serve_offline, node: Node):
         assert (await two.seen("state_error"))[0]["error"] == "State update rejected"
         assert await one.stream("countDown") == ([3, 2, 1], "lift-off")
         assert await server.get("/agents/counter/a") == (200, {"count": 3})
+
+
+async def test_reminders_ts(serve_offline, node: Node):
+    async with serve_offline("reminders_ts") as server, node.client(server.host, "Reminders", "me") as client:
+        await client.ready()
+        assert (await client.call("remindIn", 0.1, "tea"))["type"] == "delayed"
+        soon = (datetime.now(UTC) + timedelta(seconds=0.1)).isoformat()
+        assert (await client.call("remindAt", soon, "call home"))["type"] == "scheduled"
+        assert (await client.call("remindByCron", "0 9 * * 1-5", "stand-up"))["cron"] == "0 9 * * 1-5"
+        every = await client.call("remindEvery", 3600, "breathe")
+        assert every["every"] == 3600
+        heard = await client.seen("state", 3)
+        assert sorted(heard[-1]["state"]["rung"]) == ["call home", "tea"]
+        _, told = await server.get("/agents/reminders/me")
+        assert sorted(reminder["text"] for reminder in told["upcoming"]) == ["breathe", "stand-up"]
+        assert await client.call("forget", every["id"]) is True
+        assert [reminder["text"] for reminder in await client.call("upcoming")] == ["stand-up"]
+        with pytest.raises(NodeError):
+            await client.call("remindByCron", "whenever", "never")
+
+
+async def test_reminders_ts_ring_after_a_restart(serve, node: Node):
+    async with serve("reminders_ts") as server:
+        async with node.client(server.host, "Reminders", "me") as client:
+            await client.ready()
+            await client.call("remindIn", 1, "tea")
+        await server.kill()
+        await asyncio.sleep(1)
+        await server.restart()
+
+        async def rung() -> bool:
+            return not (await server.control("GET", "alarms"))["alarms"]
+
+        await eventually(rung)  # with nobody there
+        assert (await server.get("/agents/reminders/me"))[1] == {"upcoming": [], "rung": ["tea"]}
 
 
 def own(frames: list) -> list:

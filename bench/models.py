@@ -73,7 +73,7 @@ async def _recording(source: int, fixtures: Path, rounds: int, patience: Patienc
             await patience.wait()
             pairs = [((await _answer(live.port, path)).first_ms, (await _answer(record.port, path)).first_ms) for path in prompts]
             _compare(pairs, live_ms, record_ms, added)
-        long = [*await _chunks(live, rounds, patience, "live"), *await _chunks(record, 1, patience, "recorded")]
+        long = [*await _chunks(live, rounds, patience, "live"), *await _chunks(record, rounds, patience, "recorded")]
         grown = await _memory(record, patience, "recorded")
     return [live_ms, record_ms, added, *long, grown]
 
@@ -111,7 +111,7 @@ async def _replaying(server: Server, rounds: int, patience: Patience) -> list[Ro
         self_ms,
         replay_ms,
         added,
-        *await _chunks(server, 1, patience, "replayed"),
+        *await _chunks(server, rounds, patience, "replayed"),
         await _memory(server, patience, "replayed"),
     ]
 

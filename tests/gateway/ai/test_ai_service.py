@@ -201,7 +201,16 @@ async def test_models(bench):
     first = (await read_json(await b.get("/ai-api/models/search?per_page=2")))["result"]
     second = (await read_json(await b.get("/ai-api/models/search?per_page=2&page=2")))["result"]
     assert len(first) == len(second) == 2 and first != second
-    assert (await b.get("/ai-api/models/search?page=zero")).status == 400
+    for wrong in ("page=zero", "page=0", "source=x"):
+        assert (await b.get(f"/ai-api/models/search?{wrong}")).status == 400
+
+    async def ids(query):
+        return [row["id"] for row in (await read_json(await b.get(f"/ai-api/models/search?per_page=1000&{query}")))["result"]]
+
+    assert await ids("source=1") == await ids("") != []
+    assert await ids("source=2") == []
+    assert "@cf/llava-hf/llava-1.5-7b-hf" in set(await ids("hide_experimental=false")) - set(await ids("hide_experimental=true"))
+    assert await ids("task=reranking&hide_experimental=true") == ["@cf/baai/bge-reranker-base"]
 
 
 async def test_markdown(bench):

@@ -61,3 +61,10 @@ def test_links_lead_somewhere() -> None:
 
 def test_one_version() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"] == emulator.__version__
+
+
+def test_the_map_names_every_module_of_the_node_host_and_none_that_is_gone() -> None:
+    text = (ROOT / "emulator" / "README.md").read_text("utf-8")
+    named = {name.rpartition("/")[2] for name in re.findall(r"`([\w/.]+\.(?:mjs|py))`", text)}
+    assert {path.name for path in (ROOT / "emulator/hosts/node").glob("*.mjs")} <= named
+    assert named <= {path.name for path in ROOT.rglob("emulator/**/*.*")} | {path.name for path in (ROOT / "tests").glob("*.py")}

@@ -264,7 +264,7 @@ export class SocketHub {
     }
     switch (frame.kind) {
       case TEXT:
-        record.handle.deliver(new MessageTurn(record, frame.text(), frame.size), NOW);
+        if (!this.#answeredForFacet(record, frame)) record.handle.deliver(new MessageTurn(record, frame.text(), frame.size), NOW);
         break;
       case BINARY:
         record.handle.deliver(new MessageTurn(record, arrayBuffer(frame.payload), frame.size), NOW);
@@ -281,6 +281,16 @@ export class SocketHub {
         record.answeredMs = frame.nowMs;
         break;
     }
+  }
+
+  /** The gateway answers for objects; it does not know facets. */
+  #answeredForFacet(record, frame) {
+    const { parent, autoResponse } = record.handle;
+    if (parent === null || autoResponse === null || frame.text() !== autoResponse.request) return false;
+    this.link.send(TEXT, record.id, autoResponse.response);
+    record.answeredMs = frame.nowMs;
+    record.acknowledge(frame.size);
+    return true;
   }
 
   /** The socket is over. @param {SocketRecord} record */

@@ -330,7 +330,8 @@ class SocketHub:
             return
         kind = frame.kind
         if kind == _TEXT:
-            self.message(record, frame.payload.decode("utf-8", "replace"), len(frame.payload), now=True)
+            if not self._answered_for_facet(record, frame):
+                self.message(record, frame.payload.decode("utf-8", "replace"), len(frame.payload), now=True)
         elif kind == _BINARY:
             self.message(record, memoryview(frame.payload), len(frame.payload), now=True)
         elif kind == _CLOSE:
@@ -340,6 +341,17 @@ class SocketHub:
             self.faulted(record, frame.payload.decode("utf-8", "replace"))
         elif kind == _ANSWERED:
             record.answered_ms = frame.now_ms
+
+    def _answered_for_facet(self, record: SocketRecord, frame: Frame) -> bool:
+        """The gateway answers for objects; it does not know facets."""
+        pair = record.handle.auto_response
+        if record.handle.parent is None or pair is None or frame.payload != pair[0].encode():
+            return False
+        assert record.ident is not None
+        self.link.send(_TEXT, record.ident, pair[1].encode())
+        record.answered_ms = frame.now_ms
+        self._acknowledge(record, len(frame.payload))
+        return True
 
     def message(self, record: SocketRecord, message: Any, size: int, *, now: bool) -> None:
         """A message for `webSocketMessage`; without such a method it is dropped silently (5.3)."""

@@ -47,7 +47,7 @@ async def test_a_miss_that_the_agent_swallows_still_fails_the_run(project: Any) 
     report = result.err[: result.err.index("ai replay")]
     assert "fixtures/ai/default/01-moon.json" in report
     assert "$.body.prompt" in report and '"what does the moon do"' in report and '"what does the moon say"' in report
-    assert "agents-emu ai record --cassette default -- " in report
+    assert "agents-emu ai record --add --cassette default -- " in report
     assert len(result.err.splitlines()) < 40
     assert "E540 1 request had no recording, and the command succeeded all the same" in result.err
     assert result.err.endswith("exit 3 (recording missing or stale)\n")

@@ -40,7 +40,7 @@ def miss_report(request: ModelRequest, shelf: Shelf, *, cassette: str | None = N
     if shelf.broken:
         lines.append(f"  note      {len(shelf.broken)} recording files could not be used; the first is {shelf.broken[0].where}")
     target = cassette or (near.cassette if near is not None else DEFAULT)
-    steps.append(f"record it: agents-emu ai record --cassette {shlex.quote(target)} -- <your test command>")
+    steps.append(f"record it: agents-emu ai record --add --cassette {shlex.quote(target)} -- <your test command>")
     steps.append("on a running server: agents-emu ai mode new   by hand: fixtures/README.md")
     lines += [f"  {'next' if index == 0 else '':<8}  {step}" for index, step in enumerate(steps)]
     return "\n".join(lines)
@@ -54,7 +54,7 @@ def exhausted_report(request: ModelRequest, recordings: tuple[Recording, ...]) -
             f"recorded {count} {'time' if count == 1 else 'times'}, requested once more: {request.kind} {_cut(request.target)}",
             f"  last      {shown(recordings[-1].file)}",
             '  next      set "repeat": "last" or "forever" in its "match", or record the new number of calls:',
-            f"            agents-emu ai record --cassette {shlex.quote(recordings[-1].cassette)} -- <your test command>",
+            f"            agents-emu ai record --add --cassette {shlex.quote(recordings[-1].cassette)} -- <your test command>",
         ]
     )
 

@@ -43,7 +43,7 @@ def test_the_report_names_file_path_values_and_command(cassettes: Any) -> None:
     assert "$.body.messages[1].content" in report
     assert '"what is the tide in Dover today"' in report
     assert '"what is the tide in Calais today"' in report
-    assert "agents-emu ai record --cassette default -- " in report
+    assert "agents-emu ai record --add --cassette default -- " in report
     assert "agents-emu ai mode new" in report
     assert "normalise" not in report
 
@@ -133,7 +133,8 @@ def test_the_report_is_short(cassettes: Any, size: int) -> None:
     assert len(lines) < 40
     assert max(map(len, lines)) < 260
     command = next(line for line in lines if "ai record" in line).partition("record it: ")[2]
-    assert shlex.split(command)[4] == "a name; with 'quotes'"
+    words_of = shlex.split(command)
+    assert words_of[words_of.index("--cassette") + 1] == "a name; with 'quotes'"
 
 
 def test_manual_recordings_show_the_rule_that_failed(cassettes: Any) -> None:

@@ -28,6 +28,7 @@ LONGEST_TAG = 50
 _TAG = re.compile(r"[A-Za-z0-9:\-./@]+")
 _LONGEST_VALUE = 80
 _CLOSE = 0.8
+_BYTE = {"type": "integer", "minimum": 0, "maximum": 255}
 _UNSENT = "a property that is undefined is not sent"
 
 Path = tuple[str | int, ...]
@@ -92,7 +93,22 @@ def _of_inputs(task: Task, inputs: Any, at: Path) -> Violation | None:
         else:
             form = there[0]
     branch = schema["oneOf"][form] if "oneOf" in schema else schema
-    return _misspelt(schema, branch, inputs, at) or _refused(_validator(task, form), inputs, at)
+    numbers = [name for name in _byte_names(task, form) if isinstance(inputs.get(name), list)]
+    wrong = next((found for name in numbers if (found := _no_byte(inputs[name], (*at, name))) is not None), None)
+    # The library takes seconds for the million numbers of a minute of sound.
+    shortened = {**inputs, **{name: inputs[name][:1] for name in numbers}} if numbers else inputs
+    return wrong or _misspelt(schema, branch, inputs, at) or _refused(_validator(task, form), shortened, at)
+
+
+def _no_byte(numbers: list[Any], at: Path) -> Violation | None:
+    """The first number that is no byte."""
+    try:
+        bytes(numbers)
+        return None
+    except (TypeError, ValueError, OverflowError):
+        index, value = next((index, one) for index, one in enumerate(numbers) if type(one) is not int or not 0 <= one <= 255)
+    path = (*at, index)
+    return Violation(path, f"'{_pointer(path)}' must be an integer from 0 to 255", f"{_shown(value)} is no byte, expected 0 to 255")
 
 
 def _no_form(signs: Sequence[str], inputs: Mapping[str, Any], at: Path) -> Violation:
@@ -216,6 +232,13 @@ def _validator(task: Task, form: int) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(_inlined(branch, schema.get("$defs", {})))
 
 
+@cache
+def _byte_names(task: Task, form: int) -> tuple[str, ...]:
+    """The properties that may be bytes written as numbers."""
+    properties = _validator(task, form).schema["properties"]
+    return tuple(name for name, one in properties.items() if one.get("items") == _BYTE)
+
+
 def _inlined(schema: Any, definitions: Mapping[str, Any], within: frozenset[str] = frozenset()) -> Any:
     """A schema with its definitions in their places, which the library would look up each time, and without what is tolerated below the
     properties `within`."""
@@ -235,6 +258,8 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: frozenset[str]
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
+    if len(name) > _LONGEST_VALUE:
+        return None
     close = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=_CLOSE)
     return close[0] if close and close[0] != name else None
 

@@ -14,6 +14,8 @@ _ANSWERED_BY = {
     "fault": "faults",
     "none": "not answered",
 }
+_RECORDING = frozenset({"record", "new", "once"})
+"""Modes in which people expect every answer to be kept."""
 
 
 def session_lines(summary: Mapping[str, Any]) -> list[str]:
@@ -74,6 +76,9 @@ def _care(summary: Mapping[str, Any]) -> list[str]:
         parts.append(f"not asked for any more, and removed: {names(summary['removed'])}")
     if summary["kept"]:
         parts.append(f"edited by hand, and kept: {names(summary['kept'])}")
+    stub = summary["sources"].get("stub", 0)
+    if stub and summary["mode"] in _RECORDING:
+        parts.append(f"{count(stub, 'answer')} of the stub not recorded: no route of agents-emu.toml leads to a backend")
     if summary["unstored"]:
         parts.append(count(len(summary["unstored"]), "answer") + " could not be recorded")
     if summary["faults"]:

@@ -44,7 +44,10 @@ NOTHING = SessionEnded(
         ({}, ["ai auto  0 model calls"]),
         (
             {"calls": 3, "sources": {"backend": 2, "stub": 1}, "recorded": ("a/1", "a/2", "a/3", "a/4"), "spent_usd": 0.5, "mode": "new"},
-            ["ai new  3 model calls (2 by a backend, 1 by the stub); 4 recorded: a/1, a/2, a/3 and 1 more; spent $0.50"],
+            [
+                "ai new  3 model calls (2 by a backend, 1 by the stub); 4 recorded: a/1, a/2, a/3 and 1 more; spent $0.50",
+                "    1 answer of the stub not recorded: no route of agents-emu.toml leads to a backend",
+            ],
         ),
         (
             {"calls": 1, "sources": {"recording": 1}, "hits": 3, "mode": "replay"},

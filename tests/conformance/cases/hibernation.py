@@ -107,7 +107,7 @@ CASES = (
         (
             Open(accept=accept()),
             Run(call(["!ctx.setWebSocketAutoResponse", ["new", "WebSocketRequestResponsePair", "ping", "pong"]])),
-            Verb("hosts/{host}/crash"),
+            Verb("hosts/{host}/restart"),
             Until(call(["let", "pair", ["!ctx.getWebSocketAutoResponse"]], ["@pair.request"]), "ping"),
         ),
         "rough",

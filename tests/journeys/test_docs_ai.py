@@ -7,20 +7,16 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes.ollama import FakeOllama
 from harness import console, npm
 from harness.server import CHECKOUT, COMMAND, SAMPLES, copy_project
 
 from emulator.config.ai_sections import ai_config
 from emulator.config.document import read_document
-
-sys.path.insert(0, str(CHECKOUT / "tests"))
-
-from fakes.ollama import FakeOllama
 
 DOCUMENT = CHECKOUT / "docs" / "ai.md"
 SERVER = "agents-emu dev"

@@ -33,20 +33,19 @@ from emulator.config.ai import AiConfig
 from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.bodies import metered
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import BadRequest, http_request, shown_url, universal_request
 from emulator.gateway.ai.fault_overlay import after
-from emulator.gateway.ai.faults import LABEL_HEADER
-from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import endpoint_of, is_model_call, model_in, provider_request, stand_in
 from emulator.gateway.ai.reply import Reply, Source
-from emulator.gateway.ai.scope import SCOPE_HEADER, scope_of
+from emulator.gateway.ai.scope import OUR_HEADERS, REDIRECT_HEADER, scope_of
 from emulator.gateway.ai.upstream import Upstream
-from emulator.gateway.exchange import HOP_BY_HOP, URL_HEADER, Headers, Request, Response, header
+from emulator.gateway.exchange import HOP_BY_HOP, Headers, Request, Response, header
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.network import Network
 from emulator.gateway.redirects import Hop, KeptBody, next_hop
@@ -54,8 +53,6 @@ from emulator.gateway.redirects import Hop, KeptBody, next_hop
 if TYPE_CHECKING:
     from emulator.gateway.ai.ai_gateway.gateway import AiGateway, GatewayOutcome
 
-_CONTROL_HEADER = "x-emu-redirect"
-_OURS = frozenset({_CONTROL_HEADER, URL_HEADER, SCOPE_HEADER, LABEL_HEADER})
 _MOST_REDIRECTS = 20
 _RECORDS_ALL = frozenset({AiMode.RECORD, AiMode.NEW, AiMode.ONCE})
 
@@ -115,7 +112,7 @@ class EgressService:
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._finish(asking, response.status, chunks, size, reader, failure)
 
-        response.body = MeteredBody(body, ended, None if reader is None else reader.feed)
+        response.body = metered(body, ended, None if reader is None else reader.feed)
         return response
 
     def lets_out(self, url: str) -> bool:
@@ -141,7 +138,7 @@ class EgressService:
         lenient = playback.mode is AiMode.AUTO and is_loopback(request.url)
 
         async def outside() -> Reply:
-            return await self._live(request, asking, _once(data) if data else None)
+            return await self._live(request, asking, data)
 
         return await self._upstream.answer(asking.call, asked, outside, lenient=lenient, storable=storable)
 
@@ -158,7 +155,7 @@ class EgressService:
         async def outside() -> Reply:
             if model_call is not None:
                 return await self._outside.stub(model_call)
-            return await self._live(request, asking, _once(data) if data else None)
+            return await self._live(request, asking, data)
 
         return await self._upstream.answer(asking.call, asked, outside)
 
@@ -188,11 +185,15 @@ class EgressService:
         call.warnings += asking.outcome.warnings
         return reply
 
-    async def _live(self, request: Request, asking: _Asking, body: AsyncIterator[bytes] | None) -> Reply:
+    async def _live(self, request: Request, asking: _Asking, body: bytes | AsyncIterator[bytes] | None) -> Reply:
         asking.call.source = Source.LIVE
+        headers = _sendable(request.headers)
+        if isinstance(body, bytes):
+            headers = [*((name, value) for name, value in headers if name.lower() != "content-length"), ("content-length", str(len(body)))]
+            body = _once(body) if body else None
         url = stand_in(request.url, self._config.backends)
-        follow = request.header(_CONTROL_HEADER) != "manual"
-        return Reply(await self._follow(Hop(asking.method, url, _sendable(request.headers), body), follow), Source.LIVE)
+        follow = request.header(REDIRECT_HEADER) != "manual"
+        return Reply(await self._follow(Hop(asking.method, url, headers, body), follow), Source.LIVE)
 
     async def _follow(self, hop: Hop, follow: bool) -> Response:
         kept = KeptBody(hop.body) if follow and hop.body is not None else None
@@ -204,6 +205,13 @@ class EgressService:
             if following is None:
                 return response
             await response.aclose()
+            if not self.lets_out(following.url):
+                # What may be reached may not lead on to what may not.
+                where = shown_url(following.url)
+                self._playback.denied(f"{hop.method} {where}, where {shown_url(hop.url)} redirects to")
+                raise NetworkFailure.refused(
+                    f"{shown_url(hop.url)} redirects to {where}, and nothing may leave this machine", "Network denied."
+                )
             hop = following
         raise NetworkFailure.refused(f"more than {_MOST_REDIRECTS} redirects from {shown_url(hop.url)}", "Too many redirects.")
 
@@ -256,7 +264,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _sendable(headers: Headers) -> Headers:
-    return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP and name.lower() not in _OURS]
+    return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP and name.lower() not in OUR_HEADERS]
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -54,12 +54,17 @@ class Response:
 
     async def aclose(self) -> None:
         """Nobody will read the body."""
-        close = getattr(self.body, "aclose", None)
-        if close is not None:
-            await close()
+        await close_body(self.body)
 
 
 Service = Callable[[Request], Awaitable[Response]]
+
+
+async def close_body(body: object) -> None:
+    """Nobody will read the rest; what can be told, is told."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()
 
 
 def header(headers: Headers, name: str) -> str | None:

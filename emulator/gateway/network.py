@@ -30,6 +30,8 @@ class Network:
 
     async def fetch(self, method: str, url: str, headers: Headers, body: bytes) -> Response:
         """A request of our own, which follows no redirect. Raises NetworkFailure."""
+        if body and not any(name.lower() == "content-length" for name, _ in headers):
+            headers = [*headers, ("content-length", str(len(body)))]
         return await self.send(Hop(method, url, headers, _once(body) if body else None))
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from fakes.layer import make_layer
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
+from emulator.gateway.ai.classify import http_target
 from emulator.gateway.ai.providers import endpoint_of
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.egress import is_loopback
@@ -35,6 +36,7 @@ class Remote:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/echo", self.echo)
+        app.router.add_route("*", "/v1/chat/completions", self.echo)
         app.router.add_get("/stream", self.stream)
         app.router.add_get("/packed/{encoding}", self.packed)
         app.router.add_get("/bomb", self.bomb)
@@ -485,3 +487,28 @@ async def test_user_code_that_leaves_before_the_answer_is_reported(egress, remot
     task.cancel()
     await asyncio.wait([task])
     assert [event["status"] for event in service.events] == [0]
+
+
+async def test_under_ci_a_server_of_this_machine_cannot_lead_outside(egress, remote):
+    service = egress(AiMode.AUTO, ci=True)
+    answer = service.serve(Request("GET", url(remote, "/go/302") + "?to=http://192.0.2.2:9/target"))
+    with pytest.raises(NetworkFailure, match=r"redirects to http://192\.0\.2\.2:9/target"):
+        await answer
+    assert "192.0.2.2" in service.events[-1]["problem"]
+    here = await service.serve(Request("GET", url(remote, "/go/302") + "?to=/echo"))
+    assert here.status == 200
+
+
+async def test_a_body_that_is_known_has_its_length(egress, remote):
+    service = egress(AiMode.AUTO)
+    address = url(remote, "/echo") + "?to=/v1/chat/completions"
+    await read(await service.serve(Request("PUT", address, [], pieces(b"12", b"345"))))
+    assert remote.seen[-1].headers["transfer-encoding"] == "chunked", "what nobody has to look at passes as it comes"
+    model = url(remote, "/v1/chat/completions")
+    await read(await service.serve(Request("POST", model, [], pieces(b'{"a":', b"1}"))))
+    assert remote.seen[-1].headers["content-length"] == "7"
+    assert "transfer-encoding" not in remote.seen[-1].headers
+
+
+def test_an_address_of_ip_version_6_keeps_its_brackets():
+    assert http_target("GET", "http://[::1]:9913/x")[1] == "GET http://[::1]:9913/x"

@@ -18,6 +18,7 @@ from emulator.gateway.ai.reply import Reply
 from emulator.gateway.exchange import Response
 
 _KEPT = 500
+_AT_ONCE = 4
 _MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -27,6 +28,8 @@ class Checks:
     def __init__(self) -> None:
         self._rows: dict[str, dict[str, Any]] = {}
         self._compared: set[str] = set()
+        self._session = object()
+        self._few = asyncio.Semaphore(_AT_ONCE)
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -40,21 +43,27 @@ class Checks:
         """Ask `outside` and note how its answer differs from the recording's. Never raises for what the model's server does."""
         differences: list[str] = []
         problem = None
+        session = self._session
         self._running += 1
         self._idle.clear()
         try:
-            reply = await outside()
-            live = await _answer(reply.response)
+            async with self._few:
+                reply = await outside()
+                live = await _answer(reply.response)
             if reply.source.outside:
                 differences = [str(change) for change in drift(recording.answer(), live)]
             else:
                 problem = "no backend answers for this model: give one a key, or a route"
         except EmuError as error:
             problem = error.render()
+        except Exception as error:  # nobody awaits this: what goes wrong is told here or nowhere
+            problem = f"{type(error).__name__}: {error}"
         finally:
             self._running -= 1
             if not self._running:
                 self._idle.set()
+        if session is not self._session:
+            return  # it belongs to one that is over
         self._compared |= set() if problem else {recording.name}
         if (differences or problem) and (len(self._rows) < _KEPT or recording.name in self._rows):
             row = {"recording": recording.name, "file": str(recording.file), "differences": differences, "problem": problem}
@@ -69,6 +78,7 @@ class Checks:
 
     def clear(self) -> None:
         """A new session begins."""
+        self._session = object()
         self._rows.clear()
         self._compared.clear()
 

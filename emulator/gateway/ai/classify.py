@@ -77,6 +77,7 @@ def http_target(method: str, url: str) -> tuple[Kind, str]:
     AI Gateway's public address are folded away."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
     if parts.port is not None and parts.port != {"http": 80, "https": 443}.get(parts.scheme):
         host = f"{host}:{parts.port}"
     path, kind = parts.path or "/", Kind.HTTP

@@ -14,6 +14,7 @@ from emulator.gateway.ai.ai_gateway.public_urls import COMPAT, native_call, pars
 from emulator.gateway.ai.backends import Fetch
 from emulator.gateway.ai.backends.credentials import Lookup, secret
 from emulator.gateway.ai.batches import Batches
+from emulator.gateway.ai.bodies import read_at_most
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named
 from emulator.gateway.ai.error_bodies import Failure, error_answer
@@ -23,7 +24,7 @@ from emulator.gateway.ai.providers import backend_of, model_in, stand_in
 from emulator.gateway.ai.replay import play
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.routes import Routes
-from emulator.gateway.ai.scope import SCOPE_HEADER
+from emulator.gateway.ai.scope import OUR_HEADERS
 from emulator.gateway.ai.stub import Stub
 from emulator.gateway.ai.stub_sockets import stub_conversation
 from emulator.gateway.ai.stub_text import StubError
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from emulator.gateway.ai.backends.workers_ai import WorkersAi
 
 _NO_SOCKET = "E642"
-_NOT_PASSED_ON = HOP_BY_HOP | {"content-length", SCOPE_HEADER}
+_MOST_OF_A_RESULT = 64 * 1024 * 1024
+_NOT_PASSED_ON = HOP_BY_HOP | OUR_HEADERS | {"content-length"}
 _KEY_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 
 
@@ -187,10 +189,11 @@ async def _enveloped(reply: Reply) -> Reply:
     response = reply.response
     if response.status >= 400 or response.header("content-type") != "application/json":
         return reply
-    body = response.body if isinstance(response.body, bytes) else b"".join([chunk async for chunk in response.body])
+    body, _ = await read_at_most(response.body, _MOST_OF_A_RESULT)
     try:
         result = json.loads(body)
     except ValueError:
+        response.body = body
         return reply
     headers: Headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
     enveloped = compact({"result": result, "success": True, "errors": [], "messages": []}).encode()

@@ -22,6 +22,7 @@ from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown, search
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
+from emulator.gateway.ai.bodies import metered
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
@@ -38,7 +39,6 @@ from emulator.gateway.ai.classify import (
 from emulator.gateway.ai.fault_overlay import after
 from emulator.gateway.ai.frames import Inbox
 from emulator.gateway.ai.input_rules import InputRules
-from emulator.gateway.ai.meter import MeteredBody
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import model_in
@@ -191,7 +191,7 @@ class AiService:
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._end(call, response, chunks, size, reader, outcome, failure)
 
-        response.body = MeteredBody(body_out, ended, reader.feed)
+        response.body = metered(body_out, ended, reader.feed)
         return response
 
     def _instances(self, kind: Kind) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.entries import Entry
 from emulator.gateway.ai.ai_gateway.settings import Backoff, Settings
-from emulator.gateway.ai.ai_gateway.watched_body import PrefixedBody
+from emulator.gateway.ai.bodies import PrefixedBody
 from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source

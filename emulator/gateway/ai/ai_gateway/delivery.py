@@ -13,7 +13,7 @@ from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.settings import Settings
 from emulator.gateway.ai.ai_gateway.state import GatewayState
 from emulator.gateway.ai.ai_gateway.usage import Tokens, UsageReader, tokens_of
-from emulator.gateway.ai.ai_gateway.watched_body import End
+from emulator.gateway.ai.bodies import End
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Headers
 

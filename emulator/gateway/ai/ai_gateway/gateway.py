@@ -23,7 +23,7 @@ from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.run_ids import RunKeeper
 from emulator.gateway.ai.ai_gateway.settings import Settings, merge
 from emulator.gateway.ai.ai_gateway.state import GatewayState
-from emulator.gateway.ai.ai_gateway.watched_body import End, WatchedBody
+from emulator.gateway.ai.bodies import End, WatchedBody
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source

@@ -14,10 +14,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from emulator.gateway.ai.ai_gateway.watched_body import close_body
 from emulator.gateway.ai.envelopes import listed_error
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.exchange import Headers, Response
+from emulator.gateway.exchange import Headers, Response, close_body
 
 EXPIRY_MS = 330_000
 """About 5.5 minutes, counted from the last byte the model sent."""

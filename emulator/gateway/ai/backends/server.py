@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from emulator.gateway.ai import upstream_errors
 from emulator.gateway.ai.backends import Fetch
 from emulator.gateway.ai.backends.addresses import GEMINI_URL, PUBLIC, Public
 from emulator.gateway.ai.backends.credentials import Lookup, secret
+from emulator.gateway.ai.bodies import PrefixedBody, read_at_most
 from emulator.gateway.ai.canonical import ModelRequest, compact
 from emulator.gateway.ai.classify import shown_url
 from emulator.gateway.ai.replay import Pacer
@@ -131,11 +132,14 @@ class Server(ABC):
         if isinstance(response.body, bytes):
             return response.body
         try:
-            return await self._in_time(_joined(response.body))
+            data, whole = await self._in_time(read_at_most(response.body, _MOST_OF_AN_ANSWER))
         except NetworkFailure as failure:
             raise upstream_errors.unreachable(self.upstream, failure.what) from failure
         finally:
             await response.aclose()
+        if not whole:
+            raise upstream_errors.unusable(self.upstream, f"sent more than {_MOST_OF_AN_ANSWER >> 20} MiB that is no stream")
+        return data
 
     def reply(self, response: Response, model: str, warnings: Sequence[str] = ()) -> Reply:
         """The answer of this backend's model `model`."""
@@ -163,11 +167,10 @@ class Server(ABC):
                 await asyncio.wait((asking,))
 
 
+_MOST_OF_AN_ANSWER = 64 * 1024 * 1024
+_MOST_OF_AN_ERROR = 64 * 1024
+"""What is read whole has a bound: a server that goes wrong may never stop."""
 JSON_HEADERS: Headers = [("content-type", "application/json")]
-
-
-async def _joined(body: AsyncIterator[bytes]) -> bytes:
-    return b"".join([chunk async for chunk in body])
 
 
 async def _begun(work: Awaitable[Response]) -> Response:
@@ -177,7 +180,7 @@ async def _begun(work: Awaitable[Response]) -> Response:
         return response
     try:
         if not 200 <= response.status < 300:
-            response.body = await _joined(response.body)
+            response.body, _ = await read_at_most(response.body, _MOST_OF_AN_ERROR)
             return response
         first = b""
         while not first:
@@ -188,31 +191,8 @@ async def _begun(work: Awaitable[Response]) -> Response:
         await response.aclose()
         raise
     else:
-        response.body = _Begun(first, response.body)
+        response.body = PrefixedBody(first, response.body)
     return response
-
-
-class _Begun:
-    """A body whose first chunk was read already."""
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return await anext(self._rest)
-
-    async def aclose(self) -> None:
-        """End the connection."""
-        close = getattr(self._rest, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def _header_text(warnings: Sequence[str]) -> str:

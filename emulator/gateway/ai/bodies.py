@@ -1,10 +1,12 @@
-"""A body that passes untouched while others look on, and that says once how it ended."""
+"""Bodies that pass untouched while others look on, that say once how they ended, or whose first chunk was taken already."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from enum import Enum
+
+from emulator.gateway.exchange import close_body
 
 
 class End(Enum):
@@ -18,6 +20,8 @@ class End(Enum):
 
 Seen = Callable[[bytes], None]
 Ended = Callable[[End, Exception | None], None]
+Measured = Callable[[int, int, Exception | None], None]
+"""Chunks, bytes, and what broke the stream (None when it ended or was left)."""
 
 
 class WatchedBody:
@@ -60,11 +64,32 @@ class WatchedBody:
             ended(how, failure)
 
 
-async def close_body(source: AsyncIterator[bytes]) -> None:
-    """End a body early, if it can be told."""
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()
+def metered(source: AsyncIterator[bytes], ended: Measured, each: Seen | None = None) -> WatchedBody:
+    """`source`, counted; `each` sees every chunk."""
+    chunks = size = 0
+
+    def seen(chunk: bytes) -> None:
+        nonlocal chunks, size
+        chunks += 1
+        size += len(chunk)
+        if each is not None:
+            each(chunk)
+
+    return WatchedBody(source, seen, lambda how, failure: ended(chunks, size, failure))
+
+
+async def read_at_most(body: bytes | AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:
+    """The first `most` bytes of a body, and whether that was all; a longer one is closed."""
+    if isinstance(body, bytes):
+        return body[:most], len(body) <= most
+    found, size = [], 0
+    async for chunk in body:
+        found.append(chunk)
+        size += len(chunk)
+        if size > most:
+            await close_body(body)
+            return b"".join(found)[:most], False
+    return b"".join(found), True
 
 
 class PrefixedBody:

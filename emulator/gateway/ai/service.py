@@ -13,7 +13,7 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
@@ -25,7 +25,7 @@ from emulator.gateway.ai.ai_gateway.usage import UsageReader
 from emulator.gateway.ai.bodies import metered
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
-from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
+from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.catalogue import search_models
 from emulator.gateway.ai.classify import (
     BadRequest,
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 ORIGIN = "https://workers-binding.ai"
 _OURS = frozenset({"cf-ai-req-id", "x-emulator-warnings"})
+
+Leg = Callable[[Call], Awaitable[Reply]]
 
 
 def wall_ms() -> int:
@@ -133,7 +135,7 @@ class AiService:
             asked = websocket_request(request.headers, urlsplit(request.url).query)
         except BadRequest as error:
             return envelopes.run_error(400, 5006, f"AiError: Bad input: Error: {error}")
-        return await self._answer(asked, b"", request, inbox)
+        return await self._answer(asked, b"", request, lambda call: self._conversation(call, asked, inbox))
 
     async def _run(self, request: Request, query: str) -> Response:
         body = await request.read()
@@ -149,7 +151,8 @@ class AiService:
         asked = replace(http_request(request.method, url, request.headers, body), gateway={"id": gateway})
         return await self._answer(asked, body, request)
 
-    async def _answer(self, asked: ModelRequest, body: bytes, request: Request, inbox: Inbox | None = None) -> Response:
+    async def _answer(self, asked: ModelRequest, body: bytes, request: Request, leg: Leg | None = None) -> Response:
+        """`leg` answers what is no call of `run` or of a provider."""
         call = Call(
             request=asked,
             started_ms=self._playback.pacer.now_ms(),
@@ -159,8 +162,10 @@ class AiService:
         )
         outcome: GatewayOutcome | None = None
         try:
-            if asked.gateway is None:
-                reply = await self._leg(call, asked, inbox)
+            if leg is not None:
+                reply = await leg(call)
+            elif asked.gateway is None:
+                reply = await self._leg(call, asked)
             else:
                 reply, outcome = await self._through_gateway(call, asked, request)
             if call.pending is not None:
@@ -199,16 +204,19 @@ class AiService:
 
     async def _search(self, kind: Kind, target: str, request: Request) -> Response:
         body = await request.read()
-        return await self._answer(search.search_request(kind, target, body), body, request)
+        asked = search.search_request(kind, target, body)
+        return await self._answer(asked, body, request, lambda call: self._upstream.answer(call, asked, lambda: _unindexed(call, asked)))
 
-    async def _leg(self, call: Call, asked: ModelRequest, inbox: Inbox | None = None) -> Reply:
-        if asked.kind in (Kind.AUTORAG, Kind.AI_SEARCH):
-            return await self._upstream.answer(call, asked, lambda: _unindexed(call, asked))
+    async def _conversation(self, call: Call, asked: ModelRequest, inbox: Inbox) -> Reply:
         refused = await self._rules.check(call, asked)
-        if inbox is not None and refused is None:
-            reply = await self._upstream.answer(call, asked, lambda: self._outside.converse(asked, inbox))
-            inbox.replayed = reply.source is Source.RECORDING
-            return reply
+        if refused is not None:
+            return refused
+        reply = await self._upstream.answer(call, asked, lambda: self._outside.converse(asked, inbox))
+        inbox.replayed = reply.source is Source.RECORDING
+        return reply
+
+    async def _leg(self, call: Call, asked: ModelRequest) -> Reply:
+        refused = await self._rules.check(call, asked)
         return refused or await self._upstream.answer(call, asked, lambda: self._outside.model(asked, call.body))
 
     async def _through_gateway(self, call: Call, asked: ModelRequest, request: Request) -> tuple[Reply, GatewayOutcome]:
@@ -271,7 +279,17 @@ class AiService:
         if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise ValueError("`files` must be an array of {name, mimeType, data}")
         options = asked.get("conversionOptions") if isinstance(asked, dict) else None
-        return envelopes.result([await markdown.convert(file, options if isinstance(options, dict) else {}) for file in files])
+
+        async def converted() -> Reply:
+            rows = [await markdown.convert(file, options if isinstance(options, dict) else {}) for file in files]
+            return Reply(envelopes.result(rows), Source.NONE)
+
+        recordings = self._playback.library.shelf().recordings
+        if not any(recording.request.kind is Kind.TO_MARKDOWN for recording in recordings):
+            return (await converted()).response
+        # Whoever recorded conversions wants those: of pictures, say, which only a model describes.
+        call_of = ModelRequest(Kind.TO_MARKDOWN, "transformer", {"files": files, "options": asked})
+        return await self._answer(call_of, compact(body).encode(), request, lambda call: self._upstream.answer(call, call_of, converted))
 
 
 async def _unindexed(call: Call, asked: ModelRequest) -> Reply:

@@ -129,3 +129,20 @@ async def test_without_the_library(bench, monkeypatch):
     assert [row["format"] for row in made] == ["error", "markdown", "error"]
     assert made[0]["error"] == "application/pdf needs a converter that is not installed (E643): pip install 'agents-emu[markdown]'"
     assert "audio/mpeg is not converted locally (only .md, .txt," in made[2]["error"]
+
+
+async def test_recorded_conversions_answer(bench, cassettes):
+    """What only a model can describe."""
+    row = {"id": "1", "name": "a.png", "mimeType": "image/png", "format": "markdown", "tokens": 2, "data": "A fox."}
+    cassettes.write(
+        "00-fox",
+        {
+            "source": "manual",
+            "request": {"kind": "to-markdown", "target": "transformer"},
+            "match": {"where": [{"path": "$.body.files[*].name", "equals": "a.png"}], "repeat": "forever"},
+            "response": {"status": 200, "json": {"result": [row]}},
+        },
+    )
+    assert await rows(bench, ("a.png", "image/png", png())) == [row]
+    (own,) = await rows(bench, ("b.md", "text/markdown", b"# hi"))
+    assert own["data"] == "# hi"

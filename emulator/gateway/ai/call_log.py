@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.secret_patterns import masked_value
 
 KEPT = 500
 
@@ -23,7 +24,9 @@ class CallLog:
         self._calls: deque[tuple[ModelRequest, dict[str, Any]]] = deque(maxlen=KEPT)
 
     def ended(self, asked: ModelRequest, event: dict[str, Any]) -> None:
-        """A call is over."""
+        """A call is over. What is told of one that went wrong holds nothing that looks like a secret."""
+        if event.get("problem") or event.get("notice") or event.get("warnings"):
+            event = masked_value(event)
         if event.get("model") or event.get("recording") or event.get("code"):
             self._calls.append((asked, event))
         self._report(event)

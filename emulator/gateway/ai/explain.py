@@ -12,6 +12,7 @@ from emulator.gateway.ai.json_differences import ABSENT, differences
 from emulator.gateway.ai.matching import Used
 from emulator.gateway.ai.nearest import nearest
 from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.secret_patterns import masked_value
 
 _MOST = 20
 
@@ -23,12 +24,12 @@ def explain(request: ModelRequest, shelf: Shelf, used: Used) -> dict[str, Any]:
     last one is null for what is left out, and of headers that are left out the value is not told: it may be a key), `cassettes` (`name`,
     `normalise`, `key`, and the recordings of that key with how often each was used), `manual` (hand-written recordings of this kind:
     whether the target fits, each rule, whether it holds, what it found), and `nearest` when no recorded exchange has the key
-    (`recording`, `file`, `differences`).
+    (`recording`, `file`, `differences`). What looks like a secret is masked.
     """
     document = canonical(request)
     same_key = [recording for cassette in shelf.cassettes for recording in cassette.by_key.get(cassette.key(request), ())]
     near = None if same_key else nearest(request, shelf)
-    return {
+    told = {
         "kind": str(request.kind),
         "target": request.target,
         "key": key_of(document),
@@ -38,6 +39,7 @@ def explain(request: ModelRequest, shelf: Shelf, used: Used) -> dict[str, Any]:
         "manual": [_manual(recording, request, used) for cassette in shelf.cassettes for recording in _of_kind(cassette, request)][:_MOST],
         "nearest": None if near is None else _nearest(near, document),
     }
+    return {name: masked_value(value) for name, value in told.items()}
 
 
 def _changed(request: ModelRequest, document: Mapping[str, Any]) -> list[dict[str, Any]]:

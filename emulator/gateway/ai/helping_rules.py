@@ -10,6 +10,7 @@ from typing import Any
 
 from emulator.gateway.ai.canonical import NORMALISERS, ModelRequest, canonical, compact, key_of
 from emulator.gateway.ai.json_differences import differences
+from emulator.gateway.ai.secret_patterns import unknown_secrets
 
 _TOKEN = re.compile(r"[\w.:/+-]+")
 _RUN = re.compile(r"\d+|\D+")
@@ -51,6 +52,8 @@ def _pattern(recorded: dict[str, Any], asked: dict[str, Any]) -> str | None:
     for _, left, right in differences(recorded, asked, ()):
         if not isinstance(left, str) or not isinstance(right, str):
             return None
+        if unknown_secrets(left) or unknown_secrets(right):
+            return None  # a pattern is shown, and would hold parts of the token
         before, after = _TOKEN.findall(left), _TOKEN.findall(right)
         if len(before) != len(after):
             return None

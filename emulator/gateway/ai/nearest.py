@@ -1,6 +1,7 @@
 """A miss that teaches: the nearest recording, the JSON paths that differ, both values, the next step (ai-binding.md 7.3 step 8).
 
-Pure. A report stays under 40 lines, whatever was asked.
+Pure. A report stays under 40 lines, whatever was asked. It goes to terminals and into logs, so nothing in it looks like a secret:
+texts are masked before they are cut, for a part of a token has no form to be known by.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from emulator.gateway.ai.cassettes import DEFAULT, MANIFEST, Cassette, Shelf
 from emulator.gateway.ai.helping_rules import helping_rules, setting
 from emulator.gateway.ai.json_differences import ABSENT, differences
 from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.secret_patterns import masked, masked_value
 
 _MOST_DIFFERENCES = 8
 _WIDTH = 100
@@ -142,7 +144,7 @@ def _unmet_rules(recording: Recording, request: ModelRequest) -> list[str]:
     unmet = [rule for rule in recording.rules if not rule.holds(document)]
     for rule in unmet[:_MOST_DIFFERENCES]:
         values = jsonpath.select(document, rule.steps)
-        lines += [f"  rule      {_cut(str(rule))}", f"    found   {_cut(compact(values[0])) if values else 'nothing at that path'}"]
+        lines += [f"  rule      {_cut(str(rule))}", f"    found   {_cut(_written(values[0])) if values else 'nothing at that path'}"]
     return lines + _rest(len(unmet), "unmet rules")
 
 
@@ -156,7 +158,7 @@ def _different_values(recording: Recording, request: ModelRequest, shelf: Shelf,
     rules = helping_rules(request, recording.request, home.normalisers) if pairs else None
     if rules is not None:
         manifest = shown(recording.file.parent / MANIFEST)
-        steps += [f"if it is the same request all the same, write into {manifest}:", f"  {setting(rules)}"]
+        steps += [f"if it is the same request all the same, write into {manifest}:", f"  {masked(setting(rules))}"]
     return lines + _rest(len(pairs), "differences")
 
 
@@ -176,12 +178,17 @@ def _rest(count: int, what: str) -> list[str]:
 
 def _both(recorded: Any, asked: Any) -> tuple[str, str]:
     """Both values, long texts cut so that the place where they part is visible."""
-    left, right = (("absent" if value is ABSENT else compact(value)) for value in (recorded, asked))
+    left, right = (("absent" if value is ABSENT else _written(value)) for value in (recorded, asked))
     common = next((index for index, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     start = 0 if common < _WIDTH // 2 else common - 30
     return _cut(left, start), _cut(right, start)
 
 
+def _written(value: Any) -> str:
+    return compact(masked_value(value))
+
+
 def _cut(text: str, start: int = 0) -> str:
+    text = masked(text)
     piece = text[start : start + _WIDTH].replace("\n", " ")
     return ("..." if start else "") + piece + ("..." if start + _WIDTH < len(text) else "")

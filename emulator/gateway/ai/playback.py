@@ -23,6 +23,10 @@ from emulator.gateway.ai.modes import SEARCHES, STORES, Action, Found, decide, e
 from emulator.gateway.ai.nearest import exhausted_report, miss_report
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.replay import Pacer
+from emulator.gateway.ai.secret_patterns import masked
+
+_KEPT_MISSES = 50
+"""More are counted, not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Playback:
         try:
             found = select(shelf, asked, self.used)
         except RecordingError as error:
-            return self._fail(request, Refusal(error.code, 9903, "FixtureAmbiguous", error.render()))
+            return self._fail(asked, Refusal(error.code, 9903, "FixtureAmbiguous", error.render()))
         if isinstance(found, Hit):
             self.used[found.recording.identity] += 1
             self.hits += 1
@@ -122,8 +126,8 @@ class Playback:
             return self._elsewhere(action, scope, "no recording" if state is Found.MISSING else "its recordings are used up", storable)
         if isinstance(found, Exhausted):
             text = f"AI_FIXTURE_EXHAUSTED: {exhausted_report(asked, found.recordings)}"
-            return self._fail(request, Refusal("E503", 9902, "FixtureExhausted", text))
-        return self._fail(request, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf)))
+            return self._fail(asked, Refusal("E503", 9902, "FixtureExhausted", text))
+        return self._fail(asked, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf)))
 
     def count_used(self, identity: tuple[str, str, str]) -> None:
         """This recording was written just now: the call that it came from has had its answer."""
@@ -136,7 +140,7 @@ class Playback:
     def denied(self, what: str) -> None:
         """A request that did not come here was stopped in a host: a miss like any other."""
         self.misses += 1
-        self.missed.append(what)
+        self._note(what)
 
     def status(self) -> dict[str, Any]:
         """For the control API: mode, speed, cassettes, broken files and the session's score. `misses` above 0 means exit code 3."""
@@ -172,7 +176,12 @@ class Playback:
             return Verdict(action, reason=reason, cassette=self.cassette_for(scope))
         return Verdict(Action.OUTSIDE, reason=reason)
 
+    def _note(self, what: str) -> None:
+        if len(self.missed) < _KEPT_MISSES:
+            self.missed.append(masked(what))
+
     def _fail(self, request: ModelRequest, refusal: Refusal) -> Verdict:
+        """`request` in its compared form: what is noted of it is told to whoever asks."""
         self.misses += 1
-        self.missed.append(f"{request.kind} {request.target}: {refusal.name}")
+        self._note(f"{request.kind} {request.target}: {refusal.name}")
         return Verdict(Action.FAIL, refusal=refusal)

@@ -1,4 +1,4 @@
-"""What secrets of well-known makers look like, so that one nobody told us about is not written (ai-binding.md 7.5). Pure.
+"""What secrets of well-known makers look like, so that one nobody told us about is not written or shown (ai-binding.md 7.5). Pure.
 
 A pattern must be exact enough not to stop an answer that merely talks about keys: a prefix, a length, a digit where words have none.
 """
@@ -6,7 +6,9 @@ A pattern must be exact enough not to stop an answer that merely talks about key
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from emulator.config.ai import RedactRule
 
@@ -78,3 +80,26 @@ def unknown_secrets_in_bytes(data: bytes) -> list[str]:
     """The same for bytes."""
     found = (what for what, anchors, pattern in _in_bytes() if any(anchor in data for anchor in anchors) and pattern.search(data))
     return list(dict.fromkeys(found))
+
+
+def masked(text: str) -> str:
+    """`text` as it may be shown: `[looks like an OpenAI key]` in place of every token."""
+    for what, anchors, pattern in _PATTERNS:
+        if any(anchor in text for anchor in anchors):
+            text = re.sub(pattern, _mask(what), text)  # compiled when it is needed, then kept by `re`
+    return text
+
+
+def masked_value(value: Any) -> Any:
+    """A JSON value with every text in it masked, names too. Before it is written as JSON: escapes would hide where a token begins."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {masked(str(name)): masked_value(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_value(member) for member in value]
+    return value
+
+
+def _mask(what: str) -> str:
+    return f"[looks like {'an' if what[0] in 'AEIOU' or what.startswith('npm') else 'a'} {what}]"

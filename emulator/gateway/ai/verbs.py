@@ -47,7 +47,6 @@ class Faults(Protocol):
     def seed(self) -> int: ...
     def add(self, value: Any) -> str: ...
     def clear(self, name: str | None = None) -> int: ...
-    def restart(self) -> None: ...
     def firings(self) -> Sequence[dict[str, Any]]: ...
     def errors(self) -> Sequence[RecordingError]: ...
     def list(self) -> Sequence[dict[str, Any]]: ...
@@ -95,12 +94,14 @@ class AiVerbs:
     async def session(self) -> Any:
         """Mode, speed, recordings, routes and score."""
         layer = self._layer
-        return {
-            **layer.playback.status(),
-            "stale": [{"recording": one.recording.name, "why": one.why} for one in layer.sessions.stale()],
-            "routes": layer.routes(),
-            "summary": summary(layer.sessions.summary()),
-        }
+        return self._clean(
+            {
+                **layer.playback.status(),
+                "stale": [{"recording": one.recording.name, "why": one.why} for one in layer.sessions.stale()],
+                "routes": layer.routes(),
+                "summary": summary(layer.sessions.summary()),
+            }
+        )
 
     async def set_session(self, body: dict[str, Any]) -> Any:
         """End this session and begin another. The answer has the old one's summary as `ended`."""
@@ -110,7 +111,6 @@ class AiVerbs:
         if not isinstance(commit, bool):
             raise UsageError("E227", "commit must be true or false")
         ended = self._layer.sessions.restart(mode=mode, cassette=cassette, speed=_speed(body.get("speed")), commit=commit, run=run)
-        self._layer.faults.restart()
         return self._clean({**await self.session(), "ended": summary(ended)})
 
     async def cost(self) -> Any:

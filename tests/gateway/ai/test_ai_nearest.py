@@ -242,3 +242,36 @@ def test_paths_are_relative_to_where_we_stand(cassettes: Any, monkeypatch: pytes
     monkeypatch.chdir(cassettes.root.parent)
     report = miss_report(asked(chat("s", "v")), Library([Path("fixtures")], recheck_ms=0).shelf())
     assert "  nearest   fixtures/ai/default/one.json" in report
+
+
+TOKEN = "sk-" + "proj-" + "aB3dE_6gH-" * 5
+
+
+@pytest.mark.parametrize(
+    ("body", "target"),
+    [
+        (chat("s", f"use {TOKEN} please"), MODEL),
+        (chat("s", f"first line\n{TOKEN}"), MODEL),
+        (chat("s", "the key is well hidden behind these many words, which fill a line nearly: " + TOKEN), MODEL),
+        (chat("s", "u", **{TOKEN: 1}), MODEL),
+        (chat("s", "u", tools=[{**TOOL, "key": TOKEN}]), MODEL),
+        (chat("s", "v"), f"@cf/{TOKEN}"),
+    ],
+)
+def test_nothing_that_looks_like_a_secret_is_told(cassettes: Any, body: Any, target: str) -> None:
+    """Whoever is told of a miss may keep it: the terminal, the journal, `ai explain`."""
+    cassettes.recorded("one", chat("s", "u"), {})
+    request = asked(body, target=target)
+    shelf = shelf_of(cassettes)
+    told = miss_report(request, shelf) + json.dumps(explain(request, shelf, {}))
+    assert "[looks like an OpenAI key]" in told
+    assert TOKEN[:12] not in told and TOKEN[-12:] not in told
+
+
+def test_a_rule_of_the_recording_and_a_proposed_pattern_hold_no_secret(cassettes: Any) -> None:
+    cassettes.manual("by-hand", [{"path": "$.body.messages[0].content", "equals": TOKEN}], {})
+    request = asked(chat(TOKEN.replace("3", "4"), "u"))
+    told = miss_report(request, shelf_of(cassettes)) + json.dumps(explain(request, shelf_of(cassettes), {}))
+    assert TOKEN[:12] not in told and "rule" in told
+    one, other = (asked(chat(f"a {TOKEN.replace('3', digit)} b")) for digit in "57")
+    assert helping_rules(one, other, ()) is None

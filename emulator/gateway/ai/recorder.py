@@ -7,9 +7,9 @@ that the reader left, or that broke off, is never stored: half an answer would r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,8 @@ from typing import Any
 from emulator.config.options import AiMode
 from emulator.errors import EmuError, RecordingError
 from emulator.gateway import content_coding
-from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.asked_in_vain import AskedInVain
+from emulator.gateway.ai.canonical import ModelRequest, canonical, key_of
 from emulator.gateway.ai.cassette_files import cassette_name, check_cassette_name
 from emulator.gateway.ai.interaction import Noted, interaction
 from emulator.gateway.ai.manifest import MANIFEST, Manifest, manifest_text, read_manifest, read_manifest_document
@@ -49,6 +50,10 @@ class Summary:
     removed: list[Path] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
     """Edited by hand since they were recorded: never replaced. Delete one to record it anew."""
+    not_asked: list[Path] = field(default_factory=list)
+    """Of the cassettes that were written to, in mode RECORD: nobody asked for them, and they stay. commit(prune=True) removes them."""
+    spared: dict[Path, str] = field(default_factory=dict)
+    """Old recordings that stay because they were asked for in vain, and why: the answer broke off, was left, or cannot be stored."""
     problems: list[EmuError] = field(default_factory=list)
     """Answers that were not stored, and why."""
 
@@ -58,6 +63,8 @@ class Summary:
         self.unchanged += changes.unchanged
         self.removed += changes.removed
         self.kept += changes.kept
+        self.not_asked += changes.not_asked
+        self.spared |= changes.spared
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +118,7 @@ class Recorder:
         self._existed: frozenset[str] = frozenset()
         self._problems: list[EmuError] = []
         self._manifests: dict[str, Manifest] = {}
+        self._in_vain = AskedInVain(self._key)
         self._waiting: list[_Exchange] = []
         self._working: dict[_Exchange, Future[EmuError | None]] = {}
         self._thread = ThreadPoolExecutor(1, "recorder")
@@ -148,10 +156,16 @@ class Recorder:
         """
         response = reply.response
         too_bad = self._mode is AiMode.AUTO and response.status >= 400
-        if not self.stores(cassette) or not reply.source.outside or (response.status < 200 and response.status != 101) or too_bad:
+        if not self.stores(cassette):
+            return reply
+        if not reply.source.outside or (response.status < 200 and response.status != 101) or too_bad:
+            self.spare(
+                asked, cassette, f"no server answered it, but {reply.source}" if not reply.source.outside else f"answered {response.status}"
+            )
             return reply
         coding = (response.header("content-encoding") or "identity").strip().lower()
         if coding != "identity" and content_coding.decoder(coding) is None:
+            self.spare(asked, cassette, f"its content-encoding is {coding}")
             self._problem(_unstorable(asked, f"its content-encoding is {coding}, which is not understood"))
             return reply
         first_byte_ms = max(0, round(self._now_ms() - t0_ms))
@@ -160,21 +174,44 @@ class Recorder:
         exchange = _Exchange(
             self._session, staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now()
         )
+        if self._mode is AiMode.RECORD:
+            self._in_vain.asked(exchange, exchange.cassette, asked)
         if isinstance(response.body, bytes):
             spool.add(first_byte_ms, response.body)
             self._later(exchange)
             return reply
 
         def ended(outcome: Outcome, failure: Exception | None) -> None:
-            if outcome is Outcome.BROKEN:
-                self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
             if outcome is Outcome.COMPLETE:
                 self._later(exchange)
-            else:
-                spool.close()
+                return
+            spool.close()
+            self._in_vain.failed(exchange, "its reader left" if outcome is Outcome.LEFT else "the answer broke off")
+            if outcome is Outcome.BROKEN:
+                self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
 
         response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
         return reply
+
+    @contextmanager
+    def asking(self, asked: ModelRequest, cassette: str) -> Iterator[None]:
+        """Around a call of what answers `asked`, before tap(): should no answer come, or not in time, its old recordings stay."""
+        token = object()
+        if self._mode is AiMode.RECORD:
+            self._in_vain.asked(token, cassette_name(cassette), asked)
+        try:
+            yield
+        except BaseException as error:
+            self._in_vain.failed(token, f"no answer came: {error or type(error).__name__}")
+            raise
+        self._in_vain.answered(token)
+
+    def spare(self, asked: ModelRequest, cassette: str, why: str) -> None:
+        """`asked` has an answer that is none to record, as a fault's: its old recordings stay."""
+        if self._mode is AiMode.RECORD:
+            token = object()
+            self._in_vain.asked(token, cassette_name(cassette), asked)
+            self._in_vain.failed(token, why)
 
     def settle(self) -> None:
         """Stage all that was heard to its end, now: `report` has heard of what cannot be stored. commit() begins with it."""
@@ -182,9 +219,10 @@ class Recorder:
         for exchange in list(self._working):
             self._worked(exchange)
 
-    def commit(self, *, only: Collection[Path] | None = None) -> Summary:
-        """Write what was staged, and begin anew in the same mode. RECORD replaces what each cassette held when the session began, or
-        `only` these files of it; when an answer of it held a secret, nothing is written, so that no cassette is left with a gap.
+    def commit(self, *, only: Collection[Path] | None = None, prune: bool = False) -> Summary:
+        """Write what was staged, and begin anew in the same mode. RECORD replaces what was asked again, and adds the rest; with `prune`, it
+        removes what the cassettes that it wrote to held when the session began and nobody asked for. `only` these files are replaced,
+        or removed. When an answer held a secret, RECORD writes nothing, so that no cassette is left with a gap.
 
         Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
         """
@@ -195,7 +233,7 @@ class Recorder:
                 summary.committed = False
             else:
                 for cassette in self._staging.cassettes:
-                    summary.add(self._commit(self._staging, cassette, only))
+                    summary.add(self._commit(self._staging, cassette, only, prune=prune or only is not None))
         finally:
             self.begin(self._mode, keep_failed=self._keep_failed)
         return summary
@@ -259,26 +297,37 @@ class Recorder:
         finally:
             if alone:
                 exchange.staging.close()
-        if error is not None:
+        if error is None:
+            self._in_vain.answered(exchange)
+        else:
+            self._in_vain.failed(exchange, error.what)
             self._blocked = self._blocked or error.code == "E507"
             self._problem(error)
 
-    def _commit(self, staging: Staging, cassette: str, only: Collection[Path] | None = None) -> Changes:
+    def _commit(self, staging: Staging, cassette: str, only: Collection[Path] | None = None, *, prune: bool = False) -> Changes:
         recording = self._mode is AiMode.RECORD
-        whole = recording and only is None
         before = self._before if only is None else {name: stamp for name, stamp in self._before.items() if self._ai / name in only}
+
+        def manifest(changes: Changes) -> bytes | None:
+            return self._new_manifest(cassette, whole=recording and only is None and not (changes.not_asked or changes.spared))
+
         try:
             changes = staging.commit(
                 cassette,
                 self._manifest(cassette).normalise,
                 replacing=before if recording else None,
-                manifest=self._new_manifest(cassette, whole=whole),
+                in_vain=self._in_vain.of(cassette),
+                prune=prune,
+                manifest=manifest,
             )
         except OSError as error:
             raise _unwritable(self._ai / cassette, error) from None
         for file, digest in changes.digests.items():
             self._stored((cassette, file.stem, digest))
         return changes
+
+    def _key(self, cassette: str, asked: ModelRequest) -> str:
+        return key_of(canonical(self._redaction.stored(asked), self._manifest(cassette).normalise))
 
     def _manifest(self, cassette: str) -> Manifest:
         """A manifest that cannot be read counts as none, as it does when recordings are searched."""
@@ -338,6 +387,7 @@ class Recorder:
         self._staging.close()
         self._staging, self._session = Staging(self._ai), object()
         self._problems, self._manifests, self._blocked = [], {}, False
+        self._in_vain.clear()
 
 
 def _unstorable(asked: ModelRequest, why: str) -> RecordingError:

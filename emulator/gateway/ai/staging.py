@@ -16,10 +16,11 @@ import shutil
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from emulator.errors import RecordingError
@@ -49,12 +50,15 @@ Snapshot = Mapping[str, tuple[int, int, int]]
 
 @dataclass(slots=True)
 class Changes:
-    """What a commit did to one cassette. `digests` are the sha256 of the files written, as Recording.digest has them."""
+    """What a commit did to one cassette; Summary of recorder.py says what the lists are. `digests` are the sha256 of the files written, as
+    Recording.digest has them."""
 
     written: list[Path] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
     removed: list[Path] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
+    not_asked: list[Path] = field(default_factory=list)
+    spared: dict[Path, str] = field(default_factory=dict)
     digests: dict[Path, str] = field(default_factory=dict)
 
 
@@ -106,15 +110,26 @@ class Staging:
         slim = Interaction(interaction.request, interaction.key, {})
         self._staged[cassette].append(_Staged((began_ms, number), slim, file))
 
-    def commit(self, cassette: str, normalise: tuple[str, ...], *, replacing: Snapshot | None, manifest: bytes | None) -> Changes:
+    def commit(
+        self,
+        cassette: str,
+        normalise: tuple[str, ...],
+        *,
+        replacing: Snapshot | None = None,
+        in_vain: Mapping[str, str] = MappingProxyType({}),
+        prune: bool = False,
+        manifest: Callable[[Changes], bytes | None] = lambda changes: None,
+    ) -> Changes:
         """Move in what is staged for `cassette`, whose rules are `normalise`. With `replacing`, recorded files that are as they were then,
-        and that nobody edited, make way. `manifest` is the new `cassette.json`, None to leave it. Raises OSError; then nothing has
-        changed, or recover() completes it."""
+        and that nobody edited, make way for answers to the same request; with `prune` also those of requests that nobody asked.
+        Of a key in `in_vain` (and why) no file goes unless all of them have a successor. `manifest` gives the new `cassette.json`, None
+        to leave it. Raises OSError; then nothing has changed, or recover() completes it."""
         staging, folder = self._opened(cassette), self._ai / cassette
         with _locked(self._ai):
-            changes, plan = self._plan(cassette, normalise, replacing)
-            if manifest is not None:
-                write_atomically(staging / MANIFEST, manifest)
+            changes, plan = self._plan(cassette, normalise, replacing, in_vain, prune)
+            text = manifest(changes)
+            if text is not None:
+                write_atomically(staging / MANIFEST, text)
                 plan.moves[MANIFEST] = MANIFEST
             folder.mkdir(exist_ok=True)
             if plan.moves or plan.removes:
@@ -155,12 +170,21 @@ class Staging:
             (self._folder / cassette).mkdir(exist_ok=True)
             return self._folder / cassette
 
-    def _plan(self, cassette: str, normalise: tuple[str, ...], replacing: Snapshot | None) -> tuple[Changes, _Plan]:
+    def _plan(
+        self, cassette: str, normalise: tuple[str, ...], replacing: Snapshot | None, in_vain: Mapping[str, str], prune: bool
+    ) -> tuple[Changes, _Plan]:
         changes, plan = Changes(), _Plan()
         there = _Folder(self._ai / cassette, normalise, replacing)
         by_key: dict[str, list[_Staged]] = defaultdict(list)
         for staged in sorted(self._staged.get(cassette, ()), key=lambda staged: staged.order):
             by_key[staged.interaction.key].append(staged)
+        for key, why in in_vain.items():
+            old = there.replaceable.get(key, {})
+            if len(by_key.get(key, ())) - len(there.edited.get(key, ())) < len(old):
+                # The answers to one request are a sequence: half of it replaced would be neither the old one nor the new one.
+                changes.spared |= dict.fromkeys(old, why)
+                there.keep(key)
+                by_key.pop(key, None)
         needed: set[str] = set()
         for key, group in by_key.items():
             edited = there.edited.get(key, [])
@@ -168,10 +192,10 @@ class Staging:
             for staged in group[len(edited) :]:
                 document = json.loads(staged.file.read_text())
                 file = there.free(staged.interaction)
-                old = there.replaceable.pop(file, None)
-                if old is not None and _same_answer(old.document, document):
+                before = there.next_of(key)
+                if before is not None and before[0] == file and _same_answer(before[1].document, document):
                     changes.unchanged.append(file)
-                    needed |= blob_files(old.document)
+                    needed |= blob_files(before[1].document)
                     continue
                 data = recording_text(sealed({**document, "id": file.stem}))
                 staged.file.write_bytes(data)
@@ -180,29 +204,39 @@ class Staging:
                 needed |= blob_files(document)
                 changes.written.append(file)
                 changes.digests[file] = hashlib.sha256(data).hexdigest()
-                if old is not None:
-                    there.gone.append(old)
-        changes.removed = sorted(there.replaceable)
+                if before is not None:
+                    there.gone.append(before[1])
+                    changes.removed.append(before[0])
+        rest = {file: found for files in there.replaceable.values() for file, found in files.items()}
+        if prune:
+            changes.removed += rest
+            there.gone += rest.values()
+        else:
+            changes.not_asked = sorted(rest)
+            needed |= {blob for found in rest.values() for blob in blob_files(found.document)}
+        changes.removed = sorted(set(changes.removed) - set(changes.written))
         plan.removes = [file.name for file in changes.removed]
-        gone = {blob for old in [*there.gone, *there.replaceable.values()] for blob in blob_files(old.document)}
+        gone = {blob for old in there.gone for blob in blob_files(old.document)}
         plan.removes += sorted(gone - needed - there.blobs_in_use())
         return changes, plan
 
 
 class _Folder:
-    """A cassette's files as a commit finds them. Without `replacing` nothing is replaceable, and only names are looked at."""
+    """A cassette's files as a commit finds them. Without `replacing` nothing is replaceable, and only names are looked at. `replaceable` are
+    files by key, in the order in which they answer."""
 
     def __init__(self, folder: Path, normalise: tuple[str, ...], replacing: Snapshot | None) -> None:
         self._folder = folder
         self._normalise = normalise
-        self.replaceable: dict[Path, Sealed] = {}
+        self.replaceable: dict[str, dict[Path, Sealed]] = defaultdict(dict)
         self.edited: dict[str, list[Path]] = defaultdict(list)
         self.gone: list[Sealed] = []
         self._others: list[Sealed] = []
         self._taken: dict[str, set[int]] = defaultdict(set)
         self._append = replacing is None
-        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
-            if not name.endswith(".json") or name in NOT_RECORDINGS:
+        names = (name for name in os.listdir(folder) if name.endswith(".json")) if folder.is_dir() else ()
+        for name in sorted(names, key=lambda name: (seq_of(name), name)):
+            if name in NOT_RECORDINGS:
                 continue
             if replacing is None:
                 self._take(name)
@@ -211,16 +245,39 @@ class _Folder:
 
     def _sort(self, file: Path, known_as: tuple[int, int, int] | None) -> None:
         found = read_sealed(file.read_bytes())
-        if found is not None and found.untouched and known_as == stamp(file):
-            self.replaceable[file] = found
+        key = self._key(file, found)
+        if found is not None and found.untouched and key is not None and known_as == stamp(file):
+            self.replaceable[key][file] = found
             return
         self._take(file.name)
         if found is None:
             return
         self._others.append(found)
-        if found.document.get("source") == "recorded" and not found.untouched and known_as is not None:
-            with suppress(RecordingError):  # one that cannot be read answers nothing, and stays for its owner to mend
-                self.edited[key_of(canonical(request_of(file, found.document), self._normalise))].append(file)
+        if found.document.get("source") == "recorded" and not found.untouched and known_as is not None and key is not None:
+            self.edited[key].append(file)
+
+    def _key(self, file: Path, found: Sealed | None) -> str | None:
+        """The key by the rules of now. None: it cannot be read, answers nothing, and stays for its owner to mend."""
+        if found is None or found.document.get("source") != "recorded":
+            return None
+        try:
+            return key_of(canonical(request_of(file, found.document), self._normalise))
+        except RecordingError:
+            return None
+
+    def keep(self, key: str) -> None:
+        """Replace nothing of this key."""
+        for file, found in self.replaceable.pop(key, {}).items():
+            self._take(file.name)
+            self._others.append(found)
+
+    def next_of(self, key: str) -> tuple[Path, Sealed] | None:
+        """The oldest replaceable file of this key: the next answer to it takes its place."""
+        old = self.replaceable.get(key)
+        if not old:
+            return None
+        file = next(iter(old))
+        return file, old.pop(file)
 
     def _take(self, name: str) -> None:
         self._taken[name.removesuffix(".json")[-8:]].add(seq_of(name))

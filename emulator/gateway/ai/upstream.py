@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest
@@ -52,6 +53,8 @@ class Upstream:
             instead = await before(fault, asked, self._playback.pacer)
             if instead is not None:
                 call.pending = None
+                if storable:
+                    self._recorder.spare(asked, self._playback.cassette_for(call.scope), f"the fault {fault.name} took its place")
                 return instead
         return await self._answer(call, asked, outside, lenient=lenient, storable=storable)
 
@@ -80,10 +83,11 @@ class Upstream:
             response = await play(answer, playback.pacer, started_ms=call.started_ms)
             return Reply(response, Source.RECORDING, recording=verdict.recording.name, usage=answer.usage)
         asked_ms = playback.pacer.now_ms()
-        reply = await outside()
+        with nullcontext() if verdict.cassette is None else self._recorder.asking(asked, verdict.cassette):
+            reply = await outside()
         if reply.source is Source.STUB and asked.kind not in HTTP_KINDS and playback.mode.value != "stub":
             call.notice = f"answered by the stub: {verdict.reason}, no backend"
-        if verdict.action is Action.STORE and reply.source.outside and verdict.cassette is not None:
+        if verdict.cassette is not None:
             return self._recorder.tap(asked, reply, cassette=verdict.cassette, t0_ms=asked_ms, body=call.body)
         return reply
 

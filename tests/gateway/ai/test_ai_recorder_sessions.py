@@ -16,6 +16,8 @@ import pytest
 from emulator.config import AiMode
 from emulator.errors import UsageError
 from emulator.gateway.ai.cassette_files import cassette_name
+from emulator.gateway.ai.reply import Reply, Source
+from emulator.gateway.exchange import Response
 
 from .recording_tape import SSE, Tape, asked, events
 
@@ -27,12 +29,12 @@ def tape(tmp_path: Path) -> Tape:
     return Tape(tmp_path / "fixtures")
 
 
-async def record(tape: Tape, *texts: str, answer: str = "a", cassette: str = "default", recorder=None):
+async def record(tape: Tape, *texts: str, answer: str = "a", cassette: str = "default", recorder=None, prune: bool = False):
     recorder = recorder or tape.recorder
     recorder.begin(AiMode.RECORD)
     for text in texts:
         await tape.hear(asked(text), json.dumps({"response": answer}).encode(), cassette=cassette, recorder=recorder)
-    return recorder.commit()
+    return recorder.commit(prune=prune)
 
 
 def said(tape: Tape, cassette: str = "default") -> dict[str, list[object]]:
@@ -46,12 +48,112 @@ def leftovers(tape: Tape) -> list[str]:
     return [path.name for path in (tape.root / "ai").iterdir() if path.name.startswith(".")]
 
 
-async def test_record_replaces_what_was_recorded(tape):
+async def test_record_replaces_what_was_asked_again_and_adds_the_rest(tape):
     first = await record(tape, "one", "two")
     assert len(first.written) == 2 and first.committed
     second = await record(tape, "two", "three", answer="b")
+    assert said(tape) == {"one": ["a"], "two": ["b"], "three": ["b"]}
+    (one,) = (recording.file for recording in tape.recordings() if recording.request.body["messages"][0]["content"] == "one")
+    assert (second.removed, second.not_asked, leftovers(tape)) == ([], [one], [])
+
+
+async def test_record_removes_what_was_not_asked_when_told_so(tape):
+    await record(tape, "one", "two", "two")
+    summary = await record(tape, "two", "three", answer="b", prune=True)
     assert said(tape) == {"two": ["b"], "three": ["b"]}
-    assert len(second.removed) == 1 and leftovers(tape) == []
+    assert len(summary.removed) == 2 and summary.not_asked == [] and leftovers(tape) == []
+
+
+async def test_a_request_that_was_asked_less_often_keeps_its_later_answers(tape):
+    await record(tape, "one", "one")
+    summary = await record(tape, "one", answer="b")
+    assert said(tape) == {"one": ["b", "a"]} and len(summary.not_asked) == 1
+
+
+async def test_the_day_of_the_whole_cassette_is_told_only_by_a_session_that_asked_for_all(tape):
+    await record(tape, "one", "two")
+    tape.now = tape.now.replace(day=23)
+    await record(tape, "one")
+    assert b"2026-11-22" in tape.files()["cassette.json"]
+    await record(tape, "one", "two")
+    assert b"2026-11-23" in tape.files()["cassette.json"]
+
+
+async def test_what_changed_its_key_by_other_rules_is_replaced_all_the_same(tape):
+    await record(tape, "at 2026-11-22T11:02:03Z")
+    (tape.root / "ai" / "default" / "cassette.json").write_text('{"format": 1, "normalise": ["iso-datetime"]}')
+    summary = await record(tape, "at 2026-11-23T11:02:03Z", answer="b")
+    assert list(said(tape).values()) == [["b"]] and len(summary.removed) == 1
+
+
+async def broken(tape: Tape) -> None:
+    with pytest.raises(ConnectionResetError):
+        [chunk async for chunk in tape.tap(asked("one"), tape.reply([b"{"], SSE, failure=ConnectionResetError())).response.body]
+
+
+async def left(tape: Tape) -> None:
+    body = tape.tap(asked("one"), tape.reply([b"data: 1\n\n", b"data: 2\n\n"], SSE)).response.body
+    await anext(body)
+    await body.aclose()
+
+
+async def in_an_unknown_coding(tape: Tape) -> None:
+    await tape.hear(asked("one"), b"\x28\xb5", [("content-encoding", "zstd")])
+
+
+async def of_our_own(tape: Tape) -> None:
+    tape.tap(asked("one"), Reply(Response(403, [], b"{}"), Source.NONE))
+
+
+async def unfinished(tape: Tape) -> None:
+    body = tape.tap(asked("one"), tape.reply([b"data: 1\n\n", b"data: 2\n\n"], SSE)).response.body
+    await anext(body)
+
+
+async def unheard(tape: Tape) -> None:
+    with pytest.raises(ConnectionRefusedError), tape.recorder.asking(asked("one"), "default"):
+        raise ConnectionRefusedError("refused")
+
+
+async def on_a_full_disk(tape: Tape) -> None:
+    body = tape.tap(asked("one"), tape.reply([b"{}"], SSE)).response.body
+    body._spool.failure = OSError(28, "No space left on device")
+    assert [chunk async for chunk in body] == [b"{}"]
+    await asyncio.sleep(0)
+
+
+IN_VAIN = [broken, left, in_an_unknown_coding, of_our_own, unfinished, unheard, on_a_full_disk]
+
+
+@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("ask", IN_VAIN)
+async def test_what_was_asked_in_vain_keeps_its_old_recording(tape, ask, prune):
+    await record(tape, "one", "two")
+    (one,) = (recording.file for recording in tape.recordings() if recording.request.body["messages"][0]["content"] == "one")
+    tape.recorder.begin(AiMode.RECORD)
+    await tape.hear(asked("two"), b'{"response":"b"}')
+    await ask(tape)
+    summary = tape.recorder.commit(prune=prune)
+    assert said(tape) == {"one": ["a"], "two": ["b"]}
+    assert list(summary.spared) == [one] and summary.spared[one] and summary.removed == [] and summary.not_asked == []
+
+
+async def test_a_sequence_of_which_one_answer_broke_off_stays_as_it_was(tape):
+    await record(tape, "one", "one")
+    tape.recorder.begin(AiMode.RECORD)
+    await tape.hear(asked("one"), b'{"response":"b"}')
+    await broken(tape)
+    assert len(tape.recorder.commit(prune=True).spared) == 2
+    assert said(tape) == {"one": ["a", "a"]}
+
+
+async def test_an_answer_that_came_at_the_second_attempt_replaces_the_old_one(tape):
+    await record(tape, "one")
+    tape.recorder.begin(AiMode.RECORD)
+    await broken(tape)
+    await tape.hear(asked("one"), b'{"response":"b"}')
+    summary = tape.recorder.commit()
+    assert said(tape) == {"one": ["b"]} and summary.spared == {}
 
 
 async def test_a_failed_session_leaves_everything_as_it_was(tape):
@@ -201,14 +303,14 @@ async def test_what_was_edited_by_hand_or_written_by_hand_is_never_replaced(tape
 async def test_another_layout_is_no_edit(tape):
     (file,) = (await record(tape, "one")).written
     file.write_text(json.dumps(json.loads(file.read_text()), indent=8))
-    assert (await record(tape, "two")).removed == [file]
+    assert (await record(tape, "two", prune=True)).removed == [file]
 
 
 async def test_a_note_or_a_repeat_is_an_edit(tape):
     (file,) = (await record(tape, "one")).written
     document = json.loads(file.read_text())
     file.write_text(json.dumps({**document, "match": {**document["match"], "repeat": "forever"}}))
-    await record(tape, "two")
+    await record(tape, "two", prune=True)
     assert file.exists()
 
 
@@ -218,7 +320,7 @@ async def test_a_broken_file_and_a_broken_manifest_are_left_alone(tape):
     (folder / "00-x.json").write_text("{")
     (folder / "cassette.json").write_text("{")
     (folder / "faults.json").write_text("[]")
-    await record(tape, "two")
+    await record(tape, "two", prune=True)
     assert (folder / "00-x.json").read_text() == "{" and (folder / "cassette.json").read_text() == "{" and (folder / "faults.json").exists()
 
 
@@ -237,13 +339,13 @@ async def test_blobs_go_with_the_last_recording_that_needs_them(tape):
     tape.recorder.begin(AiMode.RECORD)
     for text in ("one", "two"):
         await tape.hear(asked(text), b"\xff\x00\xff", [("content-type", "image/png")])
-    tape.recorder.commit()
+    tape.recorder.commit(prune=True)
     assert len([name for name in tape.files() if name.startswith("blobs/")]) == 1
     tape.recorder.begin(AiMode.RECORD)
     await tape.hear(asked("one"), b"\xff\x00\xff", [("content-type", "image/png")])
-    tape.recorder.commit()
+    tape.recorder.commit(prune=True)
     assert len([name for name in tape.files() if name.startswith("blobs/")]) == 1
-    await record(tape, "three")
+    await record(tape, "three", prune=True)
     assert not (tape.root / "ai" / "default" / "blobs").exists()
 
 
@@ -279,8 +381,8 @@ async def test_two_recorders_that_replace_one_cassette_keep_what_the_other_made(
     await tape.hear(asked("a"), b'{"response": "a"}', recorder=left)  # as it was
     await tape.hear(asked("b"), b'{"response": "new"}', recorder=right)
     await tape.hear(asked("c"), b'{"response": "c"}', recorder=right)
-    left.commit()
-    right.commit()
+    left.commit(prune=True)
+    right.commit(prune=True)
     assert said(tape) == {"a": ["a"], "b": ["new"], "c": ["c"]}
     assert leftovers(tape) == []
 
@@ -319,7 +421,7 @@ async def main():
             print("ready", flush=True)
             time.sleep(60)
     staging.os.replace = one_then_wait
-    tape.recorder.commit()
+    tape.recorder.commit(prune=True)
 
 asyncio.run(main())
 """

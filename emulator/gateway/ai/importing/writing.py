@@ -90,7 +90,7 @@ class Import:
         """Move in what was staged. Raises OSError; then no exchange was written."""
         try:
             for cassette in self._staging.cassettes:
-                self.done.written += self._staging.commit(cassette, self._normalise, replacing=None, manifest=None).written
+                self.done.written += self._staging.commit(cassette, self._normalise).written
         finally:
             self._staging.close()
         return self.done

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from emulator.config.ai import (
     FIRST_BYTE_MS,
@@ -28,6 +30,9 @@ from emulator.config.project import Notice
 from emulator.config.shape import key_words, mismatches, nearest, unknown_keys
 from emulator.config.wrangler_schema import BOOLEAN, STRING, table, tables
 from emulator.errors import ConfigError
+
+_KEY_LENGTH = 20
+"""Real keys are longer; "ollama" and "not-needed" are none."""
 
 _COUNT: dict[str, Any] = {"type": "integer", "description": "a whole number"}
 _NUMBER: dict[str, Any] = {"type": "number"}
@@ -112,6 +117,7 @@ def ai_config(document: Document, own: frozenset[str]) -> tuple[AiConfig, tuple[
         for path, near in unknown_keys(section, SCHEMA, ("ai",))
     )
     backends = {name: _backend(document, name, value) for name, value in section.get("backends", {}).items()}
+    notices += tuple(_written_key(backend) for backend in backends.values() if _holds_key(backend))
     routes = tuple(RouteConfig(row["match"], row["to"], row.get("model")) for row in section.get("routes", ()))
     for index, route in enumerate(routes):
         if route.to not in backends and route.to not in WELL_KNOWN:
@@ -166,6 +172,24 @@ def _credential(document: Document, backend: str, key: str, text: str | None) ->
         return None
     where = document.place(("ai", "backends", backend, key))
     return Credential(text, text.removeprefix("env:") if text.startswith("env:") else None, where)
+
+
+def _holds_key(backend: BackendConfig) -> bool:
+    """Whether a key stands in the file itself. Servers on this machine are content with any word."""
+    if backend.key is None or backend.key.env is not None:
+        return False
+    host = urlsplit(backend.base_url or "").hostname or ""
+    return len(backend.key.text) >= _KEY_LENGTH or not (host in ("localhost", "::1") or host.startswith("127."))
+
+
+def _written_key(backend: BackendConfig) -> Notice:
+    what = f"the key of backend {backend.name!r} stands in a file that is committed with the project"
+    hint = f'use "env:NAME", such as "env:{_variable(backend.name)}", and put the value into .dev.vars'
+    return Notice(what, backend.key.where if backend.key else None, hint)
+
+
+def _variable(backend: str) -> str:
+    return f"{re.sub('[^A-Za-z0-9]+', '_', backend).upper()}_API_KEY"
 
 
 def _gateway(document: Document, name: str, value: Mapping[str, Any]) -> GatewayConfig:

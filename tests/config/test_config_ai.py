@@ -102,3 +102,23 @@ def test_unknown_keys_inside_warn_and_stop_nobody(tmp_path: Path, monkeypatch: p
     assert [(notice.what, notice.where, notice.hint) for notice in notices] == [
         ('"ai.backends.a.base_ulr" is no option of agents-emu', "agents-emu.toml:3", 'did you mean "ai.backends.a.base_url"?')
     ]
+
+
+def test_a_key_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
+    """The file is committed. A word for a server on this machine is no key."""
+    write = (
+        '[ai.backends.openai]\ntype = "openai"\nkey = "sk-nothing-real"\n'
+        '[ai.backends.near]\ntype = "openai"\nbase_url = "http://127.0.0.1:1234"\nkey = "not-needed"\n'
+        '[ai.backends.my-proxy]\ntype = "openai"\nbase_url = "http://localhost:1234"\nkey = "a-real-one-of-24-letters"\n'
+        '[ai.backends.anthropic]\ntype = "anthropic"\nkey = "env:ANTHROPIC_API_KEY"\n'
+    )
+    (tmp_path / "agents-emu.toml").write_text(write)
+    notices = load_options(tmp_path, {}, environ={}, cwd=tmp_path)[1]
+    assert [(notice.what, notice.where, notice.hint) for notice in notices] == [
+        (
+            f"the key of backend {name!r} stands in a file that is committed with the project",
+            f"{tmp_path / 'agents-emu.toml'}:{line}",
+            f'use "env:NAME", such as "env:{variable}", and put the value into .dev.vars',
+        )
+        for name, line, variable in (("openai", 3, "OPENAI_API_KEY"), ("my-proxy", 11, "MY_PROXY_API_KEY"))
+    ]

@@ -32,8 +32,8 @@ MAX_BODY = 4 * 1024 * 1024
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
 _ELSEWHERE = frozenset(("cross-site", "same-site"))
 """Other ports of this machine are `same-site`: they are other pages as well."""
-_STATUSES = {"E228": 404, "E405": 503}
-"""Of what is not there, and of a host that cannot answer now; all other refusals are 400."""
+_STATUSES = {"E228": 404, "E244": 409, "E245": 409, "E405": 503}
+"""Of what is not there, of a session that another holds, and of a host that cannot answer now; all other refusals are 400."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ class Control:
             _route("POST", "alarms/{class}/{name}/fire", lambda call: verbs.fire(*_object(call))),
             _route("GET", "ai/session", lambda call: verbs.ai.session()),
             _route("POST", "ai/session", lambda call: verbs.ai.set_session(call.body)),
+            _route("GET", "ai/session/holds/{token}", lambda call: verbs.ai.keep_session(call.parts["token"])),
             _route("GET", "ai/calls", lambda call: verbs.ai.calls()),
             _route("GET", "ai/calls/{id}", lambda call: verbs.ai.explain(call.parts["id"])),
             _route("GET", "ai/cost", lambda call: verbs.ai.cost()),

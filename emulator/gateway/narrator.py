@@ -49,6 +49,7 @@ class Narrator:
             "fault": self._fault,
             "recorded": self._recorded,
             "recording.problem": self._unstored,
+            "session.lost": self._session_lost,
             "front": self._front,
         }
 
@@ -141,6 +142,9 @@ class Narrator:
     def _unstored(self, entry: Entry) -> None:
         """An answer from outside that could not be recorded: user code never hears of it, so its owner must."""
         self._console.show(Trouble(user_error(entry["code"], entry["what"], where=entry["where"], hint=entry["next"])))
+
+    def _session_lost(self, entry: Entry) -> None:
+        self._console.show(Note("ai.session.lost", str(entry["text"]), level=LogLevel.WARN))
 
     def _front(self, entry: Entry) -> None:
         failed = f", {entry['failed']} of them failed" if entry["failed"] else ""

@@ -24,10 +24,11 @@ Examples:
 @click.option("--cassette", metavar="NAME", help="Search and record this folder alone; without it, all.")
 @click.option("--speed", metavar="S", help="Pace of replayed answers: instant, 1x, 20x.")
 @click.option("--discard", is_flag=True, help="Throw away what the session until now recorded.")
+@click.option("--force", is_flag=True, help="Also end the session of an `ai record` that runs; what it recorded is thrown away.")
 @server_options
-def mode(server: RunningServer, mode: str, cassette: str | None, speed: str | None, discard: bool, as_json: bool) -> None:
+def mode(server: RunningServer, mode: str, cassette: str | None, speed: str | None, discard: bool, force: bool, as_json: bool) -> None:
     """Switch the running server to MODE: auto, replay, record, new, once, check, live or stub. The score begins at zero."""
-    body = {"mode": mode, "cassette": cassette, "speed": speed, "commit": not discard}
+    body = {"mode": mode, "cassette": cassette, "speed": speed, "commit": not discard, "force": force}
     state = ask(server, "POST", "ai/session", body)
     if as_json:
         click.echo(json.dumps(state))

@@ -38,6 +38,8 @@ def state_lines(state: dict[str, Any]) -> list[str]:
         f"speed      {state['speed']}",
         f"cassettes  {where}: {count(state['recordings'], 'recording')}, {count(len(state['unused']), 'unused', 'unused')} so far",
     ]
+    if state["held"]:
+        lines.append(f"held       by {state['held']['who']} since {state['held']['since']}")
     if state["stale"]:
         lines.append(f"stale      {names([row['recording'] for row in state['stale']])}: agents-emu ai refresh --stale")
     lines += [f"unusable   {row['where']}: {row['code']} {row['what']}" for row in state["broken"]]

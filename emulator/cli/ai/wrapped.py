@@ -1,7 +1,8 @@
 """`ai record -- <cmd>` and its like: a command runs while a server answers its model calls in one mode, and the run is judged by both.
 
-When a server of the project runs already, its session is switched for the time of the command and switched back; else one is started for
-it. The command finds the server in the variable AGENTS_EMU_URL. Its exit code decides whether recordings are kept.
+When a server of the project runs already, its session is held for the time of the command (gateway/ai/lease.py): nobody else can end it,
+and it is thrown away when we are killed. Else one is started for it. The command finds the server in the variable AGENTS_EMU_URL. Its exit
+code decides whether recordings are kept.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import json
 import os
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import click
@@ -28,6 +30,10 @@ from emulator.config.wrangler import find_config
 from emulator.errors import EmuError, RecordingError, UserCodeError
 from emulator.gateway.ai.run_record import VARIABLE as RUN_VARIABLE
 from emulator.gateway.ai.run_record import complete
+from emulator.gateway.ready import RunningServer
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
 
 URL_VARIABLE = "AGENTS_EMU_URL"
 _SHOWN = 10
@@ -35,7 +41,8 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run, and how model calls are answered meanwhile. `keep_failed`: recordings stay when the command fails."""
+    """What to run, and how model calls are answered meanwhile. `keep_failed`: recordings stay when the command fails; `prune`: those that
+    it was not asked for are removed."""
 
     command: tuple[str, ...]
     mode: str
@@ -44,6 +51,7 @@ class Plan:
     speed: str | None = None
     keep_failed: bool = False
     full: bool = False
+    prune: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +181,34 @@ async def _run(plan: Plan, as_json: bool) -> Outcome:
     environ = {**os.environ, RUN_VARIABLE: run}
     with Signals() as signals:
         async with a_server(plan.root, environ) as server, new_session() as client:
-            before = await control(client, server, "GET", "ai/session")
-            wanted = {"mode": plan.mode, "cassette": plan.cassette, "speed": plan.speed, "run": run}
-            await control(client, server, "POST", "ai/session", wanted)
+            wanted = {"mode": plan.mode, "cassette": plan.cassette, "speed": plan.speed, "run": run, "hold": _who(plan)}
+            token = (await control(client, server, "POST", "ai/session", wanted))["token"]
             commit = plan.keep_failed
-            try:
-                with output_of(as_json) as output:
-                    ended = await run_command(plan.command, {**environ, URL_VARIABLE: server.url.rstrip("/")}, signals, output=output)
-                commit = commit or (ended.code == 0 and ended.interrupted is None)
-                found = await control(client, server, "GET", "ai/check") if plan.mode == "check" else None
-            finally:
-                back = {"mode": before["mode"], "cassette": before["cassette"], "speed": before["speed"], "commit": commit}
-                after = await control(client, server, "POST", "ai/session", back)
+            async with _kept(client, server, token):
+                try:
+                    with output_of(as_json) as output:
+                        ended = await run_command(plan.command, {**environ, URL_VARIABLE: server.url.rstrip("/")}, signals, output=output)
+                    commit = commit or (ended.code == 0 and ended.interrupted is None)
+                    found = await control(client, server, "GET", "ai/check") if plan.mode == "check" else None
+                finally:
+                    back = {"token": token, "commit": commit, "prune": plan.prune}
+                    after = await control(client, server, "POST", "ai/session", back)
     return Outcome(plan.command, ended, after["ended"], run, found)
+
+
+@asynccontextmanager
+async def _kept(client: ClientSession, server: RunningServer, token: str) -> AsyncIterator[None]:
+    """Shows the server that we live, by a connection: when it ends before the session, the server throws the session away."""
+    keeping = asyncio.create_task(control(client, server, "GET", f"ai/session/holds/{token}"))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError, EmuError):  # that the hold is over, the session's end tells as well
+            await keeping
+
+
+def _who(plan: Plan) -> str:
+    """For others that find the session held. Only the command's name: its arguments may hold secrets."""
+    verb = {"new": "record --add"}.get(plan.mode, plan.mode)
+    return f"ai {verb} -- {Path(plan.command[0]).name} (process {os.getpid()})"

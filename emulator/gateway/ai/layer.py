@@ -22,6 +22,7 @@ from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.faults import FILE_NAME, FaultBook
 from emulator.gateway.ai.input_rules import InputRules
 from emulator.gateway.ai.known_secrets import known_secrets
+from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
@@ -143,6 +144,7 @@ class Layer:
         layer = ModelLayer(
             self.playback,
             self.sessions,
+            Lease(self.sessions, self.playback, lambda text: journal.add("session.lost", text=text)),
             self.ledger,
             self.calls,
             redact,

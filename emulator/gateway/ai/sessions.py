@@ -63,6 +63,8 @@ class Sessions:
         self._begun = begun
         self._environ = environ
         self._now = now
+        self.provisional = False
+        """What this session recorded is for its holder to keep (lease.py): a server that stops meanwhile throws it away."""
         self._open(None)
 
     def restart(
@@ -72,16 +74,18 @@ class Sessions:
         cassette: str | None = None,
         speed: Speed | None = None,
         commit: bool = True,
+        prune: bool = False,
         run: str | None = None,
     ) -> SessionEnded:
-        """End this session and begin one; `run` is the id of the run of tests that it belongs to. Raises UsageError, and then nothing has
-        changed; RecordingError or OSError when what was recorded cannot be written, and then the new session has begun all the same."""
+        """End this session and begin one; `run` is the id of the run of tests that it belongs to. With `prune`, recordings that a session in
+        mode `record` was not asked for are removed. Raises UsageError, and then nothing has changed; RecordingError or OSError when what
+        was recorded cannot be written, and then the new session has begun all the same."""
         if cassette is not None:
             check_cassette_name(cassette)
         ended, traces = self._summary(), self._traces()
         self._playback.restart(mode=mode, cassette=cassette, speed=speed)
         try:
-            return self._close(ended, traces, commit)
+            return self._close(ended, traces, commit, prune)
         finally:
             self._playback.used.clear()  # what is written now was used by the session that is over
             self._ledger.clear()
@@ -91,7 +95,7 @@ class Sessions:
     def end(self, *, commit: bool = True) -> SessionEnded:
         """End the last session: the server stops. Raises RecordingError or OSError."""
         try:
-            return self._close(self._summary(), self._traces(), commit)
+            return self._close(self._summary(), self._traces(), commit and not self.provisional)
         finally:
             if self._recorder is not None:
                 self._recorder.close()
@@ -110,7 +114,7 @@ class Sessions:
         if self._recorder is not None:
             self._recorder.begin(self._playback.mode, self._playback.library.cassette)
 
-    def _close(self, ended: SessionEnded, traces: _Traces, commit: bool) -> SessionEnded:
+    def _close(self, ended: SessionEnded, traces: _Traces, commit: bool, prune: bool = False) -> SessionEnded:
         self._leave_record(ended, traces)
         if self._recorder is not None:
             done = self._recorder.commit() if commit else self._recorder.discard()

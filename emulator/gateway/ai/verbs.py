@@ -11,6 +11,7 @@ from emulator.config.speed import Speed
 from emulator.errors import RecordingError, UsageError
 from emulator.gateway.ai.canonical import ModelRequest
 from emulator.gateway.ai.explain import explain
+from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.modes import parse_mode
 from emulator.gateway.ai.playback import Playback
@@ -73,6 +74,7 @@ class ModelLayer:
 
     playback: Playback
     sessions: Sessions
+    lease: Lease
     ledger: Ledger
     calls: Calls
     redact: Callable[[str], str]
@@ -99,19 +101,36 @@ class AiVerbs:
                 **layer.playback.status(),
                 "stale": [{"recording": one.recording.name, "why": one.why} for one in layer.sessions.stale()],
                 "routes": layer.routes(),
+                "held": layer.lease.status(),
                 "summary": summary(layer.sessions.summary()),
             }
         )
 
     async def set_session(self, body: dict[str, Any]) -> Any:
-        """End this session and begin another. The answer has the old one's summary as `ended`."""
+        """End this session and begin another. The answer has the old one's summary as `ended`, and with `hold` the `token` that ends the
+        new one; with that `token` what was before the hold is back. Raises UsageError E244 while another holds the session."""
+        layer, token, who = self._layer, _text(body, "token"), _text(body, "hold")
+        commit, prune, force = _flag(body, "commit", True), _flag(body, "prune", False), _flag(body, "force", False)
         mode = parse_mode(str(body["mode"])) if body.get("mode") is not None else None
-        cassette, run = (_text(body, name) for name in ("cassette", "run"))
-        commit = body.get("commit", True)
-        if not isinstance(commit, bool):
-            raise UsageError("E227", "commit must be true or false")
-        ended = self._layer.sessions.restart(mode=mode, cassette=cassette, speed=_speed(body.get("speed")), commit=commit, run=run)
-        return self._clean({**await self.session(), "ended": summary(ended)})
+        cassette, run, speed = _text(body, "cassette"), _text(body, "run"), _speed(body.get("speed"))
+        taken = layer.lease.take_away() if force else None
+
+        def begin() -> SessionEnded:
+            return layer.sessions.restart(mode=mode, cassette=cassette, speed=speed, commit=commit, prune=prune, run=run)
+
+        more = {}
+        if token is not None:
+            ended = layer.lease.give_back(token, commit=commit, prune=prune)
+        elif who is not None:
+            more["token"], ended = layer.lease.hold(who, begin)
+        else:
+            layer.lease.require_free()
+            ended = begin()
+        return self._clean({**await self.session(), **more, "ended": summary(taken or ended)})
+
+    async def keep_session(self, token: str) -> Any:
+        """Answers when the hold of `token` has ended; whoever hangs up before ends it."""
+        return {"over": await self._layer.lease.keep(token)}
 
     async def cost(self) -> Any:
         """What the session spent, and what replay saved, for each model."""
@@ -185,6 +204,7 @@ class AiVerbs:
         pattern, stale = body.get("pattern", "*"), body.get("stale", False)
         if not isinstance(pattern, str) or not isinstance(stale, bool):
             raise UsageError("E227", 'a refresh is {"pattern": text, "stale": true or false}')
+        self._layer.lease.require_free()
         return self._clean({"recordings": await self._layer.refresher.refresh(pattern, stale=stale)})
 
     async def check(self) -> Any:
@@ -216,6 +236,13 @@ def _text(body: dict[str, Any], name: str) -> str | None:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise UsageError("E227", f"{name} must be a text")
+    return value
+
+
+def _flag(body: dict[str, Any], name: str, otherwise: bool) -> bool:
+    value = body.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise UsageError("E227", f"{name} must be true or false")
     return value
 
 

@@ -20,6 +20,7 @@ from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.faults import FaultBook
+from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger, tokens_of
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recorder import Summary
@@ -139,8 +140,8 @@ class Recorder:
     def begin(self, mode: AiMode, cassette: str | None) -> None:
         self.told.append((mode.value, cassette))
 
-    def commit(self) -> Summary:
-        self.told.append("commit")
+    def commit(self, *, prune: bool = False) -> Summary:
+        self.told.append("commit, prune" if prune else "commit")
         staged, self.staged = self.staged, []
         for file in staged:
             self.stored(file)
@@ -206,7 +207,9 @@ def bench(cassettes: Any, tmp_path: Path) -> Callable[..., Bench]:
         made = Bench(playback, ledger, sessions, recorder, None, tmp_path, told)  # type: ignore[arg-type]
         redact = lambda text: text.replace("s3cret-value", "[secret KEY]")  # noqa: E731
         parts = {"gateways": None, "faults": FaultBook(1, []), "refresher": None, "drifts": None, **more}
-        made.verbs = AiVerbs(ModelLayer(playback, sessions, ledger, made, redact, routes=lambda: [{"match": "*"}], **parts))
+        made.verbs = AiVerbs(
+            ModelLayer(playback, sessions, Lease(sessions, playback), ledger, made, redact, routes=lambda: [{"match": "*"}], **parts)
+        )
         return made
 
     return make

@@ -268,6 +268,41 @@ async def test_an_answer_that_is_cut_is_taken_up_by_the_agent_itself(server: Ser
     assert Listener("req2").hear(await a.until(done("req2"))).text.startswith("Hello! Ask me")
 
 
+async def taken_up(server: Server, name: str) -> str:
+    """What had been said before the agent took its answer up again, once it is whole."""
+
+    async def recovered() -> list[dict]:
+        _, messages = await server.get(f"/agents/chat/{name}/get-messages")
+        return messages if len(messages) == 2 and text_of(messages[-1]).endswith(ANSWER) else []
+
+    return text_of((await eventually(recovered))[-1]).removesuffix(ANSWER)
+
+
+@pytest.mark.parametrize("on_crash", ["keep", "close"])
+async def test_a_page_while_the_agents_process_crashes(node: Node, tmp_path, name, on_crash):
+    """With its socket kept the transport waits for the end of a request that has none, as it would on any silent server, until Stop.
+    Without, as in production, its turn ends as one that was cut, and connecting again wakes the agent. It goes on in both cases."""
+    arguments = ("--ai", "replay", "--ai-speed", "1x", "--reload", on_crash)
+    async with (
+        serving(SAMPLES / "chat_ts", tmp_path, *arguments, modules=npm.sample_modules()) as server,
+        node.tab(server.host, "Chat", name) as tab,
+    ):
+        await tab.say("turn", "Tell me about yourself")
+        await tab.seen("chunk", 5)
+        await server.crash_host("node")
+        if on_crash == "close":
+            assert (await tab.turn("turn"))["failure"] == "WebSocket closed mid-stream"
+            await tab.seen("open", 2)
+        assert ANSWER.startswith(await taken_up(server, name))
+        if on_crash == "keep":
+            assert await tab.use("stop")
+            assert (await tab.turn("turn"))["text"] != ANSWER
+            assert len(await tab.seen("open")) == 1
+        await tab.history()
+        await tab.say("again", "Hello")
+        assert (await tab.turn("again"))["text"].startswith("Hello! Ask me")
+
+
 async def test_a_killed_gateway_comes_back_with_the_conversation(node: Node, tmp_path, name):
     arguments = ("--ai", "replay", "--ai-speed", "instant")
     async with (

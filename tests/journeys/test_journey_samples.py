@@ -136,7 +136,7 @@ async def test_openai_compat_py_with_a_live_endpoint(session, tmp_path):
 
 
 async def test_history_py(session, tmp_path):
-    async with serving_offline(SAMPLES / "history_py", tmp_path, "--ai-speed", "4x") as server:
+    async with serving_offline(SAMPLES / "history_py", tmp_path, "--ai-speed", "1x") as server:
         async for mode in server.each_mode():
             path = f"/agents/companion/{mode}"
             first = await connect(session, server.origin, path)

@@ -165,7 +165,7 @@ async def test_openai_compat_ts_tears_the_stream_when_the_endpoint_fails(session
 
 
 async def test_history_ts(session, serve_offline):
-    async with serve_offline("history_ts", "--ai-speed", "4x") as server:
+    async with serve_offline("history_ts", "--ai-speed", "1x") as server:
         async for mode in server.each_mode():
             path = f"/agents/companion/{mode}"
             first = await connect(session, server.origin, path)

@@ -31,6 +31,7 @@ from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.spool import Spool
 from emulator.gateway.ai.staging import Changes, Snapshot, Staging, recover, snapshot
 from emulator.gateway.ai.tapped_body import Outcome, TappedBody
+from emulator.gateway.exchange import Response
 
 _IN_A_THREAD = 256 * 1024
 """Bytes of an answer from which on redacting it would keep others waiting."""
@@ -69,9 +70,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Exchange:
-    """What is needed to store an answer once it has passed. `session` tells whether the one that it belongs to still goes on."""
+    """What is needed to store an answer once it has passed. `session` tells whether the one that it belongs to still goes on. `alone`: it
+    is stored by itself, whatever becomes of its session."""
 
     session: object
+    alone: bool
     staging: Staging
     cassette: str
     t0_ms: float
@@ -123,6 +126,7 @@ class Recorder:
         self._working: dict[_Exchange, Future[EmuError | None]] = {}
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._blocked = False
+        self._closed = False
         try:
             recover(self._ai)
         except OSError as error:
@@ -151,28 +155,28 @@ class Recorder:
         """`reply` with a body that is noted as it passes; `reply` itself when there is nothing to store (see `stores`, Source.outside).
 
         `asked` is the request as it came; it is redacted here. `cassette` may be any scope (cassette_name). `t0_ms` is when the request
-        came, in `now_ms`'s time. `body` are its raw bytes, kept as a blob when it is neither JSON nor text. AUTO stores answers of
-        status < 400 at once, each on its own: an outage would else be replayed for ever. The other modes stage them until commit().
+        came, in `now_ms`'s time. `body` are its raw bytes, kept as a blob when it is neither JSON nor text. RECORD stores every status but
+        401 and 403: a refused key is a mistake of this machine. The other modes store only what is below 400: an outage would else be
+        replayed for ever. AUTO stores at once, each on its own, and says nothing of what it does not; the others stage until commit().
         """
         response = reply.response
-        too_bad = self._mode is AiMode.AUTO and response.status >= 400
         if not self.stores(cassette):
             return reply
-        if not reply.source.outside or (response.status < 200 and response.status != 101) or too_bad:
-            self.spare(
-                asked, cassette, f"no server answered it, but {reply.source}" if not reply.source.outside else f"answered {response.status}"
-            )
+        if not reply.source.outside:
+            self.spare(asked, cassette, f"no server answered: {reply.source}")
             return reply
-        coding = (response.header("content-encoding") or "identity").strip().lower()
-        if coding != "identity" and content_coding.decoder(coding) is None:
-            self.spare(asked, cassette, f"its content-encoding is {coding}")
-            self._problem(_unstorable(asked, f"its content-encoding is {coding}, which is not understood"))
+        why = _unwanted(self._mode, response)
+        if why is not None:
+            self.spare(asked, cassette, why.what)
+            if self._mode is not AiMode.AUTO:
+                self._problem(_unstorable(asked, why.what, why.next))
             return reply
         first_byte_ms = max(0, round(self._now_ms() - t0_ms))
         spool = Spool()
-        staging = Staging(self._ai) if self._mode is AiMode.AUTO else self._staging
+        alone = self._mode is AiMode.AUTO
+        staging = Staging(self._ai) if alone else self._staging
         exchange = _Exchange(
-            self._session, staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now()
+            self._session, alone, staging, cassette_name(cassette), t0_ms, first_byte_ms, asked, body, reply, spool, test, self._now()
         )
         if self._mode is AiMode.RECORD:
             self._in_vain.asked(exchange, exchange.cassette, asked)
@@ -188,7 +192,7 @@ class Recorder:
             spool.close()
             self._in_vain.failed(exchange, "its reader left" if outcome is Outcome.LEFT else "the answer broke off")
             if outcome is Outcome.BROKEN:
-                self._problem(_unstorable(asked, f"the answer broke off: {failure}"))
+                self._problem(_unstorable(asked, f"the answer broke off: {failure}"), exchange)
 
         response.body = TappedBody(response.body, spool, lambda: max(0, round(self._now_ms() - t0_ms)), ended)
         return reply
@@ -250,6 +254,7 @@ class Recorder:
     def close(self) -> None:
         """The process ends: drop what is staged."""
         self._end()
+        self._closed = True
         self._thread.shutdown()
 
     # -- inside
@@ -285,27 +290,26 @@ class Recorder:
         return None
 
     def _settle(self, exchange: _Exchange, error: EmuError | None) -> None:
-        """Tell what stood against it; in AUTO, write it. Nothing that goes wrong here reaches whoever reads the answer."""
-        alone = exchange.staging is not self._staging
+        """Tell what stood against it; one that stands alone is written. Nothing that goes wrong here reaches whoever reads the answer."""
         try:
-            if exchange.session is not self._session:
-                return  # its session ended first
-            if error is None and alone:
-                self._commit(exchange.staging, exchange.cassette)
+            if error is None and exchange.alone:
+                self._commit(exchange.staging, exchange.cassette, told=exchange.session is self._session)
         except RecordingError as failure:
             error = failure
         finally:
-            if alone:
+            if exchange.alone:
                 exchange.staging.close()
         if error is None:
             self._in_vain.answered(exchange)
         else:
             self._in_vain.failed(exchange, error.what)
-            self._blocked = self._blocked or error.code == "E507"
-            self._problem(error)
+            self._blocked = self._blocked or (error.code == "E507" and exchange.session is self._session)
+            self._problem(error, exchange)
 
-    def _commit(self, staging: Staging, cassette: str, only: Collection[Path] | None = None, *, prune: bool = False) -> Changes:
-        recording = self._mode is AiMode.RECORD
+    def _commit(
+        self, staging: Staging, cassette: str, only: Collection[Path] | None = None, *, prune: bool = False, told: bool = True
+    ) -> Changes:
+        recording = self._mode is AiMode.RECORD and staging is self._staging
         before = self._before if only is None else {name: stamp for name, stamp in self._before.items() if self._ai / name in only}
 
         def manifest(changes: Changes) -> bytes | None:
@@ -322,7 +326,7 @@ class Recorder:
             )
         except OSError as error:
             raise _unwritable(self._ai / cassette, error) from None
-        for file, digest in changes.digests.items():
+        for file, digest in changes.digests.items() if told else ():
             self._stored((cassette, file.stem, digest))
         return changes
 
@@ -353,6 +357,10 @@ class Recorder:
     def _later(self, exchange: _Exchange) -> None:
         """Store it once its reader has its last byte, or at the latest when the session ends; in a thread what takes long."""
         loop = asyncio.get_running_loop()
+        if self._closed or (exchange.session is not self._session and not exchange.alone):
+            exchange.spool.close()
+            self._problem(_unstorable(exchange.asked, "its session ended first"), exchange)
+            return
         if exchange.spool.size <= _IN_A_THREAD:
             self._waiting.append(exchange)
             loop.call_soon(self._catch_up)
@@ -378,8 +386,10 @@ class Recorder:
             with exchange.spool:
                 self._settle(exchange, working.result())
 
-    def _problem(self, error: EmuError) -> None:
-        self._problems.append(error)
+    def _problem(self, error: EmuError, exchange: _Exchange | None = None) -> None:
+        """Of a session that is over, only `report` hears: the one that goes on has nothing to do with it."""
+        if exchange is None or exchange.session is self._session:
+            self._problems.append(error)
         self._report(error)
 
     def _end(self) -> None:
@@ -390,8 +400,30 @@ class Recorder:
         self._in_vain.clear()
 
 
-def _unstorable(asked: ModelRequest, why: str) -> RecordingError:
-    return RecordingError("E509", f"not recorded, {why}", where=f"{asked.kind} {asked.target}", hint="ask again")
+@dataclass(frozen=True, slots=True)
+class _Unwanted:
+    """Why an answer is not to be stored, and the next step."""
+
+    what: str
+    next: str
+
+
+def _unwanted(mode: AiMode, response: Response) -> _Unwanted | None:
+    status = response.status
+    if status in (401, 403):
+        return _Unwanted(f"it was answered {status}", "give a key that is accepted and ask again, or write the recording by hand")
+    if status >= 400 and mode is not AiMode.RECORD:
+        return _Unwanted(f"it was answered {status}", "ask again; an error that belongs into a test: agents-emu ai record, without --add")
+    if status < 200 and status != 101:
+        return _Unwanted(f"it was answered {status}", "ask again")
+    coding = (response.header("content-encoding") or "identity").strip().lower()
+    if coding != "identity" and content_coding.decoder(coding) is None:
+        return _Unwanted(f"its content-encoding is {coding}, which is not understood", "ask again")
+    return None
+
+
+def _unstorable(asked: ModelRequest, why: str, hint: str = "ask again") -> RecordingError:
+    return RecordingError("E509", f"not recorded, {why}", where=f"{asked.kind} {asked.target}", hint=hint)
 
 
 def _unwritable(where: Path, error: OSError) -> RecordingError:

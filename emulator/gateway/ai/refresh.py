@@ -101,8 +101,8 @@ class Refresher:
                 outcomes[recording.name] = Outcome(recording.name, "failed", f"no backend answers for {recording.request.target}")
                 await reply.response.aclose()
                 return False
-            noted = recorder.tap(recording.request, reply, cassette=recording.cassette, t0_ms=started_ms)
             known = len(problems)
+            noted = recorder.tap(recording.request, reply, cassette=recording.cassette, t0_ms=started_ms)
             await _drain(noted.response)
             recorder.settle()
             if len(problems) > known:

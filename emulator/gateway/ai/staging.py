@@ -222,8 +222,8 @@ class Staging:
 
 
 class _Folder:
-    """A cassette's files as a commit finds them. Without `replacing` nothing is replaceable, and only names are looked at. `replaceable` are
-    files by key, in the order in which they answer."""
+    """A cassette's files as a commit finds them. Without `replacing` nothing is replaceable, and only names are looked at. `replaceable`
+    are files by key, in the order in which they answer."""
 
     def __init__(self, folder: Path, normalise: tuple[str, ...], replacing: Snapshot | None) -> None:
         self._folder = folder

@@ -248,6 +248,7 @@ async def test_headers_of_an_answer_are_kept_by_a_list(tape):
         ("X-Request-Id", "r1"),
     ]
     headers += [("Authorization", "x"), ("Link", "<a>"), ("link", "<b>"), ("Location", "https://x/?a=1&token=abc&b=2")]
+    tape.recorder.begin(AiMode.RECORD)
     await tape.hear(asked(), b"{}", headers, 429)
     tape.recorder.commit()
     (recording,) = tape.recordings()

@@ -172,14 +172,39 @@ async def test_keep_failed_stores_all_the_same(tape):
     assert said(tape) == {"one": ["a"]}
 
 
-async def test_a_new_session_drops_what_another_one_staged(tape):
+@pytest.mark.parametrize("size", [1, 600_000])
+async def test_a_new_session_drops_what_another_one_staged_and_tells_what_came_too_late(tape, size):
     tape.recorder.begin(AiMode.NEW)
     await tape.hear(asked("one"), b"{}")
-    late = tape.tap(asked("late"), tape.reply([b"{}"], SSE)).response.body
+    late = tape.tap(asked("late"), tape.reply([b"x" * size], SSE)).response.body
     tape.recorder.begin(AiMode.NEW)
-    assert [chunk async for chunk in late] == [b"{}"]
+    assert [len(chunk) async for chunk in late] == [size]
     await asyncio.sleep(0)
-    assert tape.recorder.commit().written == [] and tape.problems == []
+    assert [(problem.code, problem.what) for problem in tape.problems] == [("E509", "not recorded, its session ended first")]
+    summary = tape.recorder.commit()
+    assert (summary.written, summary.problems, leftovers(tape)) == ([], [], [])
+
+
+@pytest.mark.parametrize("size", [1, 600_000])
+@pytest.mark.parametrize("then", [AiMode.AUTO, AiMode.REPLAY, AiMode.RECORD])
+async def test_an_answer_in_auto_outlives_its_session(tape, then, size):
+    await record(tape, "late")
+    tape.stored.clear()
+    tape.recorder.begin(AiMode.AUTO)
+    late = tape.tap(asked("late"), tape.reply([b"x" * size], [("content-type", "text/plain")])).response.body
+    tape.recorder.begin(then)
+    assert [len(chunk) async for chunk in late] == [size]
+    await asyncio.sleep(0)
+    tape.recorder.settle()
+    assert len(tape.recordings()) == 2 and (tape.stored, tape.problems, leftovers(tape)) == ([], [], [])
+
+
+async def test_an_answer_that_ends_when_the_recorder_is_closed_is_told(tape):
+    tape.recorder.begin(AiMode.AUTO)
+    late = tape.tap(asked("late"), tape.reply([b"x" * 600_000], SSE)).response.body
+    tape.recorder.close()
+    assert [len(chunk) async for chunk in late] == [600_000]
+    assert [problem.code for problem in tape.problems] == ["E509"]
 
 
 async def test_new_adds_behind_what_is_there(tape):
@@ -230,6 +255,32 @@ async def test_a_sequence_of_failures_is_recorded_in_order(tape):
         await tape.hear(asked("flaky"), b'{"response":"x"}', status=status)
     tape.recorder.commit()
     assert [recording.response["status"] for recording in tape.recordings()] == [500, 500, 200]
+
+
+@pytest.mark.parametrize("mode", [AiMode.RECORD, AiMode.NEW, AiMode.ONCE])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_is_never_recorded(tape, mode, status):
+    tape.recorder.begin(mode)
+    await tape.hear(asked("one"), b"{}", status=status)
+    assert [(problem.code, problem.what) for problem in tape.problems] == [("E509", f"not recorded, it was answered {status}")]
+    assert tape.recorder.commit().written == []
+
+
+@pytest.mark.parametrize("mode", [AiMode.NEW, AiMode.ONCE])
+async def test_modes_that_add_store_no_failure_and_say_so(tape, mode):
+    tape.recorder.begin(mode)
+    for status in (404, 429, 500):
+        await tape.hear(asked("one"), b"{}", status=status)
+    summary = tape.recorder.commit()
+    assert (summary.written, [problem.code for problem in summary.problems]) == ([], ["E509"] * 3)
+
+
+@pytest.mark.parametrize("mode", [AiMode.RECORD, AiMode.NEW, AiMode.ONCE, AiMode.AUTO])
+async def test_what_we_said_ourselves_is_never_recorded(tape, mode):
+    tape.recorder.begin(mode)
+    tape.tap(asked("one"), Reply(Response(403, [], b"{}"), Source.NONE))
+    await asyncio.sleep(0)
+    assert tape.recorder.commit().written == [] and not tape.root.exists()
 
 
 async def test_the_order_is_that_of_the_requests_whichever_answer_ends_first(tape):

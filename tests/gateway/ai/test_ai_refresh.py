@@ -40,6 +40,8 @@ class Backend:
         if answer is None:
             body = json.dumps({"errors": [{"code": 5007, "message": "no such model"}], "success": False}).encode()
             return Reply(Response(400, [("content-type", "application/json")], body), Source.BACKEND)
+        if answer == "no key":
+            return Reply(Response(401, [("content-type", "application/json")], b"{}"), Source.BACKEND)
         if answer == "stub":
             return Reply(Response(200, [("content-type", "application/json")], b"{}"), Source.STUB)
         if isinstance(answer, list):
@@ -193,3 +195,16 @@ async def test_what_fails_leaves_the_recording(bench: Any, answer: Any, why: str
     outcomes = await bench.refresh("*")
     assert outcomes["a"][0] == "failed" and why in outcomes["a"][1]
     assert (outcomes["b"][0], bench.documents()["a"] == before["a"]) == ("unchanged", True)
+
+
+async def test_a_refused_key_leaves_what_is_recorded_of_one(bench: Any) -> None:
+    await bench.record("a")
+    (file,) = (bench.folder / "ai" / "default").glob("[0-9]*.json")
+    from emulator.gateway.ai.cassette_files import recording_text, sealed
+
+    document = bench.documents()["a"]
+    file.write_bytes(recording_text(sealed({**document, "response": {**document["response"], "status": 401}})))
+    before = file.read_bytes()
+    bench.backend.answers["a"] = "no key"
+    assert await bench.refresh() == {"a": ("failed", "not recorded, it was answered 401")}
+    assert file.read_bytes() == before

@@ -68,12 +68,21 @@ def _happened(summary: Mapping[str, Any]) -> list[str]:
     return parts
 
 
+def _them(number: int) -> str:
+    return "it" if number == 1 else "them"
+
+
 def _care(summary: Mapping[str, Any]) -> list[str]:
     parts = []
     if summary["misses"]:
         parts.append(count(summary["misses"], "request") + " without a recording")
     if summary["removed"]:
         parts.append(f"not asked for any more, and removed: {names(summary['removed'])}")
+    if summary["not_asked"]:
+        number = len(summary["not_asked"])
+        parts.append(f"{count(number, 'recording')} {'was' if number == 1 else 'were'} not asked for; --prune removes {_them(number)}")
+    if summary["spared"]:
+        parts.append(f"asked for in vain, and kept as they were: {names(summary['spared'])}")
     if summary["kept"]:
         parts.append(f"edited by hand, and kept: {names(summary['kept'])}")
     stub = summary["sources"].get("stub", 0)

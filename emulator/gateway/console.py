@@ -146,7 +146,8 @@ class SessionEnded:
 
     `strict`: a request without a recording failed. `sources` counts model calls by who answered. `missed` are requests without a recording:
     `{what, why, request_id, problem}`. `recorded` names what was written, `unchanged` counts what came back as it was, `removed` names
-    what was not asked for any more, `kept` what people edited and so stays; `committed` is False when all of that was thrown away instead.
+    what was not asked for any more, `kept` what people edited and so stays, `not_asked` what was not asked for and stays because nobody
+    said `--prune`, `spared` what was asked for in vain and stays; `committed` is False when all of that was thrown away instead.
     `unstored` says which answers could not be stored: `{code, what, where, next}`. Money is in US dollars: `spent_usd` by calls,
     `saved_usd` by recordings and caches that answered in their place. `stale` are recordings that answered and are too old, `unused` counts
     those that did not answer, `broken` the files that could not be read. `failures` are errors that a model call ended with: `{model,
@@ -175,6 +176,8 @@ class SessionEnded:
     unchanged: int = 0
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    not_asked: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
     committed: bool = True
     unstored: tuple[Mapping[str, Any], ...] = ()
     level: LogLevel = LogLevel.INFO

@@ -73,7 +73,24 @@ async def test_a_failed_command_leaves_the_cassette_as_it_was(project: Any, fake
     assert files_and_bytes(project) == before
     kept = await project.wrapped("record", "sun", "--exit", "3", options=("--keep-failed",))
     assert kept.code == 1
-    assert len(project.files()) == 2, "sun took tide's place; the other file is the manifest"
+    assert len(project.files()) == 3, "sun is beside tide; the other file is the manifest"
+
+
+async def test_what_is_not_asked_for_stays_until_told_to_prune(project: Any, fake: Any) -> None:
+    assert (await project.wrapped("record", "tide", "moon")).code == 0
+    kept = await project.wrapped("record", "sun")
+    assert (kept.code, len(project.files())) == (0, 4), kept.err
+    assert "2 recordings were not asked for; --prune removes them" in kept.err
+    pruned = await project.wrapped("record", "sun", options=("--prune",))
+    assert (pruned.code, len(project.files())) == (0, 2), pruned.err
+    assert "not asked for any more, and removed: default/00-" in pruned.err
+    assert (await project.wrapped("record", "sun", options=("--prune", "--add"))).code == 2
+
+
+async def test_a_command_that_asks_no_model_records_nothing(project: Any, fake: Any) -> None:
+    nothing = await project.emu("ai", "record", "--", "true")
+    assert nothing.code == 3, nothing.err
+    assert "E546 nothing was asked of any model" in nothing.err and "$AGENTS_EMU_URL" in nothing.err
 
 
 async def test_what_is_missing_is_added(project: Any, fake: Any) -> None:
@@ -89,7 +106,11 @@ async def test_an_unknown_secret_is_not_written(project: Any, fake: Any) -> None
     fake.script(Step(turn=says("take sk-proj-" + "Ab1" * 16)))
     blocked = await project.wrapped("record", "tide", "moon")
     assert blocked.code == 3, blocked.err
-    assert "E542 1 answer could not be recorded" in blocked.err and "E507" in blocked.err and "$.response" in blocked.err
+    assert (
+        "E542 1 answer could not be recorded, so the cassettes are as they were" in blocked.err
+        and "E507" in blocked.err
+        and "$.response" in blocked.err
+    )
     assert project.files() == []
 
 
@@ -207,8 +228,12 @@ async def test_with_a_running_server(project: Any, fake: Any) -> None:
         assert (await server.emu("fault", "add", "{no json")).code == 2
         assert (await server.emu("fault", "clear", "absent")).code == 3
         assert (await server.json("fault", "clear", "busy")) == {"cleared": 1}
+        (project.root / "fixtures" / "ai" / "faults.json").write_text('[{"do": {"stauts": 500}}]')
+        listed = await server.emu("fault", "list")
+        assert (listed.code, "E521 " in listed.err, "faults.json $[0].do.stauts" in listed.err) == (3, True, True), listed.err
         assert (await server.emu("check")).out.startswith("nothing was compared")
     finally:
         code, out, err = await server.stop()
     assert code == 130, err
     assert f"model call {MODEL} failed: 429, code 3040, attempt 1 (fault busy)" in out + err
+    assert "E521 " in out + err and "faults.json $[0].do.stauts" in out + err

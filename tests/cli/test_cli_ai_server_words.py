@@ -61,6 +61,14 @@ NOTHING = SessionEnded(
             ],
         ),
         (
+            {"mode": "record", "not_asked": ("a/1", "a/2"), "spared": ("a/3",)},
+            [
+                "ai record  0 model calls",
+                "    2 recordings were not asked for; --prune removes them; asked for in vain, and kept as they were: a/3",
+            ],
+        ),
+        ({"not_asked": ("a/1",)}, ["ai auto  0 model calls", "    1 recording was not asked for; --prune removes it"]),
+        (
             {"mode": "record", "committed": False, "unstored": ({"code": "E507"},), "faults": 1, "broken": 2},
             ["ai record  0 model calls; nothing new was kept", "    1 answer could not be recorded; 1 fault injected; 2 unreadable files"],
         ),

@@ -139,13 +139,18 @@ def failure_words(failure: dict[str, Any]) -> str:
 
 
 def judge_recording(outcome: Outcome) -> EmuError | None:
-    """What is wrong with a run that records: answers that could not be stored."""
-    problems = outcome.session["unstored"]
-    if not problems:
-        return None
-    lines = [f"{problem['code']} {problem['what']} at {problem['where']}" for problem in problems]
-    what = f"{count(len(problems), 'answer')} could not be recorded, so the cassettes are as they were"
-    return RecordingError("E542", what, where=_listed(lines), hint=problems[0]["next"])
+    """What is wrong with a run that records: answers that could not be stored, or nothing to record at all."""
+    session = outcome.session
+    problems = session["unstored"]
+    if problems:
+        lines = [f"{problem['code']} {problem['what']} at {problem['where']}" for problem in problems]
+        stays = "the others are recorded" if session["committed"] else "so the cassettes are as they were"
+        what = f"{count(len(problems), 'answer')} could not be recorded, {stays}"
+        return RecordingError("E542", what, where=_listed(lines), hint=problems[0]["next"])
+    if not (session["calls"] or session["hits"] or session["misses"] or session["recorded"] or session["unchanged"]):
+        hint = f"does it talk to the server in ${URL_VARIABLE}? that is where agents and their models are"
+        return RecordingError("E546", "nothing was asked of any model: nothing is recorded", where=shlex.join(outcome.command), hint=hint)
+    return None
 
 
 def _failed(plan: Plan, outcome: Outcome) -> EmuError | None:

@@ -77,8 +77,8 @@ class Sessions:
         prune: bool = False,
         run: str | None = None,
     ) -> SessionEnded:
-        """End this session and begin one; `run` is the id of the run of tests that it belongs to. With `prune`, recordings that a session in
-        mode `record` was not asked for are removed. Raises UsageError, and then nothing has changed; RecordingError or OSError when what
+        """End this session and begin one; `run` is the id of the run of tests that it belongs to. With `prune`, recordings that a session
+        in mode `record` was not asked for are removed. Raises UsageError, and then nothing has changed; RecordingError or OSError when what
         was recorded cannot be written, and then the new session has begun all the same."""
         if cassette is not None:
             check_cassette_name(cassette)
@@ -117,13 +117,15 @@ class Sessions:
     def _close(self, ended: SessionEnded, traces: _Traces, commit: bool, prune: bool = False) -> SessionEnded:
         self._leave_record(ended, traces)
         if self._recorder is not None:
-            done = self._recorder.commit() if commit else self._recorder.discard()
+            done = self._recorder.commit(prune=prune) if commit else self._recorder.discard()
             ended = replace(
                 ended,
                 recorded=tuple(dict.fromkeys((*ended.recorded, *_named(done.written)))),
                 unchanged=len(done.unchanged),
                 removed=tuple(_named(done.removed)),
                 kept=tuple(_named(done.kept)),
+                not_asked=tuple(_named(done.not_asked)),
+                spared=tuple(_named(done.spared)),
                 committed=done.committed,
                 unstored=tuple({"code": one.code, "what": one.what, "where": one.where, "next": one.hint} for one in done.problems),
             )

@@ -73,7 +73,7 @@ def bench(cassettes: Any) -> Bench:
     return Bench(playback, sessions, recorder, Lease(sessions, playback, told.append, connects_within_s=0.01), told)
 
 
-@pytest.mark.parametrize(("commit", "prune", "told"), [(True, False, "commit"), (False, False, "discard")])
+@pytest.mark.parametrize(("commit", "prune", "told"), [(True, False, "commit"), (True, True, "commit, prune"), (False, False, "discard")])
 async def test_the_holder_ends_its_session(bench: Bench, commit: bool, prune: bool, told: str) -> None:
     token, _ = bench.begin()
     keeping = asyncio.create_task(bench.lease.keep(token))

@@ -161,6 +161,7 @@ class Gateway:
     async def start(self) -> None:
         """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""
         loop = asyncio.get_running_loop()
+        self.models.start()
         loading = loop.create_task(self.hosts.begin(self._load_alarms()))
         if self.front is not None:
             self.front.start()

@@ -11,7 +11,7 @@ import click
 from emulator.cli.ai.tables import print_table
 from emulator.cli.server import ask, server_options
 from emulator.cli.session_words import count
-from emulator.errors import UsageError
+from emulator.errors import RecordingError, UsageError
 from emulator.gateway.ready import RunningServer
 
 EPILOG = """\b
@@ -47,23 +47,27 @@ def add(
 
 @fault.command("list", epilog="\b\nExamples:\n  agents-emu ai fault list\n  agents-emu ai fault list --json")
 @server_options
-def list_(server: RunningServer, as_json: bool) -> None:
-    """List the faults in force, in the order in which they are asked, and how often each has acted."""
+def list_(server: RunningServer, as_json: bool) -> int:
+    """List the faults in force, in the order in which they are asked, and how often each has acted. Exit code 3 when something is wrong
+    in faults.json."""
     answer = ask(server, "GET", "ai/faults")
+    status = RecordingError.exit_code if answer["errors"] else 0
     if as_json:
         click.echo(json.dumps(answer))
-        return
+        return status
     for error in answer["errors"]:
-        click.echo(f"{error['code']} {error['what']}  where {error['where']}", err=True)
+        wrong = RecordingError(error["code"], error["what"], where=error["where"], hint=error["next"])
+        click.echo(wrong.render(), err=True)
     if not answer["faults"]:
         click.echo("no faults")
-        return
+        return status
     rows = [
         (row["name"], _words(row["when"]) or "every call", _words(row["do"]), row["calls"], row["fired"], row["file"] or "added")
         for row in answer["faults"]
     ]
     print_table(("Fault", "When", "Do", "Calls", "Fired", "From"), rows, right=("Calls", "Fired"))
     click.echo(f"seed {answer['seed']}")
+    return status
 
 
 @fault.command(epilog="\b\nExamples:\n  agents-emu ai fault clear\n  agents-emu ai fault clear torn --json")

@@ -28,8 +28,9 @@ Examples:
   agents-emu ai lint --strict              warnings count, too
   agents-emu ai lint --fail-stale          in CI: recordings that are too old count
 
-Errors: broken, foreign-version, missing-blob, duplicate-id, ambiguous.
-Warnings: unreachable, shadowed, repeat-ignored, rules-ignored, broken-splits, time-runs-back, aborted, old-key, stale.
+Errors: broken, foreign-version, missing-blob, duplicate-id, ambiguous, broken-fault.
+Warnings: lost-faults, unreachable, shadowed, repeat-ignored, rules-ignored, broken-splits, time-runs-back, aborted, old-key,
+stale.
 Notes: edited, duplicate, orphan-blob, key-ignored, other-name."""
 
 

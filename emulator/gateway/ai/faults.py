@@ -9,6 +9,7 @@ faults, whatever else went on; the log of a run names the seed.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from emulator.gateway.ai.fault_rules import Do, Parsed, Rule, parse_rule, parse_
 FILE_NAME = "faults.json"
 """Beside the cassettes: `<fixtures>/ai/faults.json`."""
 
+LOOK_EVERY_S = 1.0
 _KEPT_FIRINGS = 1000
 LABEL_HEADER = "x-emulator-label"
 """Of an outbound request, for us alone."""
@@ -154,6 +156,12 @@ class FaultBook:
         """The log of this session, oldest first: `{fault, n, seed, target, model}`."""
         return [*self._firings]
 
+    async def watch(self) -> None:
+        """Until cancelled, look at the files: whoever saves a wrong one hears of it before the next call."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self._refresh()
+
     def errors(self) -> list[RecordingError]:
         """What is wrong with the files as they are now."""
         self._refresh()
@@ -191,6 +199,21 @@ class FaultBook:
                 self._log({"type": "fault", "problem": error.what, "code": error.code, "where": error.where, "next": error.hint})
 
 
+def read_faults(path: Path) -> Parsed:
+    """The content of a faults file. Never raises: what is wrong is in `errors`."""
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        return _unreadable(path, f"cannot be read: {error.strerror}", "check its permissions")
+    except ValueError as error:
+        return _unreadable(path, f"is not JSON: {error}", "correct it; until then none of its faults act")
+    return parse_rules(value, str(path))
+
+
+def _unreadable(path: Path, what: str, hint: str) -> Parsed:
+    return Parsed([], [RecordingError("E520", f"the faults file {what}", where=str(path), hint=hint)], None)
+
+
 class _File:
     """One faults file and its rules, as of its last change. A rule that a change left alone keeps its counts."""
 
@@ -214,22 +237,10 @@ class _File:
         if stamp == self._stamp:
             return []
         self._stamp = stamp
-        rules, self.errors, self.seed = self._read()
+        rules, self.errors, self.seed = read_faults(self._path)
         before = {counted.rule.name: counted for counted in self.rules}
         self.rules = [_kept(before.get(rule.name), rule) or _Counted(rule, self._path) for rule in rules]
         return self.errors
-
-    def _read(self) -> Parsed:
-        try:
-            value = json.loads(self._path.read_bytes())
-        except OSError as error:
-            return self._unreadable(f"cannot be read: {error.strerror}", "check its permissions")
-        except ValueError as error:
-            return self._unreadable(f"is not JSON: {error}", "correct it; until then none of its faults act")
-        return parse_rules(value, str(self._path))
-
-    def _unreadable(self, what: str, hint: str) -> Parsed:
-        return Parsed([], [RecordingError("E520", f"the faults file {what}", where=str(self._path), hint=hint)], None)
 
 
 def labels_of(asked: ModelRequest) -> set[str]:

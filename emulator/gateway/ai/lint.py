@@ -16,9 +16,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from emulator.config.document import shown
 from emulator.errors import RecordingError
 from emulator.gateway.ai.cassettes import Cassette
 from emulator.gateway.ai.encoding import encode_event
+from emulator.gateway.ai.faults import FILE_NAME as FAULTS
+from emulator.gateway.ai.faults import read_faults
 from emulator.gateway.ai.inventory import Entry, Inventory
 from emulator.gateway.ai.pruning import orphan_blobs
 from emulator.gateway.ai.recording import Recording, Repeat, Rule
@@ -55,6 +58,7 @@ def lint(inventory: Inventory, now: datetime, max_age_days: int) -> list[Problem
             problems.append(_unusable(entry.error, entry))
         else:
             problems += _of_one(entry)
+    problems += _of_faults(inventory)
     for cassette in inventory.cassettes:
         entries = {entry.path: entry for entry in inventory.entries if entry.cassette == cassette.name and entry.recording is not None}
         problems += _of_keys(cassette)
@@ -79,6 +83,20 @@ def _unusable(error: RecordingError, entry: Entry | None) -> Problem:
     elif _MISSING_BLOB.search(error.what):
         rule = "missing-blob"
     return Problem(rule, Severity.ERROR, file, path, error.what.removeprefix("unusable recording: "), error.hint)
+
+
+def _of_faults(inventory: Inventory) -> Iterator[Problem]:
+    """The file beside the cassettes; one inside a cassette is not read."""
+    file = inventory.folder / "ai" / FAULTS
+    for error in read_faults(file).errors if file.exists() else ():
+        path = (error.where or "").removeprefix(str(file)).strip()
+        yield Problem("broken-fault", Severity.ERROR, file, path, f"{error.code} {error.what}", error.hint)
+    for cassette in inventory.cassettes:
+        lost = inventory.folder / "ai" / cassette.name / FAULTS
+        if lost.exists():
+            yield Problem(
+                "lost-faults", Severity.WARNING, lost, "", "faults in a cassette's folder have no effect", f"move it to {shown(file)}"
+            )
 
 
 def _of_one(entry: Entry) -> Iterator[Problem]:

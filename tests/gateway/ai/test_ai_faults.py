@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -391,3 +392,19 @@ def test_the_examples_of_the_document_can_be_used():
     for example in examples:
         rules, errors, _ = parse_rules(json.loads(example), "docs/ai-faults.md")
         assert (len(rules), errors) == (3, [])
+
+
+async def test_a_watched_file_is_told_when_it_is_saved(book, file, monkeypatch):
+    """Not only at the next call, which may be somebody's puzzling test."""
+    monkeypatch.setattr("emulator.gateway.ai.faults.LOOK_EVERY_S", 0.005)
+    faults = book({"do": BUSY})
+    told = asyncio.Event()
+    faults._log = lambda event: (faults.log.append(event), told.set())
+    watching = asyncio.create_task(faults.watch())
+    try:
+        write(file, "[{")
+        async with asyncio.timeout(10):
+            await told.wait()
+    finally:
+        watching.cancel()
+    assert [(event["code"], event["where"]) for event in faults.log] == [("E520", str(file))]

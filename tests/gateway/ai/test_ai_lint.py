@@ -157,3 +157,19 @@ def test_the_shipped_samples_are_in_order() -> None:
     for folder in (root / "fixtures", *root.glob("sample_agents/*/fixtures")):
         found = [problem for problem in lint(read_inventory(folder), NOW, 90) if problem.severity is Severity.ERROR]
         assert found == [], json.dumps([str(problem) for problem in found])
+
+
+def test_faults_files(cassettes: Any) -> None:
+    """Only the one beside the cassettes is read."""
+    cassettes.recorded("00-a", {"prompt": "a"}, {"response": "b"})
+    file = cassettes.root / "ai" / "faults.json"
+    file.write_text('[{"do": {"status": 429}}]')
+    assert problems(cassettes) == []
+    file.write_text('[{"do": {"stauts": 429}}]')
+    (cassettes.folder() / "faults.json").write_text("[]")
+    broken, lost = problems(cassettes)
+    assert (broken.rule, broken.severity, broken.file, broken.path) == ("broken-fault", Severity.ERROR, file, "$[0].do.stauts")
+    assert broken.what.startswith("E521 ") and broken.hint and "status" in broken.hint
+    assert (lost.rule, lost.severity, lost.file) == ("lost-faults", Severity.WARNING, cassettes.folder() / "faults.json")
+    file.write_text("[")
+    assert problems(cassettes)[0].what.startswith("E520 the faults file is not JSON")

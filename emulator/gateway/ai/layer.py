@@ -6,6 +6,7 @@ and faults are. What the control API can do to it is `verbs`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -64,6 +65,7 @@ class Layer:
     ) -> None:
         config = options.ai
         self._gateway: AiGateway | None = None
+        self._watching: asyncio.Task[None] | None = None
 
         def now() -> datetime:
             return datetime.fromtimestamp(now_ms() / 1000, UTC)
@@ -156,8 +158,14 @@ class Layer:
         )
         self.verbs = AiVerbs(layer)
 
+    def start(self) -> None:
+        """Watch what people edit while the server runs."""
+        self._watching = asyncio.get_running_loop().create_task(self.faults.watch())
+
     async def close(self) -> None:
         """End every call and connection."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self._outside.close()
         await self._upstream.close()
         if self._gateway is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.failed_calls import reason
 from emulator.gateway.ai.faults import Fault
 from emulator.gateway.ai.reply import Reply, Source
 
@@ -14,8 +15,8 @@ from emulator.gateway.ai.reply import Reply, Source
 @dataclass(slots=True)
 class Call:
     """`started_ms` is the pacer's time, `body` the request's raw bytes. `scope` names the cassette of this call alone (ai-binding.md
-    7.8). `attempts` counts upstream requests; `notice` is for people; `problem` and `code` tell a miss, a refusal or a break; `usage` is
-    in the model's own words."""
+    7.8). `attempts` counts upstream requests; `notice` is for people; `problem` and `code` tell a miss, a refusal or a break; `reason` is
+    our own word for an error that stands for a backend's (failed_calls.py); `usage` is in the model's own words."""
 
     request: ModelRequest
     started_ms: float
@@ -34,6 +35,7 @@ class Call:
     notice: str | None = None
     problem: str | None = None
     code: str | None = None
+    reason: str | None = None
     usage: Mapping[str, Any] | None = None
     cost_usd: float | None = None
 
@@ -45,6 +47,8 @@ class Call:
         self.warnings += [text for text in reply.warnings if text not in self.warnings]
         if reply.usage is not None:
             self.usage = reply.usage
+        body = reply.response.body
+        self.reason = reason(body) if reply.source is Source.BACKEND and reply.response.status >= 400 and isinstance(body, bytes) else None
 
     def fields(self) -> dict[str, Any]:
         """What every report of a call has."""
@@ -59,6 +63,7 @@ class Call:
             "notice": self.notice,
             "problem": self.problem,
             "code": self.code,
+            "reason": self.reason,
             "tokens": self.usage,
             "cost_usd": self.cost_usd,
             "request_id": self.request_id,

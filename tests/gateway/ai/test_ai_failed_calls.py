@@ -6,8 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from emulator.gateway.ai.failed_calls import FailedCalls, error_code
+from emulator.gateway.ai.calls import Call
+from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.failed_calls import FailedCalls, error_code, reason
+from emulator.gateway.ai.reply import Reply, Source
+from emulator.gateway.ai.upstream_errors import Upstream, described, from_status, no_key, silent, unreachable, unusable
 from emulator.gateway.console import Caution, Console, Note, Trouble
+from emulator.gateway.exchange import Response
 from emulator.gateway.narrator import Narrator
 
 BUSY = {"model": "@cf/m", "key": "k1", "status": 429, "error_code": "3040", "fault": "no-capacity"}
@@ -51,6 +56,34 @@ def test_attempts_of_one_request_are_counted_until_it_succeeds():
 )
 def test_who_answered(entry, words):
     assert FailedCalls().line({"model": "gpt-4o", "status": 500, **entry}) == f"model call gpt-4o failed: 500, attempt 1 ({words})"
+
+
+SERVER = Upstream("dead", "http://127.0.0.1:1/v1", key_env="THE_KEY")
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (unreachable(SERVER, "Connection refused"), "E615 cannot be reached at http://127.0.0.1:1/v1"),
+        (silent(SERVER, 50), "E615 sent nothing for 50 ms at http://127.0.0.1:1/v1"),
+        (unusable(SERVER, described("text/html", b"<html>x")), "E616 answers with an HTML page at http://127.0.0.1:1/v1"),
+        (no_key(SERVER, "key", "THE_KEY"), "E610 needs its key, and THE_KEY is not set"),
+        (from_status(SERVER, "m", 401, [], b"{}"), "E611 answers 401"),
+        (from_status(SERVER, "m", 429, [], b'{"error": {"message": "slow: down"}}'), "E614 limits the rate of requests"),
+    ],
+)
+def test_our_own_reason_is_told_with_a_backends_failure(refused, words):
+    call = Call(ModelRequest(Kind.RUN, "@cf/m", {}), 0, "r")
+    call.learn(Reply(refused.response, Source.BACKEND, backend="dead"))
+    line = FailedCalls().line({"model": "@cf/m", "status": refused.response.status, **call.fields()})
+    assert line == f"model call @cf/m failed: {refused.response.status}, attempt 1 (backend dead): {words}"
+    call.learn(Reply(Response(200, [], b"{}"), Source.BACKEND))
+    assert call.reason is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"errors": []}', b'{"errors": [{"message": "AiError: theirs (uuid)", "code": 3040}]}'])
+def test_other_errors_have_no_reason_of_ours(body):
+    assert reason(body) is None
 
 
 def test_what_is_no_model_call_is_not_told():

@@ -125,7 +125,7 @@ def _refusal(data: Any, status: int, url: str) -> EmuError:
     what = fields.get("what") or fields.get("message") or (error if isinstance(error, str) else f"the server answered {status}")
     if status == 401:
         return UsageError("E209", "this server wants its token", where=url, hint=f"{TOKEN_VARIABLE}=... as the server printed it")
-    if str(fields.get("code")).startswith("E5"):
+    if str(fields.get("code")).startswith("E5") and not fields.get("usage"):
         return RecordingError(fields["code"], what, where=fields.get("where"), hint=fields.get("hint"))
     if fields.get("culprit") == "user code" or status >= 500:
         return UserCodeError(fields.get("code") or "E451", what, where=fields.get("where"), hint=fields.get("hint"))

@@ -146,9 +146,10 @@ async def test_refresh_asks_again(project: Any, fake: Any) -> None:
     assert sorted(row["outcome"] for row in refreshed.json["recordings"]) == ["recorded", "unchanged"]
     replayed = await project.wrapped("replay", "tide", "moon")
     assert "Now it is otherwise" in replayed.out and replayed.code == 0
-    for which, words in (("none/*", "no recording is named none/*"), ("--stale", "no recording is stale")):
-        nothing = await project.emu("ai", "refresh", which)
-        assert (nothing.code, words in nothing.out) == (0, True), nothing.err
+    nothing = await project.emu("ai", "refresh", "--stale")
+    assert (nothing.code, "no recording is stale" in nothing.out) == (0, True), nothing.err
+    unknown = await project.emu("ai", "refresh", "none/*")
+    assert (unknown.code, "E530 no recording is named none/*" in unknown.err) == (2, True), unknown.err
     assert (await project.emu("ai", "refresh")).code == 2
     fake.script(Step(status=404, message="gone", code="model_not_found"))
     failed = await project.emu("ai", "refresh", "default/*")
@@ -213,7 +214,9 @@ async def test_with_a_running_server(project: Any, fake: Any) -> None:
         assert "replay saved $" in (await server.emu("cost")).out
 
         await server.ask("the moon", swallow="1")
-        missed = await server.emu("explain")
+        listed = await server.emu("explain")
+        assert listed.out.count(MODEL) >= 2 and "recording default/00-binding.run" in listed.out
+        missed = await server.emu("explain", "last")
         assert "no recording of this key" in missed.out and "nearest" in missed.out and "$.body.prompt" in missed.out
 
         added = await server.emu("fault", "add", "--name", "busy", "--when", "target=@cf/*", "--do", "status=429", "--do", "code=3040")
@@ -224,16 +227,22 @@ async def test_with_a_running_server(project: Any, fake: Any) -> None:
         listed = await server.emu("fault", "list")
         assert "busy" in listed.out and "target=@cf/*" in listed.out and "status=429 code=3040" in listed.out
         assert (await server.json("fault", "list"))["faults"][0]["fired"] == 0, "the session after the run begins at zero"
-        assert (await server.emu("fault", "add", "--do", "stauts=500")).code == 3
+        assert (await server.emu("fault", "add", "--do", "stauts=500")).code == 2
         assert (await server.emu("fault", "add", "{no json")).code == 2
-        assert (await server.emu("fault", "clear", "absent")).code == 3
+        assert (await server.emu("fault", "clear", "absent")).code == 2
         assert (await server.json("fault", "clear", "busy")) == {"cleared": 1}
         (project.root / "fixtures" / "ai" / "faults.json").write_text('[{"do": {"stauts": 500}}]')
         listed = await server.emu("fault", "list")
         assert (listed.code, "E521 " in listed.err, "faults.json $[0].do.stauts" in listed.err) == (3, True, True), listed.err
-        assert (await server.emu("check")).out.startswith("nothing was compared")
+        unchecked = await server.emu("check")
+        assert (unchecked.code, "E546 nothing was compared: the server is in mode replay" in unchecked.err) == (3, True), unchecked.err
+        unknown = await server.emu("gateway", "reset", "nope")
+        assert (unknown.code, "E228 there is no gateway 'nope'" in unknown.err, "there is g" in unknown.err) == (2, True, True), unknown.err
     finally:
         code, out, err = await server.stop()
+    spent = await project.emu("ai", "cost")
+    assert (spent.code, "no server is running; the last run ended 20" in spent.out, "spent $" in spent.out) == (0, True, True), spent.err
+    assert "models" not in (await project.emu("ai", "cost", "--json")).json
     assert code == 130, err
     assert f"model call {MODEL} failed: 429, code 3040, attempt 1 (fault busy)" in out + err
     assert "E521 " in out + err and "faults.json $[0].do.stauts" in out + err

@@ -102,12 +102,31 @@ async def test_status_mode_and_score(server: Running) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("mode", "dream"), "E205"), (("mode", "replay", "--cassette", "absent"), "E243"), (("mode", "auto", "--speed", "fast"), "E242")],
+    [
+        (("mode", "dream"), "E205"),
+        (("mode", "replay", "--cassette", "absent"), "E243"),
+        (("mode", "new", "--cassette", "../x"), "E506"),
+        (("mode", "auto", "--speed", "fast"), "E242"),
+    ],
 )
 async def test_modes_that_make_no_sense(server: Running, arguments: tuple[str, ...], code: str) -> None:
     result = await server.emu(*arguments)
     assert (result.code, code in result.err) == (2, True), result.err
     assert (await server.json("status"))["mode"] == "auto"
+
+
+async def test_before_any_call(server: Running) -> None:
+    unexplained = await server.emu("explain", "last")
+    assert (unexplained.code, "E228 no model call to explain" in unexplained.err) == (2, True), unexplained.err
+    assert "agents-emu ai explain last" in unexplained.err
+    listed = await server.emu("explain")
+    assert (listed.code, "no model was called yet" in listed.out) == (0, True), listed.err
+    assert (await server.json("mode", "check"))["mode"] == "check"
+    unchecked = await server.emu("check")
+    assert (unchecked.code, "E546 nothing was compared: no model call" in unchecked.err) == (3, True), unchecked.err
+    empty = await server.emu("gateway", "reset", "nope")
+    assert (empty.code, "none is configured" in empty.err) == (2, True), empty.err
+    assert (await server.emu("gateway", "reset")).code == 0
 
 
 async def test_without_a_server(project: Any) -> None:

@@ -34,21 +34,32 @@ def check(words: tuple[str, ...], directory: Path, cassette: str | None, as_json
         plan = Plan(words, "check", find_config(directory).parent, cassette, "instant")
         return run_wrapped(plan, as_json, _judge)
     found = ask(find_server(directory), "GET", "ai/check")
-    error = _drifted(found)
+    error = _drifted(found) or _compared(found)
     if as_json:
         click.echo(json.dumps(found))
         return error.exit_code if error else 0
     if error is not None:
         raise error
-    if not found["compared"] and found["mode"] != "check":
-        click.echo(f"nothing was compared: the server is in mode {found['mode']}; agents-emu ai mode check")
-    else:
-        click.echo(f"{count(found['compared'], 'recording')} compared, no differences")
+    click.echo(f"{count(found['compared'], 'recording')} compared, no differences")
     return 0
 
 
 def _judge(outcome: Outcome) -> EmuError | None:
-    return judge_replay(outcome) or _drifted(outcome.check)
+    return judge_replay(outcome) or _drifted(outcome.check) or _compared(outcome.check)
+
+
+def _compared(found: dict[str, Any] | None) -> EmuError | None:
+    """A check that compared nothing has checked nothing."""
+    if found is None or found["compared"]:
+        return None
+    if found["mode"] != "check":
+        what, hint = (
+            f"nothing was compared: the server is in mode {found['mode']}",
+            "agents-emu ai check -- COMMAND, or agents-emu ai mode check",
+        )
+    else:
+        what, hint = "nothing was compared: no model call was answered by a recording", "call the agent, by the server in $AGENTS_EMU_URL"
+    return RecordingError("E546", what, hint=hint)
 
 
 def _drifted(found: dict[str, Any] | None) -> EmuError | None:

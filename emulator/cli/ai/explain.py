@@ -9,30 +9,48 @@ from urllib.parse import quote
 
 import click
 
+from emulator.cli.ai.tables import print_table
 from emulator.cli.server import ask, server_options
 from emulator.cli.session_words import count
 from emulator.gateway.ready import RunningServer
 
 EPILOG = """\b
 Examples:
+  agents-emu ai explain                                          the last calls, with their request ids
   agents-emu ai explain last
   agents-emu ai explain 6f1f4f0e-6b52-4a3f-9f0e-d3a1c0ffee00     a request id (cf-ai-req-id) or a gateway's log id
   agents-emu ai explain last --json"""
 
 _WIDTH = 110
+_LISTED = 20
 
 
 @click.command(epilog=EPILOG)
-@click.argument("request", metavar="REQUEST", default="last")
+@click.argument("request", metavar="[REQUEST]", required=False)
 @server_options
-def explain(server: RunningServer, request: str, as_json: bool) -> None:
-    """Show how REQUEST, a request id or "last", was compared with the recordings: its key, what the rules changed, which come near."""
+def explain(server: RunningServer, request: str | None, as_json: bool) -> None:
+    """Show how REQUEST, a request id or "last", was compared with the recordings: its key, what the rules changed, which come near.
+    Without REQUEST, list the last calls."""
+    if request is None:
+        _list(ask(server, "GET", "ai/calls"), as_json)
+        return
     found = ask(server, "GET", f"ai/calls/{quote(request, safe='')}")
     if as_json:
         click.echo(json.dumps(found))
         return
     for line in lines_of(found):
         click.echo(line)
+
+
+def _list(found: dict[str, Any], as_json: bool) -> None:
+    calls = found["calls"][-_LISTED:]
+    if as_json:
+        click.echo(json.dumps({"calls": calls}))
+    elif not calls:
+        click.echo("no model was called yet; afterwards: agents-emu ai explain last")
+    else:
+        rows = [(call.get("request_id"), call.get("model") or call.get("url"), call["status"] or None, _source(call)) for call in calls]
+        print_table(("Request", "Model", "Status", "From"), rows, right=("Status",))
 
 
 def lines_of(found: dict[str, Any]) -> Iterator[str]:

@@ -36,10 +36,12 @@ def refresh(pattern: str | None, stale: bool, directory: Path, as_json: bool) ->
     if pattern is None and not stale:
         raise UsageError("E205", "name recordings, or give --stale", hint="all of them: agents-emu ai refresh '*'")
     rows = asyncio.run(_refresh(find_config(directory).parent, {"pattern": pattern or "*", "stale": stale}))
+    if not rows and not stale:
+        raise UsageError("E530", f"no recording is named {pattern}", hint="agents-emu ai ls")
     if as_json:
         click.echo(json.dumps({"v": 1, "recordings": rows}))
     elif not rows:
-        click.echo("no recording is stale" if stale else f"no recording is named {pattern}")
+        click.echo("no recording is stale")
     else:
         print_table(("Recording", "Outcome", "Why"), [(row["recording"], row["outcome"], row["why"]) for row in rows])
         outcomes = Counter(row["outcome"] for row in rows)

@@ -74,6 +74,9 @@ class Run:
     cassettes: frozenset[str]
     used: frozenset[Identity]
     misses: int
+    calls: int = 0
+    spent_usd: float = 0.0
+    saved_usd: float = 0.0
 
 
 def folder_of(root: Path) -> Path:
@@ -128,6 +131,9 @@ def _together(records: list[RunRecord]) -> Run:
         cassettes=frozenset(name for record in records for name in record.cassettes),
         used=frozenset(identity for record in records for identity in record.used),
         misses=sum(record.misses for record in records),
+        calls=sum(record.calls for record in records),
+        spent_usd=sum(record.spent_usd for record in records),
+        saved_usd=sum(record.saved_usd for record in records),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -146,7 +147,10 @@ class AiVerbs:
         """One call, and why it matched or not: by its request id or log id; `last` for the latest."""
         found = self._layer.calls.call(ident)
         if found is None:
-            raise UsageError("E228", f"there is no model call {ident!r} among the last ones", hint="GET ai/calls lists them")
+            if not self._layer.calls.calls():
+                hint = "call the agent, as with agents-emu call or chat; then: agents-emu ai explain last"
+                raise UsageError("E228", "no model call to explain: there was none since the server started", hint=hint)
+            raise UsageError("E228", f"there is no model call {ident!r} among the last ones", hint="agents-emu ai explain lists them")
         asked, report = found
         playback = self._layer.playback
         scope = report.get("scope")
@@ -178,7 +182,12 @@ class AiVerbs:
 
     async def reset_gateway(self, gateway: str) -> Any:
         """Forget a gateway's cache, counters and logs; of all for `*`."""
-        self._layer.gateways().reset(None if gateway == "*" else gateway)
+        gateways = self._layer.gateways()
+        known = [row["gateway"] for row in gateways.status()]
+        if gateway not in ("*", *known):
+            hint = f"there is {', '.join(known)}" if known else "none is configured, and none was used since the server started"
+            raise UsageError("E228", f"there is no gateway {gateway!r}", hint=hint)
+        gateways.reset(None if gateway == "*" else gateway)
         return {"reset": gateway}
 
     # -- faults
@@ -191,11 +200,13 @@ class AiVerbs:
 
     async def add_fault(self, body: dict[str, Any]) -> Any:
         """Add a fault until the server stops."""
-        return {"added": self._layer.faults.add(body), "seed": self._layer.faults.seed}
+        with _asked_wrongly():
+            return {"added": self._layer.faults.add(body), "seed": self._layer.faults.seed}
 
     async def clear_faults(self, name: str | None = None) -> Any:
         """Take away one added fault, or all."""
-        return {"cleared": self._layer.faults.clear(name)}
+        with _asked_wrongly():
+            return {"cleared": self._layer.faults.clear(name)}
 
     # -- recordings
 
@@ -223,6 +234,15 @@ class AiVerbs:
         if isinstance(value, list | tuple):
             return [self._clean(member) for member in value]
         return value
+
+
+@contextmanager
+def _asked_wrongly() -> Iterator[None]:
+    """What a file of the project says wrongly is its recordings' trouble; what a request says wrongly is the request's."""
+    try:
+        yield
+    except RecordingError as error:
+        raise UsageError(error.code, error.what, where=error.where, hint=error.hint) from None
 
 
 def summary(ended: SessionEnded) -> dict[str, Any]:

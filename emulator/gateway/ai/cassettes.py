@@ -5,8 +5,8 @@ A broken file is a finding, not a failure: it is kept with its place and its nex
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from emulator.errors import RecordingError, UsageError
 from emulator.gateway.ai.canonical import ModelRequest, canonical, key_of
 from emulator.gateway.ai.cassette_files import seq_of
+from emulator.gateway.ai.cassette_folder import json_files
 from emulator.gateway.ai.manifest import MANIFEST, NOT_RECORDINGS, Manifest, read_manifest
 from emulator.gateway.ai.problems import broken
 from emulator.gateway.ai.recording import Recording, parse_recording
@@ -193,14 +194,10 @@ class Library:
 
 
 def _json_files(folder: Path) -> dict[str, _Stamp]:
-    """Names and stamps, in no order. Asked twice a second: no Path is made for a file that has not changed."""
+    """Names and stamps, in no order. Asked twice a second."""
     found = {}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(".json") and entry.name[0] != "." and entry.is_file():
-                    stat = entry.stat()
-                    found[entry.name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    except FileNotFoundError:
-        return {}  # it went while we looked
+    for entry in json_files(folder):
+        with suppress(FileNotFoundError):  # it went while we looked
+            stat = entry.stat()
+            found[entry.name] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
     return found

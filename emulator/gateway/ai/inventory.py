@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,15 +17,13 @@ from typing import Any
 from emulator.config.shape import nearest
 from emulator.errors import RecordingError
 from emulator.gateway.ai.cassette_files import seal_of
+from emulator.gateway.ai.cassette_folder import recording_files
 from emulator.gateway.ai.cassettes import Cassette, Library
 from emulator.gateway.ai.manifest import MANIFEST
 from emulator.gateway.ai.recording import Recording
 
 ID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """What the schema lets an id be."""
-
-NOT_RECORDINGS = frozenset({MANIFEST, "faults.json"})
-"""JSON files of a cassette that are no recordings."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +129,6 @@ def read_inventory(folder: Path, cassette: str | None = None) -> Inventory:
     return Inventory(folder, shelf.cassettes, tuple(entries), tuple(faulty))
 
 
-def recording_files(cassette: Path) -> Iterator[Path]:
-    """The recordings of a cassette's folder, in file order."""
-    return (path for path in sorted(cassette.glob("*.json")) if path.name not in NOT_RECORDINGS and path.is_file())
-
-
 def _about(path: Path, errors: Sequence[RecordingError]) -> RecordingError | None:
     """The error whose place is in `path`: `file`, `file:line:column` or `file $.path`."""
     return next((error for error in errors if re.match(rf"{re.escape(str(path))}(?:[: ]|$)", error.where or "")), None)
@@ -145,7 +138,7 @@ def _entry(cassette: str, path: Path, recording: Recording | None, error: Record
     stat = path.stat()
     try:
         document = json.loads(path.read_bytes())
-    except ValueError:
+    except (OSError, ValueError):
         document = None  # `error` says what is wrong with it
     usable = document if isinstance(document, dict) else None
     return Entry(cassette, path, usable, recording, error, stat.st_size, stat.st_mtime)

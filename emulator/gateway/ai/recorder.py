@@ -29,7 +29,7 @@ from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.replay import monotonic_ms
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.spool import Spool
-from emulator.gateway.ai.staging import Changes, Snapshot, Staging, recover, snapshot
+from emulator.gateway.ai.staging import PATIENCE_S, Busy, Changes, Snapshot, Staging, complete_cut_off, recover, snapshot
 from emulator.gateway.ai.tapped_body import Outcome, TappedBody
 from emulator.gateway.exchange import Response
 
@@ -89,7 +89,8 @@ class _Exchange:
 
 class Recorder:
     """One for a process. `folder` is the project's fixtures folder; `now` the wall clock (aware datetimes), `now_ms` the monotonic clock
-    that `t0_ms` of tap comes from. `report` hears at once of every answer that cannot be stored (E507, E508, E509); user code never does.
+    that `t0_ms` of tap comes from. `report` hears at once of every answer that cannot be stored (E507, E508, E509), and of those that a
+    killed session had staged (E510); user code never does.
     `stored` hears of every recording that is written, as (cassette, id, digest): what Recording.identity will be.
 
     Raises RecordingError E508 when a commit that was cut off cannot be completed.
@@ -123,14 +124,16 @@ class Recorder:
         self._manifests: dict[str, Manifest] = {}
         self._in_vain = AskedInVain(self._key)
         self._waiting: list[_Exchange] = []
-        self._working: dict[_Exchange, Future[EmuError | None]] = {}
+        self._working: dict[_Exchange, Future[Changes | EmuError | None]] = {}
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._blocked = False
         self._closed = False
         try:
-            recover(self._ai)
+            recovered = recover(self._ai)
         except OSError as error:
             raise _unwritable(self._ai, error) from None
+        if recovered.dropped:
+            report(_dropped(self._ai, recovered.dropped))
 
     def begin(self, mode: AiMode, cassette: str | None = None, *, keep_failed: bool = False) -> None:
         """Start a session; what an open one has staged is dropped. With `keep_failed`, discard() stores all the same.
@@ -141,6 +144,8 @@ class Recorder:
             check_cassette_name(cassette)
         self._end()
         self._mode, self._keep_failed = mode, keep_failed
+        with suppress(OSError):  # then the next commit tries again, and tells
+            complete_cut_off(self._ai)
         self._before = snapshot(self._ai) if mode is AiMode.RECORD else {}
         names = (entry.name for entry in self._ai.iterdir() if entry.is_dir()) if self._ai.is_dir() else ()
         self._existed = frozenset(names)
@@ -228,7 +233,8 @@ class Recorder:
         removes what the cassettes that it wrote to held when the session began and nobody asked for. `only` these files are replaced,
         or removed. When an answer held a secret, RECORD writes nothing, so that no cassette is left with a gap.
 
-        Raises RecordingError E508 when the disk does not take it; what was staged is dropped, the cassettes are as they were.
+        Raises RecordingError E508 when the disk does not take it, or another process writes and does not end. What was staged is dropped,
+        the cassettes are as they were; but what a commit had begun to move is completed by the next one, or by the next start.
         """
         self.settle()
         summary = Summary(problems=self._problems)
@@ -237,7 +243,7 @@ class Recorder:
                 summary.committed = False
             else:
                 for cassette in self._staging.cassettes:
-                    summary.add(self._commit(self._staging, cassette, only, prune=prune or only is not None))
+                    summary.add(self._commit(cassette, only, prune=prune or only is not None))
         finally:
             self.begin(self._mode, keep_failed=self._keep_failed)
         return summary
@@ -259,64 +265,74 @@ class Recorder:
 
     # -- inside
 
-    def _stage(self, exchange: _Exchange) -> EmuError | None:
-        """Redact and stage; what stood against it. May run in a thread."""
-        reply, spool = exchange.reply, exchange.spool
-        where = self._ai / exchange.cassette
+    def _store(self, exchange: _Exchange, wait_s: float) -> Changes | EmuError | None:
+        """Redact and stage; one that stands alone is also written. What was written, or what stood against it. May run in a thread. Raises
+        Busy when another process writes for longer than `wait_s`."""
+        staging, cassette = exchange.staging, exchange.cassette
         try:
-            if spool.failure is not None:
-                raise spool.failure
-            noted = Noted(
-                asked=self._redaction.stored(exchange.asked),
-                request_body=exchange.request_body,
-                status=reply.response.status,
-                headers=reply.response.headers,
-                body=spool,
-                live=reply.response.header("content-length") is None,
-                first_byte_ms=exchange.first_byte_ms,
-                backend=reply.backend,
-                backend_model=reply.backend_model,
-                usage=reply.usage,
-                cost_usd=self._price(exchange.asked, reply.usage) if reply.usage else None,
-                test=exchange.test,
-            )
-            keep_blob = partial(exchange.staging.keep_blob, exchange.cassette)
-            kept = interaction(noted, self._redaction, self._manifest(exchange.cassette).normalise, exchange.at, keep_blob)
-            exchange.staging.add(exchange.cassette, exchange.t0_ms, kept)
+            staging.prepare(wait_s)
+            if not (exchange.alone and staging.cassettes):  # else the lock was missing at its commit
+                self._stage(exchange)
+            if exchange.alone:
+                normalise = self._manifest(cassette).normalise
+                return staging.commit(cassette, normalise, manifest=lambda _: self._new_manifest(cassette, whole=False), wait_s=wait_s)
         except RecordingError as error:
             return error
         except OSError as error:
-            return _unwritable(where, error)
+            if isinstance(error, Busy) and not wait_s:
+                raise
+            return _unwritable(self._ai / cassette, error, cut_off=staging.cut_off)
         return None
 
-    def _settle(self, exchange: _Exchange, error: EmuError | None) -> None:
-        """Tell what stood against it; one that stands alone is written. Nothing that goes wrong here reaches whoever reads the answer."""
-        try:
-            if error is None and exchange.alone:
-                self._commit(exchange.staging, exchange.cassette, told=exchange.session is self._session)
-        except RecordingError as failure:
-            error = failure
-        finally:
-            if exchange.alone:
-                exchange.staging.close()
-        if error is None:
-            self._in_vain.answered(exchange)
-        else:
-            self._in_vain.failed(exchange, error.what)
-            self._blocked = self._blocked or (error.code == "E507" and exchange.session is self._session)
-            self._problem(error, exchange)
+    def _stage(self, exchange: _Exchange) -> None:
+        reply, spool = exchange.reply, exchange.spool
+        if spool.failure is not None:
+            raise spool.failure
+        noted = Noted(
+            asked=self._redaction.stored(exchange.asked),
+            request_body=exchange.request_body,
+            status=reply.response.status,
+            headers=reply.response.headers,
+            body=spool,
+            live=reply.response.header("content-length") is None,
+            first_byte_ms=exchange.first_byte_ms,
+            backend=reply.backend,
+            backend_model=reply.backend_model,
+            usage=reply.usage,
+            cost_usd=self._price(exchange.asked, reply.usage) if reply.usage else None,
+            test=exchange.test,
+        )
+        keep_blob = partial(exchange.staging.keep_blob, exchange.cassette)
+        kept = interaction(noted, self._redaction, self._manifest(exchange.cassette).normalise, exchange.at, keep_blob)
+        exchange.staging.add(exchange.cassette, exchange.t0_ms, kept)
 
-    def _commit(
-        self, staging: Staging, cassette: str, only: Collection[Path] | None = None, *, prune: bool = False, told: bool = True
-    ) -> Changes:
-        recording = self._mode is AiMode.RECORD and staging is self._staging
+    def _settle(self, exchange: _Exchange, outcome: Changes | EmuError | None) -> None:
+        """Tell what was written, or stood against it. Nothing that goes wrong here reaches whoever reads the answer."""
+        if exchange.alone:
+            exchange.staging.close()
+        in_time = exchange.session is self._session
+        if isinstance(outcome, EmuError):
+            self._in_vain.failed(exchange, outcome.what)
+            self._blocked = self._blocked or (outcome.code == "E507" and in_time)
+            self._problem(outcome, exchange)
+            return
+        self._in_vain.answered(exchange)
+        if outcome is not None and in_time:
+            self._tell(exchange.cassette, outcome)
+
+    def _tell(self, cassette: str, changes: Changes) -> None:
+        for file, digest in changes.digests.items():
+            self._stored((cassette, file.stem, digest))
+
+    def _commit(self, cassette: str, only: Collection[Path] | None, *, prune: bool) -> Changes:
+        recording = self._mode is AiMode.RECORD
         before = self._before if only is None else {name: stamp for name, stamp in self._before.items() if self._ai / name in only}
 
         def manifest(changes: Changes) -> bytes | None:
             return self._new_manifest(cassette, whole=recording and only is None and not (changes.not_asked or changes.spared))
 
         try:
-            changes = staging.commit(
+            changes = self._staging.commit(
                 cassette,
                 self._manifest(cassette).normalise,
                 replacing=before if recording else None,
@@ -325,9 +341,8 @@ class Recorder:
                 manifest=manifest,
             )
         except OSError as error:
-            raise _unwritable(self._ai / cassette, error) from None
-        for file, digest in changes.digests.items() if told else ():
-            self._stored((cassette, file.stem, digest))
+            raise _unwritable(self._ai / cassette, error, cut_off=self._staging.cut_off) from None
+        self._tell(cassette, changes)
         return changes
 
     def _key(self, cassette: str, asked: ModelRequest) -> str:
@@ -364,11 +379,14 @@ class Recorder:
         if exchange.spool.size <= _IN_A_THREAD:
             self._waiting.append(exchange)
             loop.call_soon(self._catch_up)
-            return
-        working = self._thread.submit(self._stage, exchange)
+        else:
+            self._in_thread(exchange, loop)
+
+    def _in_thread(self, exchange: _Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        working = self._thread.submit(self._store, exchange, PATIENCE_S)
         self._working[exchange] = working
 
-        def worked(_: Future[EmuError | None]) -> None:
+        def worked(_: Future[Changes | EmuError | None]) -> None:
             with suppress(RuntimeError):  # the loop has gone, after a session end that waited for this
                 loop.call_soon_threadsafe(self._worked, exchange)
 
@@ -377,14 +395,20 @@ class Recorder:
     def _catch_up(self) -> None:
         waiting, self._waiting = self._waiting, []
         for exchange in waiting:
-            with exchange.spool:
-                self._settle(exchange, self._stage(exchange))
+            try:
+                outcome = self._store(exchange, 0)
+            except Busy:  # the loop waits for nobody
+                self._in_thread(exchange, asyncio.get_running_loop())
+                continue
+            exchange.spool.close()
+            self._settle(exchange, outcome)
 
     def _worked(self, exchange: _Exchange) -> None:
         working = self._working.pop(exchange, None)
         if working is not None:
-            with exchange.spool:
-                self._settle(exchange, working.result())
+            outcome = working.result()
+            exchange.spool.close()
+            self._settle(exchange, outcome)
 
     def _problem(self, error: EmuError, exchange: _Exchange | None = None) -> None:
         """Of a session that is over, only `report` hears: the one that goes on has nothing to do with it."""
@@ -426,6 +450,16 @@ def _unstorable(asked: ModelRequest, why: str, hint: str = "ask again") -> Recor
     return RecordingError("E509", f"not recorded, {why}", where=f"{asked.kind} {asked.target}", hint=hint)
 
 
-def _unwritable(where: Path, error: OSError) -> RecordingError:
+def _unwritable(place: Path, error: OSError, *, cut_off: bool = False) -> RecordingError:
+    """`place` when the error names no file."""
+    where = error.filename2 or error.filename or place
     hint = "make room or correct the permissions; what was recorded before is as it was"
+    if cut_off:
+        hint = "make room or correct the permissions; the next commit, or start, writes what is missing"
     return RecordingError("E508", f"recordings cannot be written: {error.strerror or error}", where=str(where), hint=hint)
+
+
+def _dropped(ai: Path, count: int) -> RecordingError:
+    answers = "1 answer was" if count == 1 else f"{count} answers were"
+    what = f"{answers} not recorded: the server that had heard them was killed before its session ended"
+    return RecordingError("E510", what, where=str(ai), hint="record again; mode auto writes each answer at once")

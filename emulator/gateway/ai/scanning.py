@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.gateway.ai.cassette_files import BLOBS
+from emulator.gateway.ai.cassette_folder import json_files
 from emulator.gateway.ai.inventory import Entry, Inventory
 from emulator.gateway.ai.joined_texts import joined_findings
+from emulator.gateway.ai.manifest import NOT_RECORDINGS
+from emulator.gateway.ai.problems import broken
 from emulator.gateway.ai.redaction import Finding, Redaction
 
 _WINDOW = 64 * 1024
@@ -24,13 +27,14 @@ class Leak:
 
 
 def scanned(inventory: Inventory, redaction: Redaction) -> list[Leak]:
-    """All secrets in recordings, manifests and blobs, in file order."""
+    """All secrets in recordings, manifests and blobs, in file order. Raises RecordingError E501 for a file that cannot be read."""
     leaks = [Leak(entry.path, found.path, found.what) for entry in inventory.entries for found in _in_entry(entry, redaction)]
     for cassette in inventory.cassettes:
         folder = inventory.folder / "ai" / cassette.name
         blobs = folder / BLOBS
-        others = [path for path in folder.glob("*.json") if path not in {entry.path for entry in inventory.entries}]
-        for path in [*sorted(others), *(sorted(blobs.iterdir()) if blobs.is_dir() else ())]:
+        others = sorted(Path(entry) for entry in json_files(folder) if entry.name in NOT_RECORDINGS)
+        bodies = sorted(path for path in blobs.iterdir() if path.is_file()) if blobs.is_dir() else []
+        for path in [*others, *bodies]:
             leaks += [Leak(path, found.path, found.what) for found in redaction.findings_in_bytes(_windows(path), "$")]
     return leaks
 
@@ -57,6 +61,9 @@ def _in_stream(entry: Entry, redaction: Redaction) -> Iterator[Finding]:
 
 
 def _windows(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while window := file.read(_WINDOW):
-            yield window
+    try:
+        with path.open("rb") as file:
+            while window := file.read(_WINDOW):
+                yield window
+    except OSError as error:
+        raise broken(path, "", f"cannot be read: {error.strerror}", "check its permissions, or remove it") from None

@@ -7,6 +7,7 @@ and replaces only files that are as they were when its session began.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -15,9 +16,10 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -37,15 +39,24 @@ from emulator.gateway.ai.cassette_files import (
     stem,
     write_atomically,
 )
+from emulator.gateway.ai.cassette_folder import recording_files
 from emulator.gateway.ai.interaction import Interaction
 from emulator.gateway.ai.manifest import MANIFEST, NOT_RECORDINGS
 from emulator.gateway.ai.recording import request_of
 
 _PREFIX = ".staging-"
 _JOURNAL = "commit.json"
+_STAGED = "[0-9]*.json"
+_STEP_S = 0.02
+PATIENCE_S = 5.0
+"""How long to wait for another process that writes recordings: it takes milliseconds."""
 
 Snapshot = Mapping[str, tuple[int, int, int]]
 """Files of all cassettes (`cassette/name.json`) with mtime in ns, size and inode."""
+
+
+class Busy(OSError):
+    """Another process holds the lock of the `ai` folder."""
 
 
 @dataclass(slots=True)
@@ -92,14 +103,18 @@ class Staging:
         blobs.mkdir(exist_ok=True)
         digest, size = hashlib.sha256(), 0
         descriptor, part = tempfile.mkstemp(dir=blobs)
-        with os.fdopen(descriptor, "wb") as out:
-            for window in windows:
-                out.write(window)
-                digest.update(window)
-                size += len(window)
-        name = f"{digest.hexdigest()[:16]}.{extension(media_type)}"
-        os.chmod(part, 0o644)
-        os.replace(part, blobs / name)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                for window in windows:
+                    out.write(window)
+                    digest.update(window)
+                    size += len(window)
+            name = f"{digest.hexdigest()[:16]}.{extension(media_type)}"
+            os.chmod(part, 0o644)
+            os.replace(part, blobs / name)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
         return {"file": f"{BLOBS}/{name}", "sha256": digest.hexdigest(), "media_type": media_type, "bytes": size}
 
     def add(self, cassette: str, began_ms: float, interaction: Interaction) -> None:
@@ -119,13 +134,17 @@ class Staging:
         in_vain: Mapping[str, str] = MappingProxyType({}),
         prune: bool = False,
         manifest: Callable[[Changes], bytes | None] = lambda changes: None,
+        wait_s: float = PATIENCE_S,
     ) -> Changes:
         """Move in what is staged for `cassette`, whose rules are `normalise`. With `replacing`, recorded files that are as they were then,
         and that nobody edited, make way for answers to the same request; with `prune` also those of requests that nobody asked.
         Of a key in `in_vain` (and why) no file goes unless all of them have a successor. `manifest` gives the new `cassette.json`, None
-        to leave it. Raises OSError; then nothing has changed, or recover() completes it."""
+        to leave it. Raises OSError; then nothing has changed, or the next commit or recover() completes it (see `cut_off`). Raises Busy
+        when another process writes for longer than `wait_s`."""
+        self.prepare(wait_s)
         staging, folder = self._opened(cassette), self._ai / cassette
-        with _locked(self._ai):
+        with _locked(self._ai, wait_s):
+            _complete_all(self._ai)
             changes, plan = self._plan(cassette, normalise, replacing, in_vain, prune)
             text = manifest(changes)
             if text is not None:
@@ -137,7 +156,8 @@ class Staging:
                 _carry_out(staging, folder)
             for file in changes.unchanged:
                 os.utime(file)  # another session that began before sees that it is wanted
-        del self._staged[cassette]
+        for staged in self._staged.pop(cassette, ()):
+            staged.file.unlink(missing_ok=True)
         return changes
 
     def rewrite(self, cassette: str, files: Mapping[str, bytes], removes: Iterable[str]) -> None:
@@ -150,25 +170,39 @@ class Staging:
             write_atomically(staging / _JOURNAL, plan.text())
             _carry_out(staging, self._ai / cassette)
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether a commit failed after it had begun to move files."""
+        return self._folder is not None and any(self._folder.glob(f"*/{_JOURNAL}"))
+
     def close(self) -> None:
-        """Drop what is still staged."""
+        """Drop what is still staged, but for a commit that was cut off: whoever commits or starts next completes it."""
         self._staged.clear()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if not self.cut_off:
+                shutil.rmtree(self._folder, ignore_errors=True)
             os.close(self._lock)
             self._folder = None
 
-    def _opened(self, cassette: str) -> Path:
+    def prepare(self, wait_s: float = PATIENCE_S) -> None:
+        """Make the folder, under the lock: a server that starts would take one that nobody holds for a dead session's. Raises OSError, Busy
+        when another process writes for longer than `wait_s`."""
         with self._opening:
-            if self._folder is None:
-                self._ai.mkdir(parents=True, exist_ok=True)
+            if self._folder is not None:
+                return
+            self._ai.mkdir(parents=True, exist_ok=True)
+            with _locked(self._ai, wait_s):
                 folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._ai))
                 self._lock = os.open(folder, os.O_RDONLY)
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (folder / ".gitignore").write_text("*\n")
-                self._folder = folder
-            (self._folder / cassette).mkdir(exist_ok=True)
-            return self._folder / cassette
+            (folder / ".gitignore").write_text("*\n")
+            self._folder = folder
+
+    def _opened(self, cassette: str) -> Path:
+        self.prepare()
+        assert self._folder is not None, "prepared"
+        (self._folder / cassette).mkdir(exist_ok=True)
+        return self._folder / cassette
 
     def _plan(
         self, cassette: str, normalise: tuple[str, ...], replacing: Snapshot | None, in_vain: Mapping[str, str], prune: bool
@@ -234,17 +268,21 @@ class _Folder:
         self._others: list[Sealed] = []
         self._taken: dict[str, set[int]] = defaultdict(set)
         self._append = replacing is None
+        recordings = {file.name for file in recording_files(folder)} if replacing is not None else set()
         names = (name for name in os.listdir(folder) if name.endswith(".json")) if folder.is_dir() else ()
         for name in sorted(names, key=lambda name: (seq_of(name), name)):
             if name in NOT_RECORDINGS:
                 continue
-            if replacing is None:
-                self._take(name)
+            if replacing is None or name not in recordings:
+                self._take(name)  # also of what is no file: its name is not free
             else:
                 self._sort(folder / name, replacing.get(f"{folder.name}/{name}"))
 
     def _sort(self, file: Path, known_as: tuple[int, int, int] | None) -> None:
-        found = read_sealed(file.read_bytes())
+        try:
+            found = read_sealed(file.read_bytes())
+        except OSError:  # it cannot be read, and so is its owner's to mend, as a broken one; searching recordings tells of it
+            found = None
         key = self._key(file, found)
         if found is not None and found.untouched and key is not None and known_as == stamp(file):
             self.replaceable[key][file] = found
@@ -312,34 +350,74 @@ def stamp(file: Path) -> tuple[int, int, int]:
 
 
 def snapshot(ai: Path) -> Snapshot:
-    """The files of all cassettes now."""
-    return {f"{file.parent.name}/{file.name}": stamp(file) for file in ai.glob("[!.]*/*.json")}
+    """The recordings of all cassettes now."""
+    found = {}
+    for folder in ai.glob("[!.]*/"):
+        for file in recording_files(folder):
+            with suppress(FileNotFoundError):  # it went while we looked
+                found[f"{folder.name}/{file.name}"] = stamp(file)
+    return found
 
 
-def recover(ai: Path) -> list[str]:
-    """Complete commits that were cut off, and drop what sessions that are no more left behind. The cassettes that were completed."""
-    completed: list[str] = []
-    if not ai.is_dir():
-        return completed
+@dataclass(slots=True)
+class Recovered:
+    """`completed` are cassettes whose commit had been cut off; `dropped` counts answers that a session had staged when it was killed."""
+
+    completed: list[str] = field(default_factory=list)
+    dropped: int = 0
+
+
+def recover(ai: Path) -> Recovered:
+    """Complete commits that were cut off, and drop what sessions that are no more left behind. Raises OSError."""
+    done = Recovered()
+    if not any(ai.glob(f"{_PREFIX}*")):
+        return done
+    with _locked(ai):
+        for folder in _abandoned(ai):
+            completed = _complete(folder, ai)
+            done.completed += completed
+            done.dropped += sum(file.parent.name not in completed for file in folder.glob(f"*/{_STAGED}"))
+            shutil.rmtree(folder, ignore_errors=True)
+    return done
+
+
+def complete_cut_off(ai: Path) -> None:
+    """Complete commits that were cut off, before anything else is moved: carried out later, a journal would bring older answers back.
+    Raises OSError, Busy at once."""
+    if any(ai.glob(f"{_PREFIX}*/*/{_JOURNAL}")):
+        with _locked(ai, 0):
+            _complete_all(ai)
+
+
+def _complete_all(ai: Path) -> None:
+    if any(ai.glob(f"{_PREFIX}*/*/{_JOURNAL}")):
+        for folder in _abandoned(ai):
+            _complete(folder, ai)
+
+
+def _abandoned(ai: Path) -> Iterator[Path]:
+    """The folders of sessions that are no more. Under the lock."""
     for folder in sorted(ai.glob(f"{_PREFIX}*")):
         try:
             descriptor = os.open(folder, os.O_RDONLY)
         except FileNotFoundError:
-            continue
+            continue  # its session has just closed it
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             continue  # its session lives
         else:
-            with _locked(ai):
-                for journal in sorted(folder.glob(f"*/{_JOURNAL}")):
-                    cassette = journal.parent.name
-                    _carry_out(journal.parent, ai / cassette)
-                    completed.append(cassette)
-                shutil.rmtree(folder, ignore_errors=True)
+            yield folder
         finally:
             os.close(descriptor)
-    return completed
+
+
+def _complete(folder: Path, ai: Path) -> list[str]:
+    """Carry out the journals of a session's folder; the names of the cassettes."""
+    journals = sorted(folder.glob(f"*/{_JOURNAL}"))
+    for journal in journals:
+        _carry_out(journal.parent, ai / journal.parent.name)
+    return [journal.parent.name for journal in journals]
 
 
 def _carry_out(staging: Path, folder: Path) -> None:
@@ -359,13 +437,36 @@ def _carry_out(staging: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _locked(ai: Path) -> Iterator[None]:
+def _locked(ai: Path, wait_s: float = PATIENCE_S) -> Iterator[None]:
+    until_s = time.monotonic() + wait_s
     descriptor = os.open(ai, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _taken(descriptor):
+            if time.monotonic() >= until_s:
+                raise Busy(errno.EWOULDBLOCK, f"{_holder(descriptor)} writes there, and does not end", str(ai))
+            time.sleep(_STEP_S)
         yield
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds the lock, where the system tells (Linux: `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`)."""
+    inode = str(os.fstat(descriptor).st_ino)
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == inode:
+                return f"process {words[4]}"
+    return "another process"
 
 
 def _same_answer(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

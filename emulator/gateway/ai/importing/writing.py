@@ -19,6 +19,7 @@ from emulator import __version__
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassette_files import blob_files, check_cassette_name, recording_text, sealed, write_atomically
+from emulator.gateway.ai.cassette_folder import recording_files
 from emulator.gateway.ai.classify import BadRequest, http_request, run_request, universal_request
 from emulator.gateway.ai.conversation import usage_in
 from emulator.gateway.ai.decoding import events_of, framing_of, json_value, parsed_event
@@ -255,7 +256,7 @@ def _moment(item: Exchange) -> datetime | None:
 def _answers_there(cassette: Path) -> Counter[tuple[str, str]]:
     """How often each answer was imported before, by key and fingerprint."""
     there: Counter[tuple[str, str]] = Counter()
-    for file in sorted(cassette.glob("*.json")):
+    for file in recording_files(cassette):
         document = json_value(file.read_text("utf-8", "replace"))
         if isinstance(document, dict) and document.get("source") == "imported" and isinstance(document.get("response"), dict):
             there[(document.get("match") or {}).get("key", ""), _fingerprint(document["response"])] += 1

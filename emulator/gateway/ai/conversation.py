@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.gateway.ai.ai_gateway.usage import Tokens, tokens_of
 from emulator.gateway.ai.answer_parts import Part, PartKind, parts_of
 from emulator.gateway.ai.asked_messages import Asked, Message, ToolCall, asked_of, parsed
 from emulator.gateway.ai.encoding import encode_event
-from emulator.gateway.ai.ledger import tokens_of
 from emulator.gateway.ai.sse import SseParser
 
 
@@ -61,7 +61,7 @@ def conversation_of(document: Mapping[str, Any]) -> Conversation:
     parts = [part for _, _, found in pieces for part in found]
     beats = tuple(Beat(t_ms, sum(_size(part) for part in found)) for t_ms, _, found in pieces) if stream else ()
     usage = document.get("usage") or next((found for _, value, _ in reversed(pieces) if (found := usage_in(value))), None)
-    prompt, completion = tokens_of(usage)
+    tokens = tokens_of(usage) or Tokens()
     return Conversation(
         asked=asked_of(document["request"].get("body")),
         status=response["status"],
@@ -70,8 +70,8 @@ def conversation_of(document: Mapping[str, Any]) -> Conversation:
         error=next((part.text for part in parts if part.kind is PartKind.ERROR), None),
         beats=beats,
         end=stream.get("end", "complete") if stream else "complete",
-        prompt_tokens=prompt,
-        completion_tokens=completion,
+        prompt_tokens=tokens.tokens_in,
+        completion_tokens=tokens.tokens_out,
         cost_usd=document.get("cost_usd"),
         usage=usage,
     )

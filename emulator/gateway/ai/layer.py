@@ -84,7 +84,7 @@ class Layer:
         library = Library([options.fixtures], options.cassette, recheck_ms=recheck_ms)
         self.playback = Playback(library, options.ai_mode, pacer, ci=options.ci, redact=redaction.request)
         prices = Prices(config.prices)
-        self.ledger = Ledger(_list_prices(prices))
+        self.ledger = Ledger(lambda model, tokens: prices.cost(model, tokens, None))
         journal.subscribe(self.ledger)
 
         def new_recorder(
@@ -171,11 +171,3 @@ class Layer:
         if self._gateway is not None:
             await self._gateway.close()
         await self._network.close()
-
-
-def _list_prices(prices: Prices) -> Callable[[str], tuple[float, float] | None]:
-    def price(model: str) -> tuple[float, float] | None:
-        found = prices.find(model)
-        return None if found is None else (found.per_million_in, found.per_million_out)
-
-    return price

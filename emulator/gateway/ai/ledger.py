@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.gateway.ai.ai_gateway.prices import prices_as_of
+from emulator.gateway.ai.ai_gateway.usage import Tokens, tokens_of
 from emulator.gateway.ai.reply import Source
 
 MISSES = {"E502": "missing", "E503": "used up", "E504": "ambiguous"}
@@ -21,11 +23,11 @@ _KEPT = 50
 _PAID = frozenset({Source.BACKEND, Source.LIVE})
 _FREE = frozenset({Source.RECORDING, Source.CACHE})
 
-Price = Callable[[str], tuple[float, float] | None]
-"""US dollars for a million input and output tokens of a model; None when nobody knows."""
+Price = Callable[[str, Tokens], float | None]
+"""US dollars for so many tokens of a model; None when nobody knows."""
 
 
-def no_price(model: str) -> None:
+def no_price(model: str, tokens: Tokens) -> None:
     """Nothing is known of any price."""
 
 
@@ -96,11 +98,12 @@ class Ledger:
 
     def cost(self) -> dict[str, Any]:
         """`{"spent_usd", "saved_usd", "unpriced", "models": [{"model", "calls", "replayed", "tokens_in", "tokens_out", "spent_usd",
-        "saved_usd", "unpriced"}]}`, the dearest model first; `unpriced` counts calls with tokens whose price nobody knows."""
+        "saved_usd", "unpriced"}], "prices_as_of"}`, the dearest model first; `unpriced` counts calls with tokens whose price nobody knows,
+        `prices_as_of` is the day of the list prices."""
         rows = [{"model": model, **{name: getattr(row, name) for name in row.__slots__}} for model, row in self._session.rows.items()]
         rows.sort(key=lambda row: (-(row["spent_usd"] + row["saved_usd"]), -row["calls"], row["model"]))
         totals = {name: sum(row[name] for row in rows) for name in ("spent_usd", "saved_usd", "unpriced")}
-        return {**totals, "models": rows}
+        return {**totals, "models": rows, "prices_as_of": prices_as_of()}
 
     def totals(self) -> dict[str, Any]:
         """`{"calls", "sources": {"recording": 3}, "tokens_in", "tokens_out", "spent_usd", "saved_usd", "faults", "recorded": [names],
@@ -129,18 +132,20 @@ class Ledger:
         row = self._session.rows.setdefault(str(entry["model"]), _Row())
         row.calls += 1
         row.replayed += source in _FREE
-        tokens_in, tokens_out = tokens_of(entry.get("tokens"))
-        row.tokens_in += tokens_in
-        row.tokens_out += tokens_out
+        tokens = tokens_of(entry.get("tokens"))
+        if tokens is not None:
+            row.tokens_in += tokens.tokens_in
+            row.tokens_out += tokens.tokens_out
         if source not in _PAID | _FREE:
             return  # the stub and faults cost nothing and save nothing
         usd = entry.get("cost_usd")
         if not isinstance(usd, int | float):
-            price = self._price(str(entry["model"]))
-            if price is None:
-                row.unpriced += bool(tokens_in or tokens_out)
+            if tokens is None:
                 return
-            usd = (tokens_in * price[0] + tokens_out * price[1]) / 1_000_000
+            usd = self._price(str(entry["model"]), tokens)
+            if usd is None:
+                row.unpriced += 1
+                return
         if source in _PAID:
             row.spent_usd += usd
         else:
@@ -162,17 +167,6 @@ class Ledger:
             code = str(entry.get("error_code") or entry.get("code") or "")
             recording, request_id = entry.get("recording"), entry.get("request_id")
             failures[about] = _Failure(str(entry["model"]), status, code, recording, request_id, bool(entry.get("fault")))
-
-
-def tokens_of(usage: Any) -> tuple[int, int]:
-    """Input and output tokens of a usage object, in whichever words it is written; 0 for what it does not say."""
-    if not isinstance(usage, Mapping):
-        return 0, 0
-    found = [next((usage[name] for name in names if isinstance(usage.get(name), int)), 0) for names in _USAGE_NAMES]
-    return found[0], found[1]
-
-
-_USAGE_NAMES = (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
 
 
 def _miss(entry: Mapping[str, Any]) -> dict[str, Any]:

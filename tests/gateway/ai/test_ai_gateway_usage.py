@@ -102,7 +102,7 @@ def test_little_is_kept_of_much():
     assert (tokens_of(stream.usage), stream.finished) == (Tokens(9, 8, 4), True)
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"other": 1}])
+@pytest.mark.parametrize("usage", [None, {}, {"other": 1}, "x", 3])
 def test_no_tokens(usage):
     assert tokens_of(usage) is None
 

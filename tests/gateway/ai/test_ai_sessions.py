@@ -16,12 +16,13 @@ from emulator.cli.session_words import money, session_lines
 from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.errors import EmuError, RecordingError, UsageError
+from emulator.gateway.ai.ai_gateway.prices import Prices, prices_as_of
 from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
 from emulator.gateway.ai.faults import FaultBook
 from emulator.gateway.ai.lease import Lease
-from emulator.gateway.ai.ledger import Ledger, tokens_of
+from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recorder import Summary
 from emulator.gateway.ai.replay import Pacer
@@ -37,23 +38,9 @@ def call(**fields: Any) -> dict[str, Any]:
     return {"kind": "ai", "model": MODEL, "source": "recording", "status": 200, "tokens": tokens, "request_id": "r", **fields}
 
 
-@pytest.mark.parametrize(
-    ("usage", "tokens"),
-    [
-        ({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}, (3, 4)),
-        ({"input_tokens": 3, "output_tokens": 4}, (3, 4)),
-        ({"prompt_tokens": 3}, (3, 0)),
-        ({"prompt_tokens": None}, (0, 0)),
-        (None, (0, 0)),
-        ("x", (0, 0)),
-    ],
-)
-def test_tokens(usage: Any, tokens: tuple[int, int]) -> None:
-    assert tokens_of(usage) == tokens
-
-
 def test_spent_and_saved() -> None:
-    ledger = Ledger(lambda model: (1.0, 10.0) if model == MODEL else None)
+    prices = Prices({MODEL: (1.0, 10.0)})
+    ledger = Ledger(lambda model, tokens: prices.cost(model, tokens, None))
     ledger(call())
     ledger(call(source="cache"))
     ledger(call(source="backend"))
@@ -70,7 +57,20 @@ def test_spent_and_saved() -> None:
         ("unknown", 2, 0, 1000),
     ]
     ledger.clear()
-    assert ledger.cost() == {"spent_usd": 0, "saved_usd": 0, "unpriced": 0, "models": []}
+    assert ledger.cost() == {"spent_usd": 0, "saved_usd": 0, "unpriced": 0, "models": [], "prices_as_of": prices_as_of()}
+
+
+def test_tokens_in_any_dialect_are_counted() -> None:
+    ledger = Ledger()
+    for tokens in (
+        {"promptTokenCount": 7, "candidatesTokenCount": 2},
+        {"input_tokens": 3, "output_tokens": 4},
+        {"total_tokens": 5},
+        "x",
+        None,
+    ):
+        ledger(call(tokens=tokens))
+    assert (ledger.totals()["tokens_in"], ledger.totals()["tokens_out"]) == (15, 6)
 
 
 def test_misses_are_kept_and_counted() -> None:

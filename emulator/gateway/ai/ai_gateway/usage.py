@@ -29,9 +29,9 @@ class Tokens:
     cached_in: int = 0
 
 
-def tokens_of(usage: Mapping[str, Any] | None) -> Tokens | None:
-    """Tokens from a usage object in any dialect's words; None when it has none of them."""
-    if not usage:
+def tokens_of(usage: Any) -> Tokens | None:
+    """Tokens from a usage object in any dialect's words; None when it has none of them, or is no object."""
+    if not isinstance(usage, Mapping):
         return None
     if "promptTokenCount" in usage:
         thoughts = _count(usage.get("thoughtsTokenCount"))

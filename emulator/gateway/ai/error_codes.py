@@ -24,6 +24,11 @@ class ErrorCode:
         return self.text.replace("{model}", model)
 
 
+def spend_limit_reached(rule: str) -> str:
+    """The words of 2041 and 2045."""
+    return f"Spend limit reached: rule '{rule}'"
+
+
 _NOT_ALLOWED = "The account is not allowed to access this model"
 _NEURONS = "daily free allocation of 10,000 neurons"
 _PAID_PLAN = "upgrade to Cloudflare's Workers Paid plan if you would like to continue usage."
@@ -55,8 +60,8 @@ CODES = (
     ErrorCode(2009, "gateway_unauthorized", 401, "Unauthorized", gateway=True),
     ErrorCode(2021, "no_credits", 402, "No credits for unified billing, and no stored key for this provider", gateway=True),
     ErrorCode(2040, "unknown_key_alias", 400, "Unknown alias of a stored key", gateway=True),
-    ErrorCode(2041, "spend_limited", 429, "Spend limit reached: rule 'default'", gateway=True),
-    ErrorCode(2045, "spend_limit_rule", 429, "Spend limit reached: rule 'default'", gateway=True),
+    ErrorCode(2041, "spend_limited", 429, spend_limit_reached("default"), gateway=True),
+    ErrorCode(2045, "spend_limit_rule", 429, spend_limit_reached("default"), gateway=True),
     ErrorCode(7003, "user_input_error", 400, "User Input Error", gateway=True),
 )
 

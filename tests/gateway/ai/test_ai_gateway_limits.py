@@ -103,7 +103,7 @@ async def test_the_request_that_crosses_the_spend_limit_completes():
     model = b.model(lambda: answer(usage=DEAR), forever=True)
     seen = [await b.run({"prompt": str(n)}, model) for n in range(3)]
     assert [one.status for one in seen] == [200, 200, 429]
-    assert (seen[2].json["internalCode"], seen[2].json["description"]) == (2045, "Spend limit exceeded: daily")
+    assert (seen[2].json["internalCode"], seen[2].json["description"]) == (2045, "Spend limit reached: rule 'daily'")
     assert (len(model.calls), b.gateway.status()[0]["cost_usd"]) == (2, 2.0)
     b.clock.ms = 3600_000 - 1 - 14 * 60_000  # the bench begins 14 minutes into an hour
     assert (await b.run({"prompt": "x"}, model)).status == 429

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from emulator.config.ai import SpendLimit
 from emulator.gateway.ai.envelopes import gateway_error
+from emulator.gateway.ai.error_codes import BY_NUMBER, spend_limit_reached
 from emulator.gateway.ai.reply import Reply, Source
 
 
@@ -36,13 +37,13 @@ def unknown_gateway(gateway: str, known: Iterable[str]) -> Refusal:
     return Refusal(400, 2001, f"{text}{', '.join(sorted(known))}; `default` always exists)")
 
 
-RATE_LIMITED = Refusal(429, 2003, "Rate limited")
+RATE_LIMITED = Refusal(429, 2003, BY_NUMBER[2003].text)
 """Exactly as the service words it, and without Retry-After."""
 
 
 def spend_limited(rule: SpendLimit) -> Refusal:
     """2045; the rule's name is in the text."""
-    return Refusal(429, 2045, f"Spend limit exceeded: {rule.name}")
+    return Refusal(429, 2045, spend_limit_reached(rule.name))
 
 
 def timed_out(problem: str) -> Refusal:

@@ -72,13 +72,6 @@ def parts_of(answer: Any) -> Iterator[Part]:
         yield from _legacy(answer)
 
 
-def text_at(answer: Any, path: Path) -> Any:
-    """What stands at `path`. Raises LookupError, TypeError."""
-    for step in path:
-        answer = answer[step]
-    return answer
-
-
 def with_value(answer: Any, path: Path, value: Any) -> Any:
     """A copy of `answer` in which `value` stands at `path`."""
     if not path:

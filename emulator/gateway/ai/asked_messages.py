@@ -121,9 +121,7 @@ _ROLES = {"developer": "system", "model": "assistant", "function": "tool"}
 
 
 def _message(message: dict[str, Any]) -> Iterator[Message]:
-    role = {"developer": "system", "model": "assistant", "function": "tool"}.get(
-        str(message.get("role")), str(message.get("role") or "user")
-    )
+    role = _ROLES.get(str(message.get("role")), str(message.get("role") or "user"))
     content = message.get("content", message.get("parts"))
     results = [part for part in content if _is_result(part)] if isinstance(content, list) else []
     for part in results:

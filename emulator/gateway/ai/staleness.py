@@ -6,7 +6,6 @@ unchanged then keeps its file. What nobody recorded (`manual`) has no age; `matc
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
@@ -31,12 +30,6 @@ def stale_recordings(shelf: Shelf, now: datetime, max_age_days: int) -> list[Sta
         for recording in cassette.recordings
         if (why := why_stale(recording, cassette.manifest, now, max_age_days)) is not None
     ]
-
-
-def refresh_command(stale: list[Stale]) -> str:
-    """What records them anew, one line for each cassette."""
-    names = dict.fromkeys(one.recording.cassette for one in stale)
-    return "\n".join(f"agents-emu ai record --cassette {shlex.quote(name)} -- <your test command>" for name in names)
 
 
 def why_stale(recording: Recording, manifest: Manifest, now: datetime, max_age_days: int) -> str | None:

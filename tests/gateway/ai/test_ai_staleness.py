@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.staleness import refresh_command, stale_recordings
+from emulator.gateway.ai.staleness import stale_recordings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REQUEST = {"kind": "http", "target": "GET https://x/"}
@@ -52,14 +52,3 @@ def test_expires_holds_for_everything(cassettes, source):
     write(cassettes, "a", source=source, match={"expires": days_ago(1)})
     write(cassettes, "b", source=source, match={"expires": days_ago(-1)})
     assert found(cassettes) == {"a": "expired on 2026-11-21"}
-
-
-def test_the_command_that_records_anew_names_each_cassette_once(cassettes):
-    for cassette in ("default", "billing"):
-        for name in ("a", "b"):
-            write(cassettes, name, cassette, recorded={"at": days_ago(100)})
-    stale = stale_recordings(Library([cassettes.root]).shelf(), NOW, 90)
-    assert refresh_command(stale).splitlines() == [
-        "agents-emu ai record --cassette default -- <your test command>",
-        "agents-emu ai record --cassette billing -- <your test command>",
-    ]

@@ -199,11 +199,7 @@ class _Fixture:
     def _rules(self) -> Rules:
         match = self._match
         rules: Rules = []
-        for name, path in (
-            ("userMessage", "$.turn.user"),
-            ("inputText", "$.turn.input"),
-            ("toolResultContains", "$.turn.tool_result.text"),
-        ):
+        for name, path in _CONTAINED:
             if match.get(name) is not None:
                 rules.append({"path": path, "contains": _text(match[name], name)})
         system = match.get("systemMessage")

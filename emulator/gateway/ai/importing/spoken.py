@@ -169,9 +169,7 @@ def _responses(script: Script, *, done: bool = True) -> dict[str, Any]:
         "parallel_tool_calls": True,
         "tool_choice": "auto",
         "tools": [],
-        "usage": {**usage, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
-        if done
-        else None,
+        "usage": {**usage, **_DETAILS} if done else None,
     }
 
 

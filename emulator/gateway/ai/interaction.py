@@ -157,14 +157,14 @@ def _response(noted: Noted, redaction: Redaction, keep_blob: KeepBlob) -> dict[s
 def _whole(noted: Noted, media_type: str, redaction: Redaction, keep_blob: KeepBlob) -> dict[str, Any]:
     if noted.body.long and not redaction.needs_whole_bodies:
         edits = redaction.known_edits(noted.body.windows())
-        return {"blob": _checked_blob(edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)}
+        return {"blob": _checked_blob(lambda: edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)}
     data = redaction.data(noted.body.read())
     text = _text(data)
     if text is not None and redaction.has_paths:
         text = _by_path(text, redaction)
         data = text.encode()
     if text is None or len(data) > SMALL:
-        return {"blob": _checked_blob([data], media_type, noted, redaction, keep_blob)}
+        return {"blob": _checked_blob(lambda: [data], media_type, noted, redaction, keep_blob)}
     if _is_json(media_type):
         value = json_value(text)
         layout = layout_of(value, text)
@@ -187,19 +187,22 @@ def _stream(framing: str, noted: Noted, media_type: str, redaction: Redaction, k
         edits = redaction.known_edits(noted.body.windows())
         if framing != "bytes":
             _refuse_secrets(noted.asked, long_findings(framing, edited_windows(noted.body.windows(), edits), redaction))
-        blob = _checked_blob(edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)
+        blob = _checked_blob(lambda: edited_windows(noted.body.windows(), edits), media_type, noted, redaction, keep_blob)
         return stream | {"blob": blob, "chunks": _pairs(move_splits(splits, edits))}
     original = noted.body.read()
     edits = redaction.edits(original)
     data, splits = apply_edits(original, edits), move_splits(splits, edits)
     if framing == "bytes" and (_text(data) is None or len(data) > SMALL):
-        return stream | {"blob": _checked_blob([data], media_type, noted, redaction, keep_blob), "chunks": _pairs(splits)}
+        return stream | {"blob": _checked_blob(lambda: [data], media_type, noted, redaction, keep_blob), "chunks": _pairs(splits)}
     events = events_of(framing, data, splits)
     mended = _events_by_path(framing, mend(framing, events, redaction), redaction)
     inside = _with_events(framing, events, mended, splits)
     if noted.body.long:
         _refuse_secrets(noted.asked, joined_findings(framing, mended, redaction))
-        pieces = (encode_event(framing, event) for event in mended)
+
+        def pieces() -> Iterator[bytes]:
+            return (encode_event(framing, event) for event in mended)
+
         return stream | {"blob": _checked_blob(pieces, media_type, noted, redaction, keep_blob), "chunks": inside["chunks"]}
     return stream | inside
 
@@ -236,20 +239,14 @@ def _as_json(event: dict[str, Any], value: Any) -> dict[str, Any]:
     return {**kept, "json": value}
 
 
-def _checked_blob(windows: Iterable[bytes], media_type: str, noted: Noted, redaction: Redaction, keep_blob: KeepBlob) -> dict[str, Any]:
-    """Stored while it is looked through: a body may be too long to hold."""
-    findings: list[Finding] = []
+def _checked_blob(
+    windows: Callable[[], Iterable[bytes]], media_type: str, noted: Noted, redaction: Redaction, keep_blob: KeepBlob
+) -> dict[str, Any]:
+    """Looked through first, and stored only then: no file may hold a secret, not even one that is on its way. `windows` gives the body
+    from its beginning, as often as it is called; it may be too long to hold."""
     watch = redaction.watch("$.response.blob")
-
-    def passing() -> Iterator[bytes]:
-        for window in windows:
-            findings.extend(watch(window))
-            yield window
-
-    blob = keep_blob(passing(), media_type or "application/octet-stream")
-    if findings:
-        raise blocked(noted.asked, findings)
-    return blob
+    _refuse_secrets(noted.asked, (found for window in windows() for found in watch(window)))
+    return keep_blob(windows(), media_type or "application/octet-stream")
 
 
 # -- what must not be written

@@ -22,6 +22,7 @@ from emulator.gateway.ai.inventory import read_inventory
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.scanning import scanned
+from emulator.gateway.ai.staging import Staging
 from emulator.gateway.exchange import Response
 
 from .recording_tape import JSON, SSE, Tape, asked, events
@@ -389,6 +390,38 @@ async def test_a_secret_in_one_answer_keeps_the_whole_cassette_as_it_was(tape):
     summary = tape.recorder.commit()
     assert not summary.committed and [problem.code for problem in summary.problems] == ["E507"]
     assert tape.files() == before
+
+
+@pytest.mark.parametrize("size", [40_000, 3_000_000])
+@pytest.mark.parametrize("media_type", ["text/plain", "text/event-stream", "video/mp4"])
+async def test_a_secret_in_a_blob_is_in_no_file_not_even_a_staged_one(tape, monkeypatch, media_type, size):
+    kept, keep_blob = [], Staging.keep_blob
+
+    def noted(self, cassette, windows, kind):
+        kept.append(kind)
+        return keep_blob(self, cassette, windows, kind)
+
+    monkeypatch.setattr(Staging, "keep_blob", noted)
+    tape.recorder.begin(AiMode.NEW)
+    await tape.hear(asked("harmless"), [b"\xff" * size], [("content-type", "video/mp4")])
+    said = [b"data: " + b"x" * size + b" ", LOOKS_SECRET, b"\n\n"]
+    await tape.hear(asked("one"), said, [("content-type", media_type)])
+    tape.recorder.settle()
+    assert [problem.code for problem in tape.problems] == ["E507"]
+    assert LOOKS_SECRET not in tape.everything() and kept == ["video/mp4"] and len(list((tape.root / "ai").rglob("blobs/*"))) == 1
+
+
+async def test_half_a_blob_is_not_left(tape):
+    staging = Staging(tape.root / "ai")
+
+    def windows():
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        staging.keep_blob("default", windows(), "video/mp4")
+    assert list((tape.root / "ai").rglob("blobs/*")) == []
+    staging.close()
 
 
 async def test_blobs_go_with_the_last_recording_that_needs_them(tape):

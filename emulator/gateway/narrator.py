@@ -100,7 +100,7 @@ class Narrator:
         self._console.show(Caution(Notice(what, entry.get("where"), "use the asynchronous form of what is called there")))
 
     def _denied(self, entry: Entry) -> None:
-        hint = "use HTTP, which is recorded and replayed, or --ai auto"
+        hint = "use HTTP, which is recorded and replayed, or run with --ai live"
         error = BackendError("E631", f"{entry['what']} was denied: what goes over it is not recorded", where=entry.get("where"), hint=hint)
         self._console.show(Trouble(error))
 
@@ -137,7 +137,7 @@ class Narrator:
             del self._warned[next(iter(self._warned))]
 
     def _recorded(self, entry: Entry) -> None:
-        self._console.show(Note("ai.recorded", f"recorded {entry['recording']}", level=LogLevel.DEBUG))
+        self._console.show(Note("ai.recorded", f"recorded {entry['recording']}"))
 
     def _unstored(self, entry: Entry) -> None:
         """An answer from outside that could not be recorded: user code never hears of it, so its owner must."""

@@ -30,7 +30,7 @@ class OutgoingSockets:
         assert head is not None
         if not self._allows(head.url):
             url = head.url.split("?", 1)[0]
-            message = f"WebSocket to {url} denied: WebSockets are not recorded, and this mode lets nothing out. Use --ai live or auto."
+            message = f"WebSocket to {url} denied: WebSockets are not recorded, and nothing leaves this machine now. Run with --ai live."
             self._journal.add("egress", method="GET", url=url, status=599, problem=message)
             incoming.fail({"name": "Error", "message": message, "props": {}})
             return

@@ -88,7 +88,7 @@ def test_a_request_that_failed_is_named_once(problem: str) -> None:
 
 
 def test_beside_a_model_call() -> None:
-    """What a translation dropped is told, where it was recorded is for those who look; an answer that could not be stored is an error."""
+    """What a translation dropped is told, and which file was written; an answer that could not be stored is an error."""
     shown = Shown()
     narrator = Narrator(cast(Console, shown))
     narrator({"kind": "ai", "model": "@cf/m", "status": 200, "warnings": ["top_k is dropped"]})
@@ -96,6 +96,6 @@ def test_beside_a_model_call() -> None:
     narrator({"kind": "recording.problem", "code": "E507", "what": "not recorded", "where": "$.response", "next": "take it out"})
     caution, note, trouble = shown.events
     assert isinstance(caution, Caution) and caution.notice.what == "@cf/m: top_k is dropped"
-    assert isinstance(note, Note) and (note.text, note.level) == ("recorded default/00-x", LogLevel.DEBUG)
+    assert isinstance(note, Note) and (note.text, note.level) == ("recorded default/00-x", LogLevel.INFO)
     assert isinstance(trouble, Trouble) and type(trouble.error) is RecordingError
     assert trouble.error.render() == "E507 not recorded\n  where  $.response\n  next   take it out"

@@ -17,7 +17,7 @@ export class SocketDenied extends Error {
     const allowed = reach === "loopback" ? "only this machine may be reached" : "no socket may be opened";
     super(
       `E631 ${what}: ${allowed} while model calls are replayed, and what goes over a socket is not recorded; ` +
-        "use fetch or node:http, which are, or run with --ai auto or --ai live",
+        "use fetch or node:http, which are, or run with --ai live",
     );
   }
 }

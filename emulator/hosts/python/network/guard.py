@@ -43,7 +43,7 @@ class SocketDenied(PermissionError):
         super().__init__(
             errno.EACCES,
             f"{self.code} {what}: {allowed} while model calls are replayed, and what goes over a socket is not recorded; "
-            "use HTTP (fetch, httpx, requests), which is, or run with --ai auto or --ai live",
+            "use HTTP (fetch, httpx, requests), which is, or run with --ai live",
         )
 
 

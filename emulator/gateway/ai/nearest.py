@@ -35,7 +35,7 @@ def miss_report(request: ModelRequest, shelf: Shelf, *, cassette: str | None = N
     near = nearest(request, shelf)
     steps: list[str] = []
     if near is None:
-        lines.append(f"  nearest   none of {sum(1 for _ in shelf.recordings)} recordings is of kind {request.kind}")
+        lines.append(f"  nearest   {_none_of_kind(sum(1 for _ in shelf.recordings), request)}")
     else:
         lines.append(f"  nearest   {shown(near.file)}")
         lines += _unmet_rules(near, request) if near.manual else _different_values(near, request, shelf, steps)
@@ -76,6 +76,12 @@ def nearest(request: ModelRequest, shelf: Shelf) -> Recording | None:
         for score, place, recording in heapq.nlargest(_LOOKED_AT_CLOSELY, rough, key=lambda row: row[:2])
     ]
     return max(close, key=lambda row: row[:2])[2] if close else None
+
+
+def _none_of_kind(recorded: int, request: ModelRequest) -> str:
+    if recorded < 2:
+        return f"the one recording is not of kind {request.kind}" if recorded else "nothing is recorded yet"
+    return f"none of {recorded} recordings is of kind {request.kind}"
 
 
 # -- ranking

@@ -16,6 +16,7 @@ from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import ModelRequest
+from emulator.gateway.ai.cassette_files import cassette_name
 from emulator.gateway.ai.cassettes import DEFAULT, Library, Shelf
 from emulator.gateway.ai.classify import http_target
 from emulator.gateway.ai.matching import Exhausted, Hit, Missing, select
@@ -91,6 +92,10 @@ class Playback:
         """Where a new recording goes (ai-binding.md 7.8)."""
         return scope or self.library.cassette or DEFAULT
 
+    def _chosen(self, scope: str | None) -> str | None:
+        """The cassette that somebody named: for this call, or for the session."""
+        return cassette_name(scope) if scope else self.library.cassette
+
     def may_hold(self, method: str, url: str) -> bool:
         """Whether some recording is for this outbound address, so that it pays to read the request's body."""
         if self.strict:
@@ -127,7 +132,7 @@ class Playback:
         if isinstance(found, Exhausted):
             text = f"AI_FIXTURE_EXHAUSTED: {exhausted_report(asked, found.recordings)}"
             return self._fail(asked, Refusal("E503", 9902, "FixtureExhausted", text))
-        return self._fail(asked, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf)))
+        return self._fail(asked, Refusal("E502", 9901, "FixtureMiss", miss_report(asked, shelf, cassette=self._chosen(scope))))
 
     def count_used(self, identity: tuple[str, str, str]) -> None:
         """This recording was written just now: the call that it came from has had its answer."""

@@ -185,8 +185,10 @@ def test_nothing_of_the_kind(cassettes: Any) -> None:
     cassettes.recorded("one", chat("s", "u"), {})
     request = asked({"x": 1}, target="GET https://example.com/", kind=Kind.HTTP)
     assert nearest(request, shelf_of(cassettes)) is None
-    assert "none of 1 recordings is of kind http" in miss_report(request, shelf_of(cassettes))
-    assert "none of 0 recordings" in miss_report(request, Shelf())
+    assert "the one recording is not of kind http" in miss_report(request, shelf_of(cassettes))
+    cassettes.recorded("two", chat("s", "v"), {})
+    assert "none of 2 recordings is of kind http" in miss_report(request, shelf_of(cassettes))
+    assert "nothing is recorded yet" in miss_report(request, Shelf())
 
 
 def test_used_up_is_another_report(cassettes: Any) -> None:
@@ -275,3 +277,9 @@ def test_a_rule_of_the_recording_and_a_proposed_pattern_hold_no_secret(cassettes
     assert TOKEN[:12] not in told and "rule" in told
     one, other = (asked(chat(f"a {TOKEN.replace('3', digit)} b")) for digit in "57")
     assert helping_rules(one, other, ()) is None
+
+
+def test_before_anything_is_recorded(cassettes: Any) -> None:
+    report = miss_report(ModelRequest(Kind.RUN, "@cf/m", {"prompt": "x"}), shelf_of(cassettes), cassette="checkout")
+    assert "nearest   nothing is recorded yet" in report
+    assert "agents-emu ai record --add --cassette checkout -- " in report

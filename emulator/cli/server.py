@@ -115,7 +115,8 @@ def _authorization() -> dict[str, str]:
 
 def unreachable(server: RunningServer, error: Exception) -> BackendError:
     """E651: the server is there by its file, and does not answer."""
-    what = f"the server does not answer: {str(error) or type(error).__name__}"
+    reason = str(error).replace(" ssl:default", "") or type(error).__name__  # aiohttp's word for "as usual"
+    what = f"the server does not answer: {reason}"
     return BackendError("E651", what, where=server.url, hint="is it still running? agents-emu dev")
 
 

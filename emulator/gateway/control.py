@@ -263,8 +263,7 @@ def _words(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _error(status: int, error: EmuError) -> web.Response:
     fields = {"culprit": error.culprit.value, "code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
-    fields["usage"] = isinstance(error, UsageError)
-    return web.json_response({"error": fields}, status=status)
+    return web.json_response({"error": {**fields, "usage": isinstance(error, UsageError)}}, status=status)
 
 
 def _not_found(path: str) -> web.Response:

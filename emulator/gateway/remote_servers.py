@@ -105,5 +105,5 @@ class _LiveBody:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
+    text = str(error).replace(" ssl:default", "") or type(error).__name__  # aiohttp's word for "as usual"
     return text if len(text) <= 200 else text[:200] + "..."

@@ -167,5 +167,9 @@ async def test_models() -> None:
     assert "@cf/baai/bge-m3" in (await emu("list")).out
     schema = (await emu("schema", "@cf/baai/bge-m3", "--json")).json
     assert "text" in json.dumps(schema) and schema["type"] == "object"
+    unknown = await emu("schema", "bge-m3")
+    assert (unknown.code, "E212 no model of the catalogue is called bge-m3" in unknown.err) == (2, True), unknown.err
+    assert "did you mean @cf/baai/bge-m3" in unknown.err
+    assert "agents-emu ai models list" in (await emu("schema", "zzzzzzzzzz")).err
     update = await emu("update")
     assert (update.code, "E211" in update.err, "account" in update.err) == (2, True, True)

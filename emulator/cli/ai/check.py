@@ -53,12 +53,11 @@ def _compared(found: dict[str, Any] | None) -> EmuError | None:
     if found is None or found["compared"]:
         return None
     if found["mode"] != "check":
-        what, hint = (
-            f"nothing was compared: the server is in mode {found['mode']}",
-            "agents-emu ai check -- COMMAND, or agents-emu ai mode check",
-        )
+        what = f"nothing was compared: the server is in mode {found['mode']}"
+        hint = "agents-emu ai check -- COMMAND, or agents-emu ai mode check"
     else:
-        what, hint = "nothing was compared: no model call was answered by a recording", "call the agent, by the server in $AGENTS_EMU_URL"
+        what = "nothing was compared: no model call was answered by a recording"
+        hint = "call the agent, by the server in $AGENTS_EMU_URL"
     return RecordingError("E546", what, hint=hint)
 
 

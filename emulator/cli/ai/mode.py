@@ -13,6 +13,17 @@ from emulator.config import AiMode
 from emulator.gateway.ready import RunningServer
 
 EPILOG = """\b
+Modes:
+  auto      replay what is recorded, ask for the rest and record it
+  replay    recordings alone; a request without one fails
+  record    ask for everything, and record it when the session ends
+  new       replay what is recorded, record the rest when the session ends
+  once      as new until the cassette exists, then as replay
+  check     replay, ask the models too, and compare
+  live      ask for everything, record nothing
+  stub      the stub answers
+
+\b
 Examples:
   agents-emu ai mode new                            record what is not recorded yet
   agents-emu ai mode replay --cassette checkout --speed 4x
@@ -27,7 +38,7 @@ Examples:
 @click.option("--force", is_flag=True, help="Also end the session of an `ai record` that runs; what it recorded is thrown away.")
 @server_options
 def mode(server: RunningServer, mode: str, cassette: str | None, speed: str | None, discard: bool, force: bool, as_json: bool) -> None:
-    """Switch the running server to MODE: auto, replay, record, new, once, check, live or stub. The score begins at zero."""
+    """Switch the running server to MODE. The score begins at zero."""
     body = {"mode": mode, "cassette": cassette, "speed": speed, "commit": not discard, "force": force}
     state = ask(server, "POST", "ai/session", body)
     if as_json:

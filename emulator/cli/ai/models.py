@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 
 import click
 
@@ -48,9 +49,14 @@ def list_(task: str | None, search: str | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="On one line.")
 def schema(model: str, as_json: bool) -> None:
     """Print what MODEL takes, as JSON Schema: what calls are checked against."""
-    from emulator.gateway.ai.catalogue import model_info
+    from emulator.gateway.ai.catalogue import catalogue, model_info
     from emulator.gateway.ai.schemas import input_schema
 
+    if model not in catalogue():
+        part = [name for name in catalogue() if model.lower() in name]
+        close = (part or get_close_matches(model.lower(), catalogue(), cutoff=0.4))[:3]
+        hint = f"did you mean {' or '.join(close)}?" if close else "agents-emu ai models list"
+        raise UsageError("E212", f"no model of the catalogue is called {model}", hint=hint)
     click.echo(json.dumps(input_schema(model_info(model).task), indent=None if as_json else 2))
 
 

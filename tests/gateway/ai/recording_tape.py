@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emulator.config import AiMode
 from emulator.config.ai import RedactRule
 from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recorder import Recorder
+from emulator.gateway.ai.recorder import Recorder, Summary
 from emulator.gateway.ai.recording import Recording
 from emulator.gateway.ai.redaction import Redaction
 from emulator.gateway.ai.reply import Reply, Source
@@ -105,3 +107,27 @@ class Tape:
 def events(*values: str) -> list[bytes]:
     """SSE chunks, one event each, closed by [DONE]."""
     return [f"data: {value}\n\n".encode() for value in (*values, "[DONE]")]
+
+
+async def record(
+    tape: Tape, *texts: str, answer: str = "a", cassette: str = "default", recorder: Recorder | None = None, prune: bool = False
+) -> Summary:
+    """A session in mode record, in which each text is asked for once and answered alike."""
+    recorder = recorder or tape.recorder
+    recorder.begin(AiMode.RECORD)
+    for text in texts:
+        await tape.hear(asked(text), json.dumps({"response": answer}).encode(), cassette=cassette, recorder=recorder)
+    return recorder.commit(prune=prune)
+
+
+def said(tape: Tape, cassette: str = "default") -> dict[str, list[object]]:
+    """What the recordings answer to each text, in order."""
+    found: dict[str, list[object]] = {}
+    for recording in tape.recordings(cassette):
+        found.setdefault(recording.request.body["messages"][0]["content"], []).append(recording.response["json"]["response"])
+    return found
+
+
+def leftovers(tape: Tape) -> list[str]:
+    """Folders of sessions that are not over, or were cut off."""
+    return [path.name for path in (tape.root / "ai").iterdir() if path.name.startswith(".")]

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from emulator.config import Project, Reload
+from emulator.config import LogLevel, Project, Reload
 from emulator.errors import EmuError
 from emulator.gateway import hosts
-from emulator.gateway.console import Console, Reloaded, Trouble
+from emulator.gateway.console import Console, Note, Reloaded, Trouble
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.journal import Journal
 from emulator.gateway.watching import Scope, Watch, is_config
@@ -90,7 +90,12 @@ class Reloader:
         self._watch.grow(self._loading_since_s)
 
     async def changed(self, paths: set[Path]) -> None:
-        """These files changed: read the configuration again if it is among them, then the code."""
+        """These files changed: read the configuration again if it is among them, then the code. Options are read at the start alone."""
+        if self._scope.options in paths:
+            self._console.show(Note("options.changed", f"{self._scope.options.name} is read at the start: restart", level=LogLevel.WARN))
+            paths = paths - {self._scope.options}
+            if not paths:
+                return
         if any(is_config(path.name) or path == self._config_path for path in paths):
             try:
                 self._adopt(self._reread())

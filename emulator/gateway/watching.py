@@ -14,6 +14,8 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
+from emulator.config.option_sources import FILE_NAME as OPTIONS_FILE
+
 QUIET_MS = 10
 """A save is over when nothing has happened for so long; editors write, rename and touch within it."""
 BURST_MS = 100
@@ -42,6 +44,7 @@ class Scope:
         """`ignored` are folders that hold no code: state, fixtures, assets."""
         self._root = root
         self._config = config
+        self.options = root / OPTIONS_FILE
         self._ignored = tuple(ignored)
         self.inputs: frozenset[Path] | None = None
         self._elsewhere: set[Path] = set()
@@ -68,7 +71,7 @@ class Scope:
         name = path.name
         if name.endswith(IGNORED_SUFFIXES) or name.startswith((".#", "#", "4913")) or not self._holds_code(path):
             return False
-        if is_config(name) or path == self._config:
+        if is_config(name) or path in (self._config, self.options):
             return self._is_own(path)
         if self.inputs is None:
             return self._is_own(path)

@@ -55,6 +55,7 @@ def test_with_inputs_only_they_matter_and_what_decides_on_their_imports(scope: S
     scope.learn([str(root / "src/index.ts"), str(root / "src/lib/a.js"), str(root.parent / "shared/s.ts")])
     steering = ("package.json", "package-lock.json", "tsconfig.json", "src/tsconfig.worker.json")
     assert mattering(scope, root, *ANY, *steering) == ["src/index.ts", "wrangler.jsonc", ".dev.vars", *steering]
+    assert mattering(scope, root, "agents-emu.toml", "src/agents-emu.toml") == ["agents-emu.toml"]
     assert mattering(scope, root, *NEVER, "node_modules/x/package.json") == []
     assert mattering(scope, root, "../shared/s.ts", "../shared/t.ts") == []  # paths are compared as they are
     assert scope.matters(root.parent / "shared/s.ts", added=False)

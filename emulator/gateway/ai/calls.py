@@ -48,7 +48,7 @@ class Call:
         if reply.usage is not None:
             self.usage = reply.usage
         body = reply.response.body
-        self.reason = reason(body) if reply.source is Source.BACKEND and reply.response.status >= 400 and isinstance(body, bytes) else None
+        self.reason = reason(body) if reply.backend is not None and reply.response.status >= 400 and isinstance(body, bytes) else None
 
     def fields(self) -> dict[str, Any]:
         """What every report of a call has."""

@@ -74,10 +74,10 @@ SERVER = Upstream("dead", "http://127.0.0.1:1/v1", key_env="THE_KEY")
 )
 def test_our_own_reason_is_told_with_a_backends_failure(refused, words):
     call = Call(ModelRequest(Kind.RUN, "@cf/m", {}), 0, "r")
-    call.learn(Reply(refused.response, Source.BACKEND, backend="dead"))
+    call.learn(Reply(refused.response, Source.NONE, backend="dead"))
     line = FailedCalls().line({"model": "@cf/m", "status": refused.response.status, **call.fields()})
     assert line == f"model call @cf/m failed: {refused.response.status}, attempt 1 (backend dead): {words}"
-    call.learn(Reply(Response(200, [], b"{}"), Source.BACKEND))
+    call.learn(Reply(Response(200, [], b"{}"), Source.BACKEND, backend="dead"))
     assert call.reason is None
 
 

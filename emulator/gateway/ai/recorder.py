@@ -211,7 +211,7 @@ class Recorder:
         try:
             yield
         except BaseException as error:
-            self._in_vain.failed(token, f"no answer came: {error or type(error).__name__}")
+            self._in_vain.failed(token, f"no answer came: {str(error) or type(error).__name__}")
             raise
         self._in_vain.answered(token)
 
@@ -224,7 +224,7 @@ class Recorder:
 
     def settle(self) -> None:
         """Stage all that was heard to its end, now: `report` has heard of what cannot be stored. commit() begins with it."""
-        self._catch_up()
+        self._catch_up(PATIENCE_S)
         for exchange in list(self._working):
             self._worked(exchange)
 
@@ -392,11 +392,11 @@ class Recorder:
 
         working.add_done_callback(worked)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self, wait_s: float = 0) -> None:
         waiting, self._waiting = self._waiting, []
         for exchange in waiting:
             try:
-                outcome = self._store(exchange, 0)
+                outcome = self._store(exchange, wait_s)
             except Busy:  # the loop waits for nobody
                 self._in_thread(exchange, asyncio.get_running_loop())
                 continue

@@ -64,7 +64,13 @@ async def on_a_full_disk(tape: Tape) -> None:
     await asyncio.sleep(0)
 
 
-IN_VAIN = [broken, left, in_an_unknown_coding, of_our_own, unfinished, unheard, on_a_full_disk]
+async def given_up(tape: Tape) -> None:
+    with pytest.raises(asyncio.CancelledError), tape.recorder.asking(asked("one"), "default"):
+        raise asyncio.CancelledError
+    assert "CancelledError" in str(tape.recorder._in_vain.of("default"))
+
+
+IN_VAIN = [broken, left, in_an_unknown_coding, of_our_own, unfinished, unheard, given_up, on_a_full_disk]
 
 
 @pytest.mark.parametrize("prune", [False, True])

@@ -256,3 +256,14 @@ async def test_a_server_that_starts_leaves_a_session_alone_that_makes_its_folder
     await record(tape, "one")
     others[0].join(20)
     assert said(tape) == {"one": ["a"]} and len(others) == 1
+
+
+def test_a_session_that_ends_when_the_loop_has_gone_waits_for_the_lock(tape, held, monkeypatch):
+    monkeypatch.setattr("emulator.gateway.ai.recorder.PATIENCE_S", 0.1)
+    tape.recorder.begin(AiMode.NEW)
+
+    async def ask() -> None:
+        tape.tap(asked("one"), tape.reply(b"{}", JSON))
+
+    asyncio.run(ask())
+    assert [problem.code for problem in tape.recorder.commit().problems] == ["E508"]

@@ -1,7 +1,8 @@
 """Everything that happens, one entry each, in order; the terminal, the control API and the file are readers of it (design 1.5).
 
 An entry is a dict `{seq, ts_ms, kind, ...}`. Entries name things and measure them; they never hold headers or bodies, and secret values
-are taken out of every text here, at the one door, whoever adds it.
+are taken out of every text here, at the one door, whoever adds it. What is told of a call that went wrong may quote what was asked: there
+also what only looks like a secret is masked.
 The newest entries stay in memory, all of them go to `journal.ndjson`, written in batches.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from emulator.config import Redactor
+from emulator.gateway.ai.secret_patterns import masked_value
 from emulator.gateway.clocks import Clock
 
 Entry = dict[str, Any]
@@ -22,6 +24,8 @@ Reader = Callable[[Entry], None]
 
 RING = 10_000
 BATCH_S = 0.2
+_CALLS = frozenset({"ai", "egress"})
+_WORDS = ("problem", "notice", "warnings")
 MAX_FILE = 32 * 1024 * 1024
 """Bytes of the file; then it becomes `<name>.1` in place of the one before, and a new one is begun."""
 
@@ -48,6 +52,8 @@ class Journal:
         self._seq += 1
         if self._redact is not None and not self._redact.idle:
             fields = _clean(fields, self._redact)
+        if kind in _CALLS and any(fields.get(name) for name in _WORDS):
+            fields = masked_value(fields)
         entry: Entry = {"seq": self._seq, "ts_ms": self._clock.now_ms(), "kind": kind, **fields}
         self._ring.append(entry)
         for reader in self._readers:

@@ -24,19 +24,17 @@ class CallLog:
         self._calls: deque[tuple[ModelRequest, dict[str, Any]]] = deque(maxlen=KEPT)
 
     def ended(self, asked: ModelRequest, event: dict[str, Any]) -> None:
-        """A call is over. What is told of one that went wrong holds nothing that looks like a secret."""
-        if event.get("problem") or event.get("notice") or event.get("warnings"):
-            event = masked_value(event)
+        """A call is over."""
         if event.get("model") or event.get("recording") or event.get("code"):
             self._calls.append((asked, event))
         self._report(event)
 
     def calls(self) -> list[dict[str, Any]]:
-        """The reports of the last calls, oldest first."""
-        return [event for _, event in self._calls]
+        """The reports of the last calls, oldest first; what looks like a secret is masked."""
+        return [masked_value(event) for _, event in self._calls]
 
     def call(self, request_id: str) -> tuple[ModelRequest, dict[str, Any]] | None:
-        """What was asked and the report of one of the last calls: by its request id or its log id, `last` for the latest."""
-        if request_id == "last":
-            return self._calls[-1] if self._calls else None
-        return next((call for call in reversed(self._calls) if request_id in (call[1]["request_id"], call[1].get("log_id"))), None)
+        """What was asked and the report, masked, of one of the last calls: by its request id or its log id, `last` for the latest."""
+        calls = reversed(self._calls)
+        known = (call for call in calls if request_id in ("last", call[1]["request_id"], call[1].get("log_id")))
+        return next(((asked, masked_value(event)) for asked, event in known), None)

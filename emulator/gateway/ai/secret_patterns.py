@@ -58,6 +58,11 @@ def _in_bytes() -> tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...]:
     return tuple((what, tuple(anchor.encode() for anchor in anchors), re.compile(pattern.encode())) for what, anchors, pattern in _PATTERNS)
 
 
+@cache
+def _any_anchor() -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(anchor) for _, anchors, _ in _PATTERNS for anchor in anchors))
+
+
 LONGEST = 512
 """Bytes of a token that are enough to know it."""
 
@@ -84,6 +89,8 @@ def unknown_secrets_in_bytes(data: bytes) -> list[str]:
 
 def masked(text: str) -> str:
     """`text` as it may be shown: `[looks like an OpenAI key]` in place of every token."""
+    if _any_anchor().search(text) is None:
+        return text
     for what, anchors, pattern in _PATTERNS:
         if any(anchor in text for anchor in anchors):
             text = re.sub(pattern, _mask(what), text)  # compiled when it is needed, then kept by `re`

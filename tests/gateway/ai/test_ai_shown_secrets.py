@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from emulator.config import AiMode
+from emulator.config import AiMode, Redactor, Secrets
 from emulator.config.speed import Speed
 from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
@@ -18,6 +18,8 @@ from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.secret_patterns import masked, masked_value
 from emulator.gateway.ai.sessions import Sessions
 from emulator.gateway.ai.verbs import AiVerbs
+from emulator.gateway.clocks import SystemClock
+from emulator.gateway.journal import Journal
 
 TOKEN = "sk-" + "proj-" + "aB3dE_6gH-" * 5
 KNOWN = "s3cret-value"
@@ -33,13 +35,25 @@ def test_the_mask_says_what_it_looks_like() -> None:
 
 
 def test_what_went_wrong_is_told_without_tokens() -> None:
-    """The problem of a call is kept by the journal, told by the terminal and by `ai/calls`."""
+    """The problem of a call is told by `ai/calls` and by `ai explain`."""
     passed: list[Any] = []
     log = CallLog(passed.append)
     event = {"request_id": "1", "code": "E502", "problem": f"GET https://x/{TOKEN} failed", "status": 400}
     log.ended(ModelRequest(Kind.HTTP, "GET https://x/"), event)
-    assert passed == log.calls()
-    assert passed == [{**event, "problem": "GET https://x/[looks like an OpenAI key] failed"}]
+    assert passed == [event]
+    assert log.calls() == [{**event, "problem": "GET https://x/[looks like an OpenAI key] failed"}]
+
+
+async def test_the_journal_and_its_readers_get_no_tokens() -> None:
+    """The terminal is one of them. What is known keeps its name, also when it has the look of a token."""
+    journal = Journal(SystemClock(), None, Redactor(Secrets({"KEY": TOKEN})))
+    other = TOKEN.replace("3", "4")
+    told: list[Any] = []
+    journal.subscribe(told.append)
+    for kind, field in (("ai", "problem"), ("egress", "problem"), ("ai", "warnings"), ("ai", "notice")):
+        entry = journal.add(kind, **{field: [f"{TOKEN} and {other}"]})
+        assert entry[field] == ["[secret KEY] and [looks like an OpenAI key]"]
+        assert told[-1] is entry
 
 
 def test_misses_are_named_without_secrets_and_only_so_many(cassettes: Any) -> None:
@@ -60,6 +74,7 @@ def test_the_session_of_the_control_api_is_cleaned(cassettes: Any) -> None:
     layer = SimpleNamespace(
         playback=playback,
         sessions=Sessions(playback, Ledger()),
+        lease=SimpleNamespace(status=dict),
         routes=list,
         redact=lambda text: text.replace(KNOWN, "[secret KEY]"),
     )

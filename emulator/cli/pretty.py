@@ -144,7 +144,7 @@ def notice_text(notice: Notice, paint: Paint) -> str:
     """A warning: what, where, and what to do about it."""
     lines = [f"{paint('warning', Colour.CARE)}  {notice.what}"]
     lines += [f"         {notice.where}"] if notice.where else []
-    lines += [f"         {notice.hint}"] if notice.hint else []
+    lines += [f"         {line}" for line in (notice.hint or "").splitlines()]
     return "\n".join(lines)
 
 

@@ -117,6 +117,11 @@ def test_a_warning_is_shown_once() -> None:
     assert shown(*same, Caution(Notice("same", "elsewhere")))[1].count("same") == 2
 
 
+def test_all_lines_of_a_hint_stand_below_each_other() -> None:
+    _, err = shown(Caution(Notice("wrong", "faults.json", "did you mean 'status'?\nthe guide lists all")))
+    assert "         did you mean 'status'?\n         the guide lists all\n" in err
+
+
 @pytest.mark.parametrize("log_format", list(LogFormat))
 def test_secrets_are_never_shown(log_format: LogFormat) -> None:
     redact = Redactor(Secrets({"KEY": 'top"secret\n1'}))

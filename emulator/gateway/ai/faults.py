@@ -24,14 +24,13 @@ from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.dialects import model_named
 from emulator.gateway.ai.fault_rules import Do, Parsed, Rule, parse_rule, parse_rules
+from emulator.gateway.ai.scope import LABEL_HEADER
 
 FILE_NAME = "faults.json"
 """Beside the cassettes: `<fixtures>/ai/faults.json`."""
 
 LOOK_EVERY_S = 1.0
 _KEPT_FIRINGS = 1000
-LABEL_HEADER = "x-emulator-label"
-"""Of an outbound request, for us alone."""
 
 Log = Callable[[dict[str, Any]], None]
 

@@ -110,6 +110,9 @@ class Layer:
                 self._gateway.restart()
             checks.clear()
 
+        def lost(text: str) -> None:
+            journal.add("session.lost", text=text)
+
         recorder = new_recorder(unstored, stored)
         self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
         checks = Checks()
@@ -146,7 +149,7 @@ class Layer:
         layer = ModelLayer(
             self.playback,
             self.sessions,
-            Lease(self.sessions, self.playback, lambda text: journal.add("session.lost", text=text)),
+            Lease(self.sessions, self.playback, lost),
             self.ledger,
             self.calls,
             redact,

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from emulator.config import AiMode
 from emulator.config.speed import INSTANT
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.recorder.redaction import Redaction
 from emulator.gateway.ai.replay import Pacer
 
 

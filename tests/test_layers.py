@@ -36,33 +36,33 @@ CLI_AI_MAY = {
     for module in (
         "ai_gateway.prices",
         "ai_gateway.usage",
-        "asked_messages",
-        "cassette_files",
+        "cassettes.cassette_files",
+        "cassettes.inventory",
+        "cassettes.manifest",
+        "cassettes.recording",
+        "cassettes.staleness",
         "catalogue",
-        "comparing",
-        "conversation",
-        "dialects",
-        "editing",
-        "exporting",
-        "importing",
-        "importing.aimock",
-        "importing.har",
-        "importing.jsonl",
-        "importing.spoken",
-        "importing.vcr",
-        "importing.writing",
-        "inventory",
-        "known_secrets",
-        "lint",
-        "manifest",
-        "pruning",
-        "recording",
-        "redaction",
-        "rekeying",
+        "curation.asked_messages",
+        "curation.comparing",
+        "curation.conversation",
+        "curation.editing",
+        "curation.exporting",
+        "curation.importing",
+        "curation.importing.aimock",
+        "curation.importing.har",
+        "curation.importing.jsonl",
+        "curation.importing.spoken",
+        "curation.importing.vcr",
+        "curation.importing.writing",
+        "curation.lint",
+        "curation.pruning",
+        "curation.rekeying",
+        "curation.scanning",
+        "faults.dialects",
+        "inputs.schemas",
+        "recorder.known_secrets",
+        "recorder.redaction",
         "run_record",
-        "schemas",
-        "scanning",
-        "staleness",
     )
 }
 """What the verbs of `agents-emu ai` know besides: the parts of the model layer that work on files, and need no server."""
@@ -70,7 +70,7 @@ CLI_AI_MAY = {
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
 
-PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai"}
+PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai", "emulator.gateway.ai.curation"}
 """Importing a name from these is importing a module."""
 
 HOST_SURFACE = {"js", "pyodide", "workers", "agents"}

@@ -19,8 +19,8 @@ from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, Attributor
 from emulator.errors import ConfigError, InternalError, RecordingError
 from emulator.gateway import ports, ready
+from emulator.gateway.ai.cassettes.recording_shape import validator
 from emulator.gateway.ai.layer import Layer
-from emulator.gateway.ai.recording_shape import validator
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms

@@ -38,7 +38,7 @@ from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import BadRequest, http_request, shown_url, universal_request
-from emulator.gateway.ai.fault_overlay import after
+from emulator.gateway.ai.faults.overlay import after
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import endpoint_of, is_model_call, model_in, provider_request, stand_in

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from emulator.config import Redactor
-from emulator.gateway.ai.secret_patterns import masked_value
+from emulator.gateway.ai.recorder.secret_patterns import masked_value
 from emulator.gateway.clocks import Clock
 
 Entry = dict[str, Any]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 
 from emulator.core import sockets as rules
-from emulator.gateway.ai.frames import Inbox, Lines, message_of
+from emulator.gateway.ai.cassettes.frames import Inbox, Lines, message_of
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.services import error_object

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.config import LogLevel, Notice
 from emulator.errors import BackendError, EmuError, InternalError, RecordingError, StartError, UserCodeError
-from emulator.gateway.ai.failed_calls import FailedCalls
+from emulator.gateway.ai.faults.failed_calls import FailedCalls
 from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
 from emulator.gateway.crash import Cause
 from emulator.gateway.journal import Entry

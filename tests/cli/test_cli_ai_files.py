@@ -18,9 +18,9 @@ from click.shell_completion import ShellComplete
 from emulator.cli.ai import VERBS
 from emulator.cli.main import commands, run
 from emulator.gateway.ai import run_record
-from emulator.gateway.ai.cassette_files import recording_text, sealed
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recording import parse_recording
+from emulator.gateway.ai.cassettes.cassette_files import recording_text, sealed
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.recording import parse_recording
 from emulator.gateway.ai.run_record import RunRecord
 
 FILE_VERBS = ("ls", "show", "diff", "edit", "lint", "scan", "prune", "rekey", "import", "export")

@@ -158,7 +158,7 @@ async def test_refresh_asks_again(project: Any, fake: Any) -> None:
 
 async def test_old_recordings(project: Any, fake: Any) -> None:
     """A29; refreshing them makes them young again."""
-    from emulator.gateway.ai.cassette_files import recording_text, sealed
+    from emulator.gateway.ai.cassettes.cassette_files import recording_text, sealed
 
     assert (await project.wrapped("record", "tide")).code == 0
     folder = project.root / "fixtures" / "ai" / "default"

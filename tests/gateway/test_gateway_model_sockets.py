@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.gateway.ai.frames import Inbox, line
+from emulator.gateway.ai.cassettes.frames import Inbox, line
 from emulator.gateway.exchange import Request, Response
 from emulator.gateway.failures import NetworkFailure
 from emulator.gateway.model_sockets import ModelSockets

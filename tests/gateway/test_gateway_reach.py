@@ -6,7 +6,7 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.reach import reach_of

@@ -21,7 +21,7 @@ from harness.server import PROJECTS, SAMPLES, Server, serving
 from harness.waiting import eventually
 from test_journey_seed import project
 
-from emulator.gateway.ai.error_codes import CODES
+from emulator.gateway.ai.faults.error_codes import CODES
 
 PROJECT = PROJECTS / "model_faults"
 FAULTS = json.loads((PROJECT / "fixtures" / "ai" / "faults.json").read_text("utf-8"))

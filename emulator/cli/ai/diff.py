@@ -14,7 +14,7 @@ from emulator.cli.ai.outcome import say
 from emulator.cli.colours import Colour, Paint, wants_colour
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.inventory import Entry
+    from emulator.gateway.ai.cassettes.inventory import Entry
 
 WIDTH = 160
 
@@ -33,7 +33,7 @@ Examples:
 @fixtures_options
 def diff(fixtures: Fixtures, first: str, second: str, events: bool, exit_code: bool, as_json: bool) -> int:
     """Show where the recordings FIRST and SECOND differ, by JSON path: what they ask, and what they answer."""
-    from emulator.gateway.ai.comparing import as_data, compared
+    from emulator.gateway.ai.curation.comparing import as_data, compared
 
     inventory = fixtures.inventory()
     left, right = (_document(inventory.find(words)) for words in (first, second))

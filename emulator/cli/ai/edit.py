@@ -26,8 +26,8 @@ From then on the recording counts as edited: recording again does not replace it
 @fixtures_options
 def edit(fixtures: Fixtures, recording: str, text: str, as_json: bool) -> None:
     """Give the answer of RECORDING another text."""
-    from emulator.gateway.ai.cassette_files import recording_text, write_atomically
-    from emulator.gateway.ai.editing import NoTextError, with_text
+    from emulator.gateway.ai.cassettes.cassette_files import recording_text, write_atomically
+    from emulator.gateway.ai.curation.editing import NoTextError, with_text
 
     entry = fixtures.inventory().find(recording)
     if entry.recording is None or entry.document is None:

@@ -27,7 +27,7 @@ Examples:
 @fixtures_options
 def export(fixtures: Fixtures, recordings: tuple[str, ...], jsonl: bool, har: bool, output: Path | None, as_json: bool) -> None:
     """Export RECORDINGS, or all of them. With --json, what was exported is told as JSON; it needs --output then."""
-    from emulator.gateway.ai import exporting
+    from emulator.gateway.ai.curation import exporting
 
     if jsonl == har:
         raise UsageError("E205", "one of --jsonl and --har is needed", hint="agents-emu ai export --jsonl")

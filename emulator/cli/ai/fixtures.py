@@ -16,8 +16,8 @@ from emulator.config.wrangler import find_config
 from emulator.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.inventory import Inventory
-    from emulator.gateway.ai.redaction import Redaction
+    from emulator.gateway.ai.cassettes.inventory import Inventory
+    from emulator.gateway.ai.recorder.redaction import Redaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Fixtures:
 
     def inventory(self) -> Inventory:
         """Every file. Raises UsageError E243 or RecordingError E535."""
-        from emulator.gateway.ai.inventory import read_inventory
+        from emulator.gateway.ai.cassettes.inventory import read_inventory
 
         return read_inventory(self.folder, self.cassette)
 
     def redaction(self) -> Redaction:
         """What must not stand in a recording: the project's secrets, the keys of its backends, its own rules."""
-        from emulator.gateway.ai.known_secrets import known_secrets
-        from emulator.gateway.ai.redaction import Redaction
+        from emulator.gateway.ai.recorder.known_secrets import known_secrets
+        from emulator.gateway.ai.recorder.redaction import Redaction
 
         try:
             project: Mapping[str, str] = load_project(self.root, environ=os.environ).secrets

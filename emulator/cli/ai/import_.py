@@ -17,8 +17,8 @@ from emulator.config.document import shown
 from emulator.errors import RecordingError, UsageError
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.importing import Found, Note
-    from emulator.gateway.ai.importing.writing import Written
+    from emulator.gateway.ai.curation.importing import Found, Note
+    from emulator.gateway.ai.curation.importing.writing import Written
 
 FORMATS = {"vcr": (".yaml", ".yml", ".json"), "har": (".har", ".json"), "aimock": (".json",), "jsonl": (".jsonl", ".ndjson")}
 """What a folder is searched for."""
@@ -53,8 +53,8 @@ def import_(
     as_json: bool,
 ) -> int:
     """Import recordings of another tool from FILES (or folders) into the cassette `imported`, or the one that --cassette names."""
-    from emulator.gateway.ai.importing import Exchange
-    from emulator.gateway.ai.importing.writing import Import
+    from emulator.gateway.ai.curation.importing import Exchange
+    from emulator.gateway.ai.curation.importing.writing import Import
 
     found = _found(format_, list(_files(files, FORMATS[format_])), set(files), dialects)
     items = [item for item in found.items if pattern is None or (isinstance(item, Exchange) and fnmatchcase(item.url, pattern))]
@@ -88,7 +88,7 @@ def _failure(done: Written, files: Sequence[Path], pattern: str | None) -> Recor
 
 def _found(format_: str, files: Sequence[Path], named: Container[Path], dialects: Sequence[str]) -> Found:
     """What all files hold. One that is of another format is an error when it was named, and a note when it only lay in a folder."""
-    from emulator.gateway.ai.importing import Found, Note
+    from emulator.gateway.ai.curation.importing import Found, Note
 
     found = Found()
     read = _reader(format_, dialects)
@@ -107,19 +107,19 @@ def _found(format_: str, files: Sequence[Path], named: Container[Path], dialects
 
 def _reader(format_: str, dialects: Sequence[str]) -> Callable[[Path], Found]:
     if format_ == "vcr":
-        from emulator.gateway.ai.importing.vcr import read_vcr
+        from emulator.gateway.ai.curation.importing.vcr import read_vcr
 
         return read_vcr
     if format_ == "har":
-        from emulator.gateway.ai.importing.har import read_har
+        from emulator.gateway.ai.curation.importing.har import read_har
 
         return read_har
     if format_ == "jsonl":
-        from emulator.gateway.ai.importing.jsonl import read_jsonl
+        from emulator.gateway.ai.curation.importing.jsonl import read_jsonl
 
         return read_jsonl
-    from emulator.gateway.ai.importing.aimock import Pool
-    from emulator.gateway.ai.importing.spoken import Dialect
+    from emulator.gateway.ai.curation.importing.aimock import Pool
+    from emulator.gateway.ai.curation.importing.spoken import Dialect
 
     return Pool([Dialect(name) for name in dialects]).read
 

@@ -18,7 +18,7 @@ from emulator.config.document import shown
 from emulator.errors import RecordingError
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.lint import Problem
+    from emulator.gateway.ai.curation.lint import Problem
 
 _COLOURS = {"error": Colour.BAD, "warning": Colour.CARE, "note": Colour.DIM}
 
@@ -40,7 +40,7 @@ Notes: edited, duplicate, orphan-blob, key-ignored, other-name."""
 @fixtures_options
 def lint(fixtures: Fixtures, strict: bool, fail_stale: bool, as_json: bool) -> int:
     """Check recordings: their form, duplicates, stubs that are never reached or fit equally well, blobs, edits, age."""
-    from emulator.gateway.ai.lint import lint as problems_of
+    from emulator.gateway.ai.curation.lint import lint as problems_of
 
     found = fixtures.inventory()
     problems = problems_of(found, datetime.now(UTC), fixtures.options.ai.max_age_days)

@@ -16,7 +16,7 @@ from emulator.cli.ai.fixtures import Fixtures, fixtures_options
 from emulator.cli.ai.outcome import say
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.inventory import Entry, Inventory
+    from emulator.gateway.ai.cassettes.inventory import Entry, Inventory
 
 WIDTH_OF_FILES = 200
 """Columns when the output is no terminal, so that nothing is cut."""
@@ -41,7 +41,7 @@ def ls(fixtures: Fixtures, as_json: bool) -> None:
 
 def stale_in(found: Inventory, max_age_days: int) -> frozenset[Path]:
     """The files of recordings that are too old now."""
-    from emulator.gateway.ai.staleness import why_stale
+    from emulator.gateway.ai.cassettes.staleness import why_stale
 
     now = datetime.now(UTC)
     return frozenset(
@@ -54,7 +54,7 @@ def stale_in(found: Inventory, max_age_days: int) -> frozenset[Path]:
 
 def row_of(entry: Entry, now_s: float, stale: Container[Path]) -> dict[str, Any]:
     """One line of the list. `age_s` counts from when it was recorded, or from the last change of a hand-written one."""
-    from emulator.gateway.ai.dialects import model_named
+    from emulator.gateway.ai.faults.dialects import model_named
 
     document = entry.document or {}
     recording = entry.recording

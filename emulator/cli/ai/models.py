@@ -50,7 +50,7 @@ def list_(task: str | None, search: str | None, as_json: bool) -> None:
 def schema(model: str, as_json: bool) -> None:
     """Print what MODEL takes, as JSON Schema: what calls are checked against."""
     from emulator.gateway.ai.catalogue import catalogue, model_info
-    from emulator.gateway.ai.schemas import input_schema
+    from emulator.gateway.ai.inputs.schemas import input_schema
 
     if model not in catalogue():
         part = [name for name in catalogue() if model.lower() in name]

@@ -16,7 +16,7 @@ from emulator.errors import RecordingError
 from emulator.gateway.ai import run_record
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.pruning import Unused
+    from emulator.gateway.ai.curation.pruning import Unused
     from emulator.gateway.ai.run_record import Run
 
 FULL_RUN = "agents-emu ai replay --full -- <the command that runs all tests>"
@@ -38,7 +38,7 @@ After a run of only some tests it refuses: what they did not use may well be use
 @fixtures_options
 def prune(fixtures: Fixtures, do_it: bool, manual: bool, as_json: bool) -> None:
     """List recordings that the last full run did not use; with --apply, remove them."""
-    from emulator.gateway.ai.pruning import unused_in
+    from emulator.gateway.ai.curation.pruning import unused_in
 
     run = trusted_run(fixtures)
     found = unused_in(fixtures.inventory(), run, manual=manual)

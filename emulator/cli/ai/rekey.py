@@ -13,7 +13,7 @@ from emulator.config.document import shown
 from emulator.errors import UsageError
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.inventory import Inventory
+    from emulator.gateway.ai.cassettes.inventory import Inventory
 
 EPILOG = """\b
 Examples:
@@ -31,7 +31,7 @@ Nothing is asked of any model: recordings hold their whole request."""
 @fixtures_options
 def rekey(fixtures: Fixtures, names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     """Bring keys and file names in line with the rules of their cassette."""
-    from emulator.gateway.ai.rekeying import rekeyed, write
+    from emulator.gateway.ai.curation.rekeying import rekeyed, write
 
     inventory = _with_rules(fixtures, names)
     if inventory.faulty:
@@ -53,8 +53,8 @@ def rekey(fixtures: Fixtures, names: tuple[str, ...], dry_run: bool, as_json: bo
 
 
 def _with_rules(fixtures: Fixtures, names: tuple[str, ...]) -> Inventory:
-    from emulator.gateway.ai.cassette_files import check_cassette_name, write_atomically
-    from emulator.gateway.ai.manifest import MANIFEST, manifest_text, read_manifest, read_manifest_document
+    from emulator.gateway.ai.cassettes.cassette_files import check_cassette_name, write_atomically
+    from emulator.gateway.ai.cassettes.manifest import MANIFEST, manifest_text, read_manifest, read_manifest_document
 
     if names and fixtures.cassette is None:
         raise UsageError("E205", "--normalise changes the rules of one cassette", hint=f"add --cassette NAME --normalise {names[0]}")

@@ -13,7 +13,7 @@ from emulator.config.document import shown
 from emulator.errors import RecordingError
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.scanning import Leak
+    from emulator.gateway.ai.curation.scanning import Leak
 
 EPILOG = """\b
 Examples:
@@ -30,7 +30,7 @@ Known values come from .dev.vars, .env and the keys of agents-emu.toml; unknown 
 @fixtures_options
 def scan(fixtures: Fixtures, as_json: bool) -> int:
     """Look for secrets in every recording and blob, also in the broken ones."""
-    from emulator.gateway.ai.scanning import scanned
+    from emulator.gateway.ai.curation.scanning import scanned
 
     inventory = fixtures.inventory()
     found = scanned(inventory, fixtures.redaction())

@@ -21,10 +21,10 @@ from emulator.cli.colours import Colour, Paint, wants_colour
 from emulator.config.document import shown
 
 if TYPE_CHECKING:
-    from emulator.gateway.ai.asked_messages import Message, ToolCall
-    from emulator.gateway.ai.conversation import Conversation
-    from emulator.gateway.ai.inventory import Entry
-    from emulator.gateway.ai.recording import Recording
+    from emulator.gateway.ai.cassettes.inventory import Entry
+    from emulator.gateway.ai.cassettes.recording import Recording
+    from emulator.gateway.ai.curation.asked_messages import Message, ToolCall
+    from emulator.gateway.ai.curation.conversation import Conversation
 
 WIDTH_OF_FILES = 120
 LABEL = 12
@@ -47,7 +47,7 @@ Examples:
 @fixtures_options
 def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
     """Show RECORDING as a conversation: messages, tool calls, the rhythm of the answer, tokens and cost."""
-    from emulator.gateway.ai.conversation import conversation_of
+    from emulator.gateway.ai.curation.conversation import conversation_of
 
     inventory = fixtures.inventory()
     entry = inventory.find(recording)
@@ -71,7 +71,7 @@ def show(fixtures: Fixtures, recording: str, full: bool, as_json: bool) -> None:
 def _list_price(fixtures: Fixtures, recording: Recording, talk: Conversation) -> float | None:
     from emulator.gateway.ai.ai_gateway.prices import Prices
     from emulator.gateway.ai.ai_gateway.usage import tokens_of
-    from emulator.gateway.ai.dialects import model_named
+    from emulator.gateway.ai.faults.dialects import model_named
 
     return Prices(fixtures.options.ai.prices).cost(model_named(recording.request), tokens_of(talk.usage), None)
 

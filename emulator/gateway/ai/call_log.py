@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.secret_patterns import masked_value
+from emulator.gateway.ai.recorder.secret_patterns import masked_value
 
 KEPT = 500
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.failed_calls import reason
-from emulator.gateway.ai.faults import Fault
+from emulator.gateway.ai.faults.book import Fault
+from emulator.gateway.ai.faults.failed_calls import reason
 from emulator.gateway.ai.reply import Reply, Source
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from emulator.gateway.ai.asked_messages import asked_of
+from emulator.gateway.ai.curation.asked_messages import asked_of
 
 COMPARED_HEADERS = ("anthropic-beta", "anthropic-version", "cf-aig-cache-key", "content-type", "openai-beta")
 """The only headers of a request that count."""

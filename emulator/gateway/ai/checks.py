@@ -12,8 +12,8 @@ from typing import Any
 
 from emulator.errors import EmuError
 from emulator.gateway.ai.answers import Answer, Chunk
-from emulator.gateway.ai.drift import drift
-from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.cassettes.drift import drift
+from emulator.gateway.ai.cassettes.recording import Recording
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.exchange import Response
 

@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from emulator.core import sockets as rules
-from emulator.gateway.ai.frames import Inbox, line
+from emulator.gateway.ai.cassettes.frames import Inbox, line
 from emulator.gateway.exchange import Headers
 from emulator.gateway.failures import NetworkFailure
 

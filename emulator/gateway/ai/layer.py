@@ -18,17 +18,17 @@ from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.prices import Prices
 from emulator.gateway.ai.ai_gateway.usage import tokens_of
 from emulator.gateway.ai.call_log import CallLog
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.checks import Checks
-from emulator.gateway.ai.faults import FILE_NAME, FaultBook
-from emulator.gateway.ai.input_rules import InputRules
-from emulator.gateway.ai.known_secrets import known_secrets
+from emulator.gateway.ai.faults.book import FILE_NAME, FaultBook
+from emulator.gateway.ai.inputs.input_rules import InputRules
 from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.recorder import Recorder
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.recorder.known_secrets import known_secrets
+from emulator.gateway.ai.recorder.recorder import Recorder
+from emulator.gateway.ai.recorder.redaction import Redaction
 from emulator.gateway.ai.refresh import Refresher
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.routes import Routes

@@ -16,18 +16,18 @@ from emulator.gateway.ai.backends.credentials import Lookup, secret
 from emulator.gateway.ai.batches import Batches
 from emulator.gateway.ai.bodies import read_at_most
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
-from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named
-from emulator.gateway.ai.error_bodies import Failure, error_answer
-from emulator.gateway.ai.frames import MEDIA_TYPE, Inbox
+from emulator.gateway.ai.cassettes.frames import MEDIA_TYPE, Inbox
+from emulator.gateway.ai.faults.dialects import Dialect, error_dialect, model_named
+from emulator.gateway.ai.faults.error_bodies import Failure, error_answer
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import backend_of, model_in, stand_in
 from emulator.gateway.ai.replay import play
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.routes import Routes
 from emulator.gateway.ai.scope import OUR_HEADERS
-from emulator.gateway.ai.stub import Stub
-from emulator.gateway.ai.stub_sockets import stub_conversation
-from emulator.gateway.ai.stub_text import StubError
+from emulator.gateway.ai.stub.stub import Stub
+from emulator.gateway.ai.stub.stub_sockets import stub_conversation
+from emulator.gateway.ai.stub.stub_text import StubError
 from emulator.gateway.ai.upstream_errors import refused
 from emulator.gateway.exchange import HOP_BY_HOP, Headers, Response, header
 

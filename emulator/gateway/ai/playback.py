@@ -16,15 +16,15 @@ from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.cassette_files import cassette_name
-from emulator.gateway.ai.cassettes import DEFAULT, Library, Shelf
+from emulator.gateway.ai.cassettes.cassette_files import cassette_name
+from emulator.gateway.ai.cassettes.library import DEFAULT, Library, Shelf
+from emulator.gateway.ai.cassettes.matching import Exhausted, Hit, Missing, select
+from emulator.gateway.ai.cassettes.nearest import exhausted_report, miss_report
+from emulator.gateway.ai.cassettes.recording import Recording
 from emulator.gateway.ai.classify import http_target
-from emulator.gateway.ai.matching import Exhausted, Hit, Missing, select
 from emulator.gateway.ai.modes import SEARCHES, STORES, Action, Found, decide, effective
-from emulator.gateway.ai.nearest import exhausted_report, miss_report
-from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.recorder.secret_patterns import masked
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.ai.secret_patterns import masked
 
 _KEPT_MISSES = 50
 """More are counted, not named."""

@@ -19,12 +19,12 @@ from typing import Any
 from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
-from emulator.gateway.ai.cassette_files import read_sealed, recording_text, sealed, write_atomically
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recorder import Recorder, Summary
-from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.cassettes.cassette_files import read_sealed, recording_text, sealed, write_atomically
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.recording import Recording
+from emulator.gateway.ai.cassettes.staleness import stale_recordings
+from emulator.gateway.ai.recorder.recorder import Recorder, Summary
 from emulator.gateway.ai.reply import Reply
-from emulator.gateway.ai.staleness import stale_recordings
 from emulator.gateway.exchange import Response
 
 Ask = Callable[[ModelRequest], Awaitable[Reply]]

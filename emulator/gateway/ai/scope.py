@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.cassette_files import cassette_name
+from emulator.gateway.ai.cassettes.cassette_files import cassette_name
 from emulator.gateway.exchange import URL_HEADER, Headers, header
 
 SCOPE_HEADER = "x-emulator-scope"

@@ -13,8 +13,8 @@ from typing import Any
 
 from emulator.gateway.ai import envelopes
 from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.cassettes.recording import Recording
 from emulator.gateway.ai.classify import json_object
-from emulator.gateway.ai.recording import Recording
 from emulator.gateway.exchange import Response
 
 NO_INDEX = "E641"

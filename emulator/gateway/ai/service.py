@@ -26,6 +26,7 @@ from emulator.gateway.ai.bodies import metered
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
+from emulator.gateway.ai.cassettes.frames import Inbox
 from emulator.gateway.ai.catalogue import search_models
 from emulator.gateway.ai.classify import (
     BadRequest,
@@ -36,9 +37,8 @@ from emulator.gateway.ai.classify import (
     universal_request,
     websocket_request,
 )
-from emulator.gateway.ai.fault_overlay import after
-from emulator.gateway.ai.frames import Inbox
-from emulator.gateway.ai.input_rules import InputRules
+from emulator.gateway.ai.faults.overlay import after
+from emulator.gateway.ai.inputs.input_rules import InputRules
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.providers import model_in

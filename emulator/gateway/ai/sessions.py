@@ -16,14 +16,14 @@ from uuid import uuid4
 
 from emulator.config import AiMode
 from emulator.config.speed import Speed
-from emulator.gateway.ai.cassette_files import check_cassette_name
+from emulator.gateway.ai.cassettes.cassette_files import check_cassette_name
+from emulator.gateway.ai.cassettes.recording import Recording
+from emulator.gateway.ai.cassettes.staleness import Stale, stale_recordings
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.modes import SEARCHES
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.recorder import Recorder
-from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.recorder.recorder import Recorder
 from emulator.gateway.ai.run_record import RunRecord, run_id
-from emulator.gateway.ai.staleness import Stale, stale_recordings
 from emulator.gateway.console import SessionEnded
 
 

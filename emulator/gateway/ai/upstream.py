@@ -13,14 +13,14 @@ from contextlib import nullcontext
 
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest
+from emulator.gateway.ai.cassettes.recording import Recording
 from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.envelopes import gateway_error, json_response
-from emulator.gateway.ai.fault_overlay import before
-from emulator.gateway.ai.faults import FaultBook
+from emulator.gateway.ai.faults.book import FaultBook
+from emulator.gateway.ai.faults.overlay import before
 from emulator.gateway.ai.modes import Action
 from emulator.gateway.ai.playback import Playback, Refusal
-from emulator.gateway.ai.recorder import Recorder
-from emulator.gateway.ai.recording import Recording
+from emulator.gateway.ai.recorder.recorder import Recorder
 from emulator.gateway.ai.replay import play
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response

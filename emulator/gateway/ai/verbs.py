@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from emulator.config.speed import Speed
 from emulator.errors import RecordingError, UsageError
 from emulator.gateway.ai.canonical import ModelRequest
-from emulator.gateway.ai.explain import explain
+from emulator.gateway.ai.cassettes.explain import explain
 from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.modes import parse_mode

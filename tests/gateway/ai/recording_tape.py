@@ -14,10 +14,10 @@ from emulator.config import AiMode
 from emulator.config.ai import RedactRule
 from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recorder import Recorder, Summary
-from emulator.gateway.ai.recording import Recording
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.recording import Recording
+from emulator.gateway.ai.recorder.recorder import Recorder, Summary
+from emulator.gateway.ai.recorder.redaction import Redaction
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Headers, Response
 

@@ -10,9 +10,9 @@ import pytest
 from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.gateway.ai.calls import Call
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.checks import Checks
-from emulator.gateway.ai.faults import FaultBook
+from emulator.gateway.ai.faults.book import FaultBook
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source

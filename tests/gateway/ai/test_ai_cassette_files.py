@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical
-from emulator.gateway.ai.cassette_files import is_as_written, read_sealed, recording_text, sealed, seq_of, stem
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.manifest import read_manifest
-from emulator.gateway.ai.recording import LARGEST, parse_recording
-from emulator.gateway.ai.recording_shape import surely_right, validator
+from emulator.gateway.ai.cassettes.cassette_files import is_as_written, read_sealed, recording_text, sealed, seq_of, stem
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.manifest import read_manifest
+from emulator.gateway.ai.cassettes.recording import LARGEST, parse_recording
+from emulator.gateway.ai.cassettes.recording_shape import surely_right, validator
 
 GOOD = {
     "format": 1,

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from emulator.errors import UsageError
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 
 from .conftest import read_json
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from emulator.gateway.ai.asked_messages import asked_of
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.conversation import conversation_of, event_values, usage_in
+from emulator.gateway.ai.curation.asked_messages import asked_of
+from emulator.gateway.ai.curation.conversation import conversation_of, event_values, usage_in
 
 ARGUMENTS = '{"city": "Paris"}'
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": ARGUMENTS}}

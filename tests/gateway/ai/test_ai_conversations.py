@@ -10,10 +10,10 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.decoding import event_of, events_of
-from emulator.gateway.ai.encoding import encode_event
-from emulator.gateway.ai.frames import Inbox, Lines, line, message_of
-from emulator.gateway.ai.stub_sockets import stub_conversation
+from emulator.gateway.ai.cassettes.decoding import event_of, events_of
+from emulator.gateway.ai.cassettes.encoding import encode_event
+from emulator.gateway.ai.cassettes.frames import Inbox, Lines, line, message_of
+from emulator.gateway.ai.stub.stub_sockets import stub_conversation
 from emulator.gateway.exchange import Request
 
 from .conftest import read_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from emulator.gateway.ai.answers import Answer, Chunk, json_answer
-from emulator.gateway.ai.drift import drift
+from emulator.gateway.ai.cassettes.drift import drift
 
 
 def sse(*events: str, cut: int = 20) -> Answer:

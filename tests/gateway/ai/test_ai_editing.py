@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from emulator.gateway.ai.conversation import conversation_of
-from emulator.gateway.ai.editing import NoTextError, with_text
-from emulator.gateway.ai.encoding import is_edited
-from emulator.gateway.ai.importing.spoken import Block, Dialect, Script, events, whole
+from emulator.gateway.ai.cassettes.encoding import is_edited
+from emulator.gateway.ai.curation.conversation import conversation_of
+from emulator.gateway.ai.curation.editing import NoTextError, with_text
+from emulator.gateway.ai.curation.importing.spoken import Block, Dialect, Script, events, whole
 
 
 def recording(response: dict[str, Any], body: Any = None) -> dict[str, Any]:

@@ -11,10 +11,10 @@ import pytest
 
 from emulator.config.speed import Speed
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.error_codes import BY_NAME, BY_NUMBER, CODES, usual_code
-from emulator.gateway.ai.fault_overlay import before
-from emulator.gateway.ai.fault_rules import parse_rule
-from emulator.gateway.ai.faults import Fault
+from emulator.gateway.ai.faults.book import Fault
+from emulator.gateway.ai.faults.error_codes import BY_NAME, BY_NUMBER, CODES, usual_code
+from emulator.gateway.ai.faults.overlay import before
+from emulator.gateway.ai.faults.rules import parse_rule
 from emulator.gateway.ai.replay import Pacer
 from emulator.hosts.python.ai import Ai
 from emulator.hosts.python.surface.convert import to_js_object

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.failed_calls import FailedCalls, error_code, reason
+from emulator.gateway.ai.faults.failed_calls import FailedCalls, error_code, reason
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.ai.upstream_errors import Upstream, described, from_status, no_key, silent, unreachable, unusable
 from emulator.gateway.console import Caution, Console, Note, Trouble

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from emulator.config.speed import Speed
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.dialects import Dialect, error_dialect, model_named, stream_dialect
-from emulator.gateway.ai.fault_overlay import after, before
-from emulator.gateway.ai.fault_rules import parse_rule
-from emulator.gateway.ai.faults import Fault
+from emulator.gateway.ai.faults.book import Fault
+from emulator.gateway.ai.faults.dialects import Dialect, error_dialect, model_named, stream_dialect
+from emulator.gateway.ai.faults.overlay import after, before
+from emulator.gateway.ai.faults.rules import parse_rule
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response

@@ -12,10 +12,10 @@ import pytest
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.error_bodies import NAMES
-from emulator.gateway.ai.error_codes import CODES
-from emulator.gateway.ai.fault_rules import ACTIONS, CONDITIONS, parse_rule, parse_rules
-from emulator.gateway.ai.faults import FaultBook, labels_of
+from emulator.gateway.ai.faults.book import FaultBook, labels_of
+from emulator.gateway.ai.faults.error_bodies import NAMES
+from emulator.gateway.ai.faults.error_codes import CODES
+from emulator.gateway.ai.faults.rules import ACTIONS, CONDITIONS, parse_rule, parse_rules
 
 GLM = ModelRequest(Kind.RUN, "@cf/zai-org/glm-4.7-flash", {"prompt": "hi"})
 OPENAI = ModelRequest(Kind.HTTP, "POST https://api.openai.com/v1/chat/completions", {"model": "gpt-4o"})
@@ -396,7 +396,7 @@ def test_the_examples_of_the_document_can_be_used():
 
 async def test_a_watched_file_is_told_when_it_is_saved(book, file, monkeypatch):
     """Not only at the next call, which may be somebody's puzzling test."""
-    monkeypatch.setattr("emulator.gateway.ai.faults.LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr("emulator.gateway.ai.faults.book.LOOK_EVERY_S", 0.005)
     faults = book({"do": BUSY})
     told = asyncio.Event()
     faults._log = lambda event: (faults.log.append(event), told.set())

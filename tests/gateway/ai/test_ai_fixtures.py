@@ -10,8 +10,8 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.gateway.ai.canonical import NORMALISERS, Kind
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recording import Repeat, parse_recording
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.recording import Repeat, parse_recording
 
 from .conftest import read
 

@@ -11,7 +11,7 @@ from emulator.gateway.ai.ai_gateway.prices import Prices, prices_as_of
 from emulator.gateway.ai.ai_gateway.settings import CustomCost
 from emulator.gateway.ai.ai_gateway.usage import Tokens, UsageReader, tokens_of
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.stub import Stub
+from emulator.gateway.ai.stub.stub import Stub
 
 SSE = "text/event-stream"
 

@@ -25,17 +25,17 @@ import pytest
 
 from emulator.errors import RecordingError
 from emulator.gateway.ai.answers import StreamEnd
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.matching import Hit, select
 from emulator.gateway.ai.classify import http_request
-from emulator.gateway.ai.importing import Found
-from emulator.gateway.ai.importing.aimock import Pool, at_least
-from emulator.gateway.ai.importing.har import read_har
-from emulator.gateway.ai.importing.jsonl import read_jsonl
-from emulator.gateway.ai.importing.spoken import Dialect
-from emulator.gateway.ai.importing.vcr import read_vcr
-from emulator.gateway.ai.importing.writing import Import, Written
-from emulator.gateway.ai.matching import Hit, select
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.curation.importing import Found
+from emulator.gateway.ai.curation.importing.aimock import Pool, at_least
+from emulator.gateway.ai.curation.importing.har import read_har
+from emulator.gateway.ai.curation.importing.jsonl import read_jsonl
+from emulator.gateway.ai.curation.importing.spoken import Dialect
+from emulator.gateway.ai.curation.importing.vcr import read_vcr
+from emulator.gateway.ai.curation.importing.writing import Import, Written
+from emulator.gateway.ai.recorder.redaction import Redaction
 
 SAMPLES = Path(__file__).parent / "import_samples"
 OPENAI = "https://api.openai.com/v1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from emulator.config.ai import AiConfig, BackendConfig, BackendType, Credential
-from emulator.gateway.ai.known_secrets import known_secrets
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.recorder.known_secrets import known_secrets
+from emulator.gateway.ai.recorder.redaction import Redaction
 
 
 def test_keys_of_models_count_wherever_they_come_from():

@@ -11,11 +11,11 @@ import pytest
 from emulator.config import AiMode
 from emulator.config.speed import Speed
 from emulator.errors import RecordingError, UsageError
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.recorder import Summary
+from emulator.gateway.ai.recorder.recorder import Summary
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.sessions import Sessions
 

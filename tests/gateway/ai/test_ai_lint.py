@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emulator.gateway.ai.inventory import read_inventory
-from emulator.gateway.ai.lint import Problem, Severity, lint
+from emulator.gateway.ai.cassettes.inventory import read_inventory
+from emulator.gateway.ai.curation.lint import Problem, Severity, lint
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 

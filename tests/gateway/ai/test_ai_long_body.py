@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from emulator.config.speed import Speed
-from emulator.gateway.ai.long_body import WINDOW, LongBody
-from emulator.gateway.ai.recording import parse_recording
+from emulator.gateway.ai.cassettes.long_body import WINDOW, LongBody
+from emulator.gateway.ai.cassettes.recording import parse_recording
 from emulator.gateway.ai.replay import Pacer, play
 from emulator.gateway.failures import NetworkFailure
 

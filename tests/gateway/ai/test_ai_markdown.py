@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from emulator.config import AiMode
-from emulator.gateway.ai.stub_media import jpeg, png
+from emulator.gateway.ai.stub.stub_media import jpeg, png
 
 from .conftest import read_json
 

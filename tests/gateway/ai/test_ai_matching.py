@@ -9,8 +9,8 @@ import uuid
 import pytest
 
 from emulator.config import AiMode
-from emulator.gateway.ai import jsonpath
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
+from emulator.gateway.ai.cassettes import jsonpath
 from emulator.gateway.ai.classify import http_request
 
 from .conftest import read_json

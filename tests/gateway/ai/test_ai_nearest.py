@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from emulator.gateway.ai import nearest as nearest_module
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.cassettes import Library, Shelf
-from emulator.gateway.ai.explain import explain
-from emulator.gateway.ai.helping_rules import helping_rules, setting
-from emulator.gateway.ai.matching import Hit, select
-from emulator.gateway.ai.nearest import exhausted_report, miss_report, nearest
+from emulator.gateway.ai.cassettes import nearest as nearest_module
+from emulator.gateway.ai.cassettes.explain import explain
+from emulator.gateway.ai.cassettes.helping_rules import helping_rules, setting
+from emulator.gateway.ai.cassettes.library import Library, Shelf
+from emulator.gateway.ai.cassettes.matching import Hit, select
+from emulator.gateway.ai.cassettes.nearest import exhausted_report, miss_report, nearest
 
 MODEL = "@cf/test/model"
 TOOL = {"type": "function", "function": {"name": "weather", "description": "d", "parameters": {"type": "object"}}}

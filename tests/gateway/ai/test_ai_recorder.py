@@ -12,8 +12,8 @@ import pytest
 from emulator.config import AiMode
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.classify import http_request
+from emulator.gateway.ai.recorder.spool import Spool
 from emulator.gateway.ai.reply import Reply, Source
-from emulator.gateway.ai.spool import Spool
 from emulator.gateway.exchange import Response
 from emulator.gateway.failures import NetworkFailure
 
@@ -347,7 +347,7 @@ async def test_a_full_disk_does_not_reach_the_reader(tape, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("emulator.gateway.ai.staging.write_atomically", full)
+    monkeypatch.setattr("emulator.gateway.ai.recorder.staging.write_atomically", full)
     assert await tape.hear(asked(), [b"{}"]) == [b"{}"]
     with pytest.raises(Exception, match="No space left") as error:
         tape.recorder.commit()

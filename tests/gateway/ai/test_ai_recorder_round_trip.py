@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.config import AiMode
-from emulator.gateway.ai.byte_edits import Edit, apply_edits, edited_windows, move_splits
-from emulator.gateway.ai.decoding import events_of, whole_pieces
-from emulator.gateway.ai.encoding import encode_event
+from emulator.gateway.ai.cassettes.decoding import events_of, whole_pieces
+from emulator.gateway.ai.cassettes.encoding import encode_event
+from emulator.gateway.ai.recorder.byte_edits import Edit, apply_edits, edited_windows, move_splits
 
 from .recording_tape import Tape, asked
 

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.errors import UsageError
-from emulator.gateway.ai.cassette_files import cassette_name
+from emulator.gateway.ai.cassettes.cassette_files import cassette_name
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response
 

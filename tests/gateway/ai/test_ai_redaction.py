@@ -18,9 +18,9 @@ from emulator.config.ai import RedactRule
 from emulator.errors import ConfigError
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
 from emulator.gateway.ai.classify import http_request
-from emulator.gateway.ai.redaction import Redaction
-from emulator.gateway.ai.secret_forms import KnownSecrets, forms
-from emulator.gateway.ai.secret_patterns import PII_RULES, unknown_secrets, unknown_secrets_in_bytes
+from emulator.gateway.ai.recorder.redaction import Redaction
+from emulator.gateway.ai.recorder.secret_forms import KnownSecrets, forms
+from emulator.gateway.ai.recorder.secret_patterns import PII_RULES, unknown_secrets, unknown_secrets_in_bytes
 
 from .recording_tape import JSON, SSE, Tape, asked, events
 

@@ -13,9 +13,9 @@ import pytest
 from emulator.config import AiMode
 from emulator.errors import EmuError
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.recorder import Recorder
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.recorder.recorder import Recorder
+from emulator.gateway.ai.recorder.redaction import Redaction
 from emulator.gateway.ai.refresh import Refresher
 from emulator.gateway.ai.reply import Reply, Source
 from emulator.gateway.exchange import Response
@@ -172,7 +172,7 @@ async def test_what_needs_user_codes_own_request(bench: Any, cassettes: Any, kin
     await bench.record("a")
     recording = bench.documents()["a"]
     recording["request"] |= {"kind": kind, "target": "POST https://api.example/"}
-    from emulator.gateway.ai.cassette_files import recording_text, sealed
+    from emulator.gateway.ai.cassettes.cassette_files import recording_text, sealed
 
     (file,) = (bench.folder / "ai" / "default").glob("[0-9]*.json")
     file.write_bytes(recording_text(sealed(recording)))
@@ -200,7 +200,7 @@ async def test_what_fails_leaves_the_recording(bench: Any, answer: Any, why: str
 async def test_a_refused_key_leaves_what_is_recorded_of_one(bench: Any) -> None:
     await bench.record("a")
     (file,) = (bench.folder / "ai" / "default").glob("[0-9]*.json")
-    from emulator.gateway.ai.cassette_files import recording_text, sealed
+    from emulator.gateway.ai.cassettes.cassette_files import recording_text, sealed
 
     document = bench.documents()["a"]
     file.write_bytes(recording_text(sealed({**document, "response": {**document["response"], "status": 401}})))

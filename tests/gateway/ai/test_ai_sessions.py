@@ -19,12 +19,12 @@ from emulator.errors import EmuError, RecordingError, UsageError
 from emulator.gateway.ai.ai_gateway.prices import Prices, prices_as_of
 from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.faults import FaultBook
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.faults.book import FaultBook
 from emulator.gateway.ai.lease import Lease
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.recorder import Summary
+from emulator.gateway.ai.recorder.recorder import Summary
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.run_record import newest_run
 from emulator.gateway.ai.sessions import Sessions

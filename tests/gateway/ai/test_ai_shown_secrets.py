@@ -10,12 +10,12 @@ from emulator.config import AiMode, Redactor, Secrets
 from emulator.config.speed import Speed
 from emulator.gateway.ai.call_log import CallLog
 from emulator.gateway.ai.canonical import Kind, ModelRequest
-from emulator.gateway.ai.cassettes import Library
+from emulator.gateway.ai.cassettes.library import Library
 from emulator.gateway.ai.ledger import Ledger
 from emulator.gateway.ai.playback import Playback
-from emulator.gateway.ai.redaction import Redaction
+from emulator.gateway.ai.recorder.redaction import Redaction
+from emulator.gateway.ai.recorder.secret_patterns import masked, masked_value
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.ai.secret_patterns import masked, masked_value
 from emulator.gateway.ai.sessions import Sessions
 from emulator.gateway.ai.verbs import AiVerbs
 from emulator.gateway.clocks import SystemClock

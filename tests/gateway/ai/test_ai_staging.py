@@ -16,10 +16,10 @@ import pytest
 
 from emulator.config import AiMode
 from emulator.errors import RecordingError
-from emulator.gateway.ai.inventory import read_inventory
-from emulator.gateway.ai.redaction import Redaction
-from emulator.gateway.ai.scanning import scanned
-from emulator.gateway.ai.staging import Staging
+from emulator.gateway.ai.cassettes.inventory import read_inventory
+from emulator.gateway.ai.curation.scanning import scanned
+from emulator.gateway.ai.recorder.redaction import Redaction
+from emulator.gateway.ai.recorder.staging import Staging
 
 from .recording_tape import JSON, Tape, asked, leftovers, record, said
 
@@ -35,7 +35,7 @@ KILLED = """
 import asyncio, os, sys, time
 from pathlib import Path
 from emulator.config import AiMode
-from emulator.gateway.ai import staging
+from emulator.gateway.ai.recorder import staging
 sys.path.insert(0, sys.argv[1])
 from recording_tape import Tape, asked
 
@@ -170,7 +170,7 @@ def fails_at(monkeypatch, tape: Tape, which: int) -> None:
                 raise PermissionError(13, "Permission denied", str(source), None, str(target))
         replace(source, target)
 
-    monkeypatch.setattr("emulator.gateway.ai.staging.os.replace", full)
+    monkeypatch.setattr("emulator.gateway.ai.recorder.staging.os.replace", full)
 
 
 @pytest.mark.parametrize("by", ["the next start", "the next commit"])
@@ -233,7 +233,7 @@ async def test_a_cassette_that_another_process_writes_does_not_hold_up_the_loop(
 
 @pytest.mark.parametrize("mode", [AiMode.AUTO, AiMode.NEW])
 async def test_who_holds_the_lock_for_ever_is_named(tape, held, monkeypatch, mode):
-    monkeypatch.setattr("emulator.gateway.ai.recorder.PATIENCE_S", 0.1)
+    monkeypatch.setattr("emulator.gateway.ai.recorder.recorder.PATIENCE_S", 0.1)
     tape.recorder.begin(mode)
     await tape.hear(asked("one"), b"{}")
     tape.recorder.settle()
@@ -252,14 +252,14 @@ async def test_a_server_that_starts_leaves_a_session_alone_that_makes_its_folder
             others[0].join(0.1)
         lock(descriptor, how)
 
-    monkeypatch.setattr("emulator.gateway.ai.staging.fcntl.flock", start_another_server)
+    monkeypatch.setattr("emulator.gateway.ai.recorder.staging.fcntl.flock", start_another_server)
     await record(tape, "one")
     others[0].join(20)
     assert said(tape) == {"one": ["a"]} and len(others) == 1
 
 
 def test_a_session_that_ends_when_the_loop_has_gone_waits_for_the_lock(tape, held, monkeypatch):
-    monkeypatch.setattr("emulator.gateway.ai.recorder.PATIENCE_S", 0.1)
+    monkeypatch.setattr("emulator.gateway.ai.recorder.recorder.PATIENCE_S", 0.1)
     tape.recorder.begin(AiMode.NEW)
 
     async def ask() -> None:

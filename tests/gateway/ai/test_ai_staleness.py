@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emulator.gateway.ai.cassettes import Library
-from emulator.gateway.ai.staleness import stale_recordings
+from emulator.gateway.ai.cassettes.library import Library
+from emulator.gateway.ai.cassettes.staleness import stale_recordings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REQUEST = {"kind": "http", "target": "GET https://x/"}

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from emulator.config import AiMode
-from emulator.gateway.ai.example import NoExample, example
-from emulator.gateway.ai.stub_media import jpeg, png, silent_mp3
+from emulator.gateway.ai.stub.example import NoExample, example
+from emulator.gateway.ai.stub.stub_media import jpeg, png, silent_mp3
 
 from .conftest import read, read_json
 

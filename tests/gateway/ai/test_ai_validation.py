@@ -11,9 +11,9 @@ from emulator.config.ai import AiConfig, Validate
 from emulator.config.speed import Speed
 from emulator.gateway.ai.canonical import Kind, ModelRequest
 from emulator.gateway.ai.catalogue import Task
+from emulator.gateway.ai.inputs.schemas import input_schema, tolerated
+from emulator.gateway.ai.inputs.validation import violation
 from emulator.gateway.ai.replay import Pacer
-from emulator.gateway.ai.schemas import input_schema, tolerated
-from emulator.gateway.ai.validation import violation
 
 from .conftest import Bench, FakeClock, read_json
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from emulator.config.ai import SpendLimit
 from emulator.gateway.ai.envelopes import gateway_error
-from emulator.gateway.ai.error_codes import BY_NUMBER, spend_limit_reached
+from emulator.gateway.ai.faults.error_codes import BY_NUMBER, spend_limit_reached
 from emulator.gateway.ai.reply import Reply, Source
 
 

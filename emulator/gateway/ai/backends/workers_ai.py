@@ -14,7 +14,7 @@ from emulator.gateway.ai import upstream_errors
 from emulator.gateway.ai.backends.credentials import secret
 from emulator.gateway.ai.backends.server import JSON_HEADERS, Server
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
-from emulator.gateway.ai.frames import MEDIA_TYPE, Inbox
+from emulator.gateway.ai.cassettes.frames import MEDIA_TYPE, Inbox
 from emulator.gateway.ai.json_slice import member
 from emulator.gateway.ai.reply import Reply
 from emulator.gateway.ai.upstream_errors import Refused

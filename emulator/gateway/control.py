@@ -92,6 +92,7 @@ class Control:
             _route("GET", "ai/cost", lambda call: verbs.ai.cost()),
             _route("GET", "ai/check", lambda call: verbs.ai.check()),
             _route("POST", "ai/refresh", lambda call: verbs.ai.refresh(call.body)),
+            _route("POST", "ai/preview", lambda call: verbs.ai.preview(call.body)),
             _route("GET", "ai/routes", lambda call: verbs.ai.routes()),
             _route("GET", "ai/faults", lambda call: verbs.ai.faults()),
             _route("POST", "ai/faults", lambda call: verbs.ai.add_fault(call.body)),

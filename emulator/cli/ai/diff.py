@@ -1,10 +1,12 @@
-"""`agents-emu ai diff`: how two recordings differ."""
+"""`agents-emu ai diff`: how two recordings differ, or one and what its model says now."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,8 @@ import click
 from emulator.cli.ai.fixtures import Fixtures, complete_recording, fixtures_options
 from emulator.cli.ai.outcome import say
 from emulator.cli.colours import Colour, Paint, wants_colour
+from emulator.cli.server import control
+from emulator.errors import UsageError
 
 if TYPE_CHECKING:
     from emulator.gateway.ai.cassettes.inventory import Entry
@@ -22,21 +26,27 @@ EPILOG = """\b
 Examples:
   agents-emu ai diff 3fa9 81bc
   agents-emu ai diff 00-http-gpt-4o-3fa9c1d2 01-http-gpt-4o-3fa9c1d2 --events
-  agents-emu ai diff 3fa9 81bc --exit-code    exit with 4 when they differ"""
+  agents-emu ai diff 3fa9 81bc --exit-code    exit with 4 when they differ
+  agents-emu ai diff 3fa9 --live              with what the model answers now; nothing is recorded"""
 
 
 @click.command(epilog=EPILOG)
 @click.argument("first", shell_complete=complete_recording)
-@click.argument("second", shell_complete=complete_recording)
+@click.argument("second", required=False, shell_complete=complete_recording)
+@click.option("--live", is_flag=True, help="Compare FIRST with what its model answers now.")
 @click.option("--events", is_flag=True, help="Compare answers event by event, with times, instead of what they say.")
 @click.option("--exit-code", is_flag=True, help="Exit with 4 when they differ.")
 @fixtures_options
-def diff(fixtures: Fixtures, first: str, second: str, events: bool, exit_code: bool, as_json: bool) -> int:
+def diff(fixtures: Fixtures, first: str, second: str | None, live: bool, events: bool, exit_code: bool, as_json: bool) -> int:
     """Show where the recordings FIRST and SECOND differ, by JSON path: what they ask, and what they answer."""
     from emulator.gateway.ai.curation.comparing import as_data, compared
 
+    if live is (second is not None):
+        raise UsageError("E205", "one recording is compared with another one, or --live with its model", hint="agents-emu ai diff --help")
     inventory = fixtures.inventory()
-    left, right = (_document(inventory.find(words)) for words in (first, second))
+    entry = inventory.find(first)
+    left = _document(entry)
+    right = _document(inventory.find(second)) if second is not None else asyncio.run(_asked_now(fixtures.root, entry.name))
     found = compared(left, right, events=events)
     if as_json:
         click.echo(json.dumps({"first": left["id"], "second": right["id"], "differences": [as_data(one) for one in found]}))
@@ -48,6 +58,17 @@ def diff(fixtures: Fixtures, first: str, second: str, events: bool, exit_code: b
         if not found:
             say("they ask and answer the same")
     return 4 if found and exit_code else 0
+
+
+async def _asked_now(root: Path, name: str) -> dict[str, Any]:
+    """The recording that its model's answer would make now, asked by the project's server, or by one for this."""
+    from emulator.cli.agent_connection import new_session
+    from emulator.cli.ai.server_for import a_server
+
+    async with a_server(root) as server, new_session() as client:
+        answer = await control(client, server, "POST", "ai/preview", {"recording": name})
+    document: dict[str, Any] = answer["document"]
+    return document
 
 
 def _document(entry: Entry) -> dict[str, Any]:

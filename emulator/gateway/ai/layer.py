@@ -88,10 +88,12 @@ class Layer:
         journal.subscribe(self.ledger)
 
         def new_recorder(
-            report: Callable[[EmuError], None], stored: Callable[[tuple[str, str, str]], None] = lambda identity: None
+            report: Callable[[EmuError], None],
+            folder: Path | None = None,
+            stored: Callable[[tuple[str, str, str]], None] = lambda identity: None,
         ) -> Recorder:
             return Recorder(
-                options.fixtures,
+                folder or options.fixtures,
                 redaction,
                 now=now,
                 now_ms=pacer.now_ms,
@@ -113,7 +115,7 @@ class Layer:
         def lost(text: str) -> None:
             journal.add("session.lost", text=text)
 
-        recorder = new_recorder(unstored, stored)
+        recorder = new_recorder(unstored, stored=stored)
         self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
         checks = Checks()
         self._upstream = Upstream(self.playback, recorder, self.faults, checks)

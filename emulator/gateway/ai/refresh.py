@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 from emulator.config import AiMode
-from emulator.errors import EmuError
+from emulator.errors import EmuError, RecordingError, UsageError
 from emulator.gateway.ai.canonical import Kind, ModelRequest, compact
 from emulator.gateway.ai.cassettes.cassette_files import read_sealed, recording_text, sealed, write_atomically
 from emulator.gateway.ai.cassettes.library import Library
@@ -32,6 +33,12 @@ Ask = Callable[[ModelRequest], Awaitable[Reply]]
 
 _SENDABLE = frozenset({Kind.RUN})
 _PLACEHOLDERS = ("{{secret:", "{{redacted:", "{{account}}")
+
+
+class MakeRecorder(Protocol):
+    """Gives a recorder of one's own: what it hears of answers that cannot be stored, and where it writes, the fixtures if not said."""
+
+    def __call__(self, report: Callable[[EmuError], None], folder: Path | None = None) -> Recorder: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Refresher:
         self,
         library: Library,
         ask: Ask,
-        recorder: Callable[[Callable[[EmuError], None]], Recorder],
+        recorder: MakeRecorder,
         max_age_days: int,
         now_ms: Callable[[], float],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -85,9 +92,31 @@ class Refresher:
                 outcomes[one.name] = self._written(one, summary)
         return [{"recording": one.recording, "outcome": one.outcome, "why": one.why} for one in map(outcomes.get, _names(wanted)) if one]
 
-    async def _asked(self, recording: Recording, recorder: Recorder, problems: list[EmuError], outcomes: dict[str, Outcome]) -> bool:
+    async def preview(self, name: str) -> dict[str, Any]:
+        """What the model answers now to the request of the recording `cassette/id`, as the document it would become; nothing is kept.
+        Raises UsageError E228 when there is none of that name, RecordingError E547 when it cannot be asked again."""
+        recording = next((one for one in self._library.shelf().recordings if one.name == name), None)
+        if recording is None:
+            raise UsageError("E228", f"there is no recording {name}", hint="agents-emu ai ls")
+        outcomes: dict[str, Outcome] = {}
+        problems: list[EmuError] = []
+        with TemporaryDirectory(prefix="agents-emu-") as folder:
+            recorder = self._recorder(problems.append, Path(folder))
+            try:
+                recorder.begin(AiMode.RECORD)
+                if await self._asked(recording, recorder, problems, outcomes, replaces=False):
+                    (file,) = recorder.commit().written
+                    document: dict[str, Any] = json.loads(file.read_bytes())
+                    return document
+            finally:
+                recorder.close()
+        raise RecordingError("E547", f"{name} cannot be compared with its model: {outcomes[name].why}", where=str(recording.file))
+
+    async def _asked(
+        self, recording: Recording, recorder: Recorder, problems: list[EmuError], outcomes: dict[str, Outcome], *, replaces: bool = True
+    ) -> bool:
         """Whether its answer was noted anew; if not, why stands in `outcomes`."""
-        why = _unsendable(recording)
+        why = _unsendable(recording) or (_edited(recording) if replaces else None)
         if why is not None:
             outcomes[recording.name] = Outcome(recording.name, "skipped", why)
             return False
@@ -137,14 +166,17 @@ def _named(recording: Recording, pattern: str) -> bool:
     return fnmatchcase(recording.name, pattern) or fnmatchcase(recording.id, pattern)
 
 
+def _edited(recording: Recording) -> str | None:
+    """Why the file may not be replaced; None when it may."""
+    found = read_sealed(recording.file.read_bytes())
+    return "it was edited by hand: delete it, and record it by a test" if found is None or not found.untouched else None
+
+
 def _unsendable(recording: Recording) -> str | None:
     """Why the stored request cannot be sent again; None when it can."""
     request = recording.request
     if recording.manual:
         return "it was written by hand"
-    found = read_sealed(recording.file.read_bytes())
-    if found is None or not found.untouched:
-        return "it was edited by hand: delete it, and record it by a test"
     if request.kind is Kind.STREAM_INPUT:
         return "its request is a stream: record it by a test"
     if request.kind not in _SENDABLE:

@@ -58,6 +58,7 @@ class Refresher(Protocol):
     """Who records anew what is recorded already (refresh.py)."""
 
     async def refresh(self, pattern: str, *, stale: bool) -> list[dict[str, Any]]: ...
+    async def preview(self, name: str) -> dict[str, Any]: ...
 
 
 class Drifts(Protocol):
@@ -217,6 +218,13 @@ class AiVerbs:
             raise UsageError("E227", 'a refresh is {"pattern": text, "stale": true or false}')
         self._layer.lease.require_free()
         return self._clean({"recordings": await self._layer.refresher.refresh(pattern, stale=stale)})
+
+    async def preview(self, body: dict[str, Any]) -> Any:
+        """What the model of the recording `recording` (`cassette/id`) answers now, as a recording; nothing is kept."""
+        name = body.get("recording")
+        if not isinstance(name, str):
+            raise UsageError("E227", 'a preview is {"recording": "cassette/id"}')
+        return self._clean({"recording": name, "document": await self._layer.refresher.preview(name)})
 
     async def check(self) -> Any:
         """What mode `check` has found: recordings whose model answers in another shape by now. Waits for models that are still asked."""

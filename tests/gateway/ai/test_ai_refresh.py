@@ -58,13 +58,13 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.backend, self.max_age_days = folder, Backend(), 90
 
-    def recorder(self, report: Callable[[EmuError], None], now: datetime = NEW) -> Recorder:
+    def recorder(self, report: Callable[[EmuError], None], folder: Path | None = None, now: datetime = NEW) -> Recorder:
         redaction = Redaction(lambda: {"KEY": "s3cret-value"})
-        return Recorder(self.folder, redaction, now=lambda: now, now_ms=lambda: 0.0, report=report)
+        return Recorder(folder or self.folder, redaction, now=lambda: now, now_ms=lambda: 0.0, report=report)
 
     async def record(self, *prompts: str, cassette: str = "default", **answers: Any) -> None:
         """As a session of long ago recorded them."""
-        recorder = self.recorder(print, OLD)
+        recorder = self.recorder(print, now=OLD)
         recorder.begin(AiMode.NEW)
         for prompt in prompts:
             self.backend.answers[prompt] = answers.get(prompt, {"response": prompt})
@@ -77,10 +77,17 @@ class Bench:
         recorder.close()
         self.backend.asked.clear()
 
+    def refresher(self, library: Library) -> Refresher:
+        return Refresher(library, self.backend, self.recorder, self.max_age_days, lambda: 0.0, lambda: NEW)
+
+    async def preview(self, prompt: str) -> dict[str, Any]:
+        library = Library([self.folder], recheck_ms=0)
+        name = next(one.name for one in library.shelf().recordings if one.request.body["prompt"] == prompt)
+        return await self.refresher(library).preview(name)
+
     async def refresh(self, pattern: str = "*", *, stale: bool = False) -> dict[str, tuple[str, str]]:
         library = Library([self.folder], recheck_ms=0)
-        refresher = Refresher(library, self.backend, self.recorder, self.max_age_days, lambda: 0.0, lambda: NEW)
-        rows = await refresher.refresh(pattern, stale=stale)
+        rows = await self.refresher(library).refresh(pattern, stale=stale)
         by_name = {one.name: one for one in library.shelf().recordings}
         return {by_name[row["recording"]].request.body["prompt"]: (row["outcome"], row["why"]) for row in rows}
 
@@ -208,3 +215,29 @@ async def test_a_refused_key_leaves_what_is_recorded_of_one(bench: Any) -> None:
     bench.backend.answers["a"] = "no key"
     assert await bench.refresh() == {"a": ("failed", "not recorded, it was answered 401")}
     assert file.read_bytes() == before
+
+
+async def test_what_a_model_would_say_now_is_shown_and_not_kept(bench: Any) -> None:
+    await bench.record("a")
+    files = {file: file.read_bytes() for file in bench.folder.rglob("*") if file.is_file()}
+    bench.backend.answers["a"] = {"response": "new"}
+    document = await bench.preview("a")
+    assert (document["response"]["json"], document["request"]["body"]) == ({"response": "new"}, {"prompt": "a"})
+    assert {file: file.read_bytes() for file in bench.folder.rglob("*") if file.is_file()} == files
+
+
+async def test_what_people_edited_can_be_looked_at_too(bench: Any) -> None:
+    await bench.record("a")
+    (file,) = bench.folder.glob("ai/default/0*.json")
+    file.write_text(file.read_text().replace('"response": "a"', '"response": "mine"'))
+    assert (await bench.preview("a"))["response"]["json"] == {"response": "a"}
+
+
+async def test_a_look_that_fails_says_why(bench: Any) -> None:
+    await bench.record("a")
+    del bench.backend.answers["a"]
+    with pytest.raises(EmuError, match=r"default/00-.* cannot be compared with its model: answered 400: no such model") as caught:
+        await bench.preview("a")
+    assert caught.value.code == "E547"
+    with pytest.raises(EmuError, match="there is no recording default/none"):
+        await bench.refresher(Library([bench.folder], recheck_ms=0)).preview("default/none")

@@ -362,7 +362,7 @@ async def test_a_long_answer_is_stored_in_a_thread_and_the_end_of_the_session_wa
     store = tape.recorder._store
 
     def noted(exchange, wait_s):
-        on_loop.setdefault(exchange.asked.body["prompt"], threading.get_ident() == loop_thread)
+        on_loop.setdefault(exchange.asked.body["messages"][0]["content"], threading.get_ident() == loop_thread)
         return store(exchange, wait_s)
 
     tape.recorder._store = noted

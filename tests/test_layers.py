@@ -62,6 +62,7 @@ CLI_AI_MAY = {
         "inputs.schemas",
         "recorder.known_secrets",
         "recorder.redaction",
+        "model_cache",
         "run_record",
     )
 }

@@ -171,5 +171,3 @@ async def test_models() -> None:
     assert (unknown.code, "E212 no model of the catalogue is called bge-m3" in unknown.err) == (2, True), unknown.err
     assert "did you mean @cf/baai/bge-m3" in unknown.err
     assert "agents-emu ai models list" in (await emu("schema", "zzzzzzzzzz")).err
-    update = await emu("update")
-    assert (update.code, "E211" in update.err, "account" in update.err) == (2, True, True)

@@ -41,6 +41,13 @@ class FakeWorkersAi(FakeServer):
         """See FakeServer."""
         if self.key is not None and seen.headers.get("authorization") != f"Bearer {self.key}":
             raise Refusal(401, "Authentication error", "10000")
+        if seen.method == "GET" and seen.path == f"/client/v4/accounts/{self.account}/ai/models/search":
+            many = int(seen.query.get("per_page", "50"))
+            start = (int(seen.query.get("page", "1")) - 1) * many
+            names = [f"@cf/fake/model-{number}" for number in range(130)][start : start + many]
+            return _result([{"id": f"id of {name}", "name": name, "task": {"name": "Text Generation"}} for name in names])
+        if seen.method == "GET" and seen.path == f"/client/v4/accounts/{self.account}/ai/models/schema":
+            return _result({"input": {"type": "object", "title": seen.query["model"]}, "output": {"type": "object"}})
         found = re.fullmatch(rf"/client/v4/accounts/{self.account}/ai/run(?:/(.+))?", unquote(seen.path))
         if found is None or seen.method != "POST":
             raise Refusal(404, f"No route for that URI: {seen.path}", "7000")

@@ -33,7 +33,7 @@ from emulator.config.ai import AiConfig
 from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
-from emulator.gateway.ai.bodies import metered
+from emulator.gateway.ai.bodies import measured
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
@@ -101,19 +101,13 @@ class EgressService:
             self._finish(asking, 0, 0, 0, None, error)
             raise
         call.learn(reply)
-        response, body = reply.response, reply.response.body
+        response = reply.response
         reader = UsageReader(response.header("content-type") or "") if asking.model is not None else None
-        if isinstance(body, bytes):
-            if reader is not None:
-                reader.feed(body)
-            self._finish(asking, response.status, 1 if body else 0, len(body), reader, None)
-            return response
 
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._finish(asking, response.status, chunks, size, reader, failure)
 
-        response.body = metered(body, ended, None if reader is None else reader.feed)
-        return response
+        return measured(response, ended, None if reader is None else reader.feed)
 
     def lets_out(self, url: str) -> bool:
         """Whether what no recording answers may leave the machine: never in `replay`, under CI only to loopback."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from enum import Enum
 
-from emulator.gateway.exchange import close_body
+from emulator.gateway.exchange import Response, close_body
 
 
 class End(Enum):
@@ -64,8 +64,14 @@ class WatchedBody:
             ended(how, failure)
 
 
-def metered(source: AsyncIterator[bytes], ended: Measured, each: Seen | None = None) -> WatchedBody:
-    """`source`, counted; `each` sees every chunk."""
+def measured(response: Response, ended: Measured, each: Seen | None = None) -> Response:
+    """`response`, of which `ended` hears: now when its body is known, else when the body has been read or left. `each` sees every chunk."""
+    body = response.body
+    if isinstance(body, bytes):
+        if each is not None:
+            each(body)
+        ended(1 if body else 0, len(body), None)
+        return response
     chunks = size = 0
 
     def seen(chunk: bytes) -> None:
@@ -75,7 +81,8 @@ def metered(source: AsyncIterator[bytes], ended: Measured, each: Seen | None = N
         if each is not None:
             each(chunk)
 
-    return WatchedBody(source, seen, lambda how, failure: ended(chunks, size, failure))
+    response.body = WatchedBody(body, seen, lambda how, failure: ended(chunks, size, failure))
+    return response
 
 
 async def read_at_most(body: bytes | AsyncIterator[bytes], most: int) -> tuple[bytes, bool]:

@@ -22,7 +22,7 @@ from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown, search
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
-from emulator.gateway.ai.bodies import metered
+from emulator.gateway.ai.bodies import measured
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
@@ -186,18 +186,12 @@ class AiService:
         response = Response(response.status, [*headers, ("cf-ai-req-id", call.request_id)], response.body)
         if call.warnings:
             response.headers.append(("x-emulator-warnings", "; ".join(call.warnings).encode("ascii", "replace").decode()))
-        body_out = response.body
         reader = UsageReader(response.header("content-type") or "")
-        if isinstance(body_out, bytes):
-            reader.feed(body_out)
-            self._end(call, response, 1 if body_out else 0, len(body_out), reader, outcome, None)
-            return response
 
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._end(call, response, chunks, size, reader, outcome, failure)
 
-        response.body = metered(body_out, ended, reader.feed)
-        return response
+        return measured(response, ended, reader.feed)
 
     def _instances(self, kind: Kind) -> list[str]:
         return search.known_instances(kind, self._playback.library.shelf().recordings)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct"
+KEY = "fake-key-of-tests-4711"
 MARK = "AGENTS_EMU_TEST_MARK"
 WITHIN_S = 100.0
 
@@ -87,6 +88,14 @@ class AskingProject:
         (self.root / "wrangler.jsonc").write_text(json.dumps({**wrangler, "compatibility_flags": ["python_workers"]}))
         (self.root / "entry.py").write_text(ENTRY)
         (self.root / "client.py").write_text(CLIENT)
+        return self
+
+    def routed(self, base_url: str, more: str = "") -> AskingProject:
+        """All models are those of the OpenAI server at `base_url`, which wants KEY; `more` ends `agents-emu.toml`."""
+        route = '[[ai.routes]]\nmatch = "@cf/*"\nto = "fake"\nmodel = "llama"\n'
+        backend = f'[ai.backends.fake]\ntype = "openai"\nbase_url = "{base_url}"\nkey = "env:FAKE_KEY"\n'
+        (self.root / "agents-emu.toml").write_text(route + backend + more)
+        (self.root / ".dev.vars").write_text(f"FAKE_KEY={KEY}\n")
         return self
 
     def recorded(self, name: str, prompt: str, answer: Any, *, cassette: str = "default", source: str = "recorded", **more: Any) -> Path:

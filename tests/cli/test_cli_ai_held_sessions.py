@@ -29,7 +29,7 @@ sys.path[:0] = [str(HERE.parent)]
 
 from fakes.openai import FakeOpenAi  # noqa: E402
 
-KEY = "fake-key-of-tests-4711"
+KEY = asking_project.KEY
 
 
 @pytest.fixture
@@ -40,11 +40,7 @@ def fake() -> Iterator[Any]:
 
 @pytest.fixture
 async def server(tmp_path: Path, fake: Any) -> AsyncIterator[Any]:
-    project = asking_project.AskingProject(tmp_path / "asking").make()
-    route = '[[ai.routes]]\nmatch = "@cf/*"\nto = "fake"\nmodel = "llama"\n'
-    backend = f'[ai.backends.fake]\ntype = "openai"\nbase_url = "{fake.base_url}"\nkey = "env:FAKE_KEY"\n'
-    (project.root / "agents-emu.toml").write_text(route + backend)
-    (project.root / ".dev.vars").write_text(f"FAKE_KEY={KEY}\n")
+    project = asking_project.AskingProject(tmp_path / "asking").make().routed(fake.base_url)
     verbs = sys.modules.get("ai_server_verbs") or _module("ai_server_verbs", "test_cli_ai_server_verbs.py")
     running = await verbs.started(project, "--ai", "stub", "--ai-speed", "instant")
     yield running

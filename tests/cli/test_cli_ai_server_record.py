@@ -24,7 +24,7 @@ from fakes.mind import says  # noqa: E402
 from fakes.openai import FakeOpenAi  # noqa: E402
 
 MODEL = asking_project.MODEL
-KEY = "fake-key-of-tests-4711"
+KEY = asking_project.KEY
 
 
 @pytest.fixture
@@ -35,11 +35,8 @@ def fake() -> Iterator[Any]:
 
 @pytest.fixture
 async def project(tmp_path: Path, fake: Any) -> AsyncIterator[Any]:
-    made = asking_project.AskingProject(tmp_path / "asking").make()
-    route = '[[ai.routes]]\nmatch = "@cf/*"\nto = "fake"\nmodel = "llama"\n'
-    backend = f'[ai.backends.fake]\ntype = "openai"\nbase_url = "{fake.base_url}"\nkey = "env:FAKE_KEY"\n'
-    (made.root / "agents-emu.toml").write_text(route + backend + f'[ai.prices]\n"{MODEL}" = [1000.0, 2000.0]\n')
-    (made.root / ".dev.vars").write_text(f"FAKE_KEY={KEY}\n")
+    prices = f'[ai.prices]\n"{MODEL}" = [1000.0, 2000.0]\n'
+    made = asking_project.AskingProject(tmp_path / "asking").make().routed(fake.base_url, prices)
     yield made
     await made.assert_nobody_left()
 

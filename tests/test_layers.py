@@ -14,9 +14,10 @@ STANDARD = "standard library"
 
 ALLOWED = {
     "core": {"core", "errors", STANDARD},
+    "clock": {"clock", "errors", STANDARD},
     "wire": {"wire", "core", "errors", STANDARD},
     # greenlet is used where the user's environment has it (run_sync), never required.
-    "hosts/python": {"hosts/python", "core", "wire", "errors", STANDARD, "greenlet"},
+    "hosts/python": {"hosts/python", "core", "clock", "wire", "errors", STANDARD, "greenlet"},
     "config": {"config", "errors", STANDARD, "dotenv", "json5", "tomlkit"},
     "errors": {STANDARD},
 }

@@ -46,6 +46,8 @@ class Kind(IntEnum):
     RESULT = 23
     ERROR = 24
     NOTE = 26
+    TURN = 27
+    POINT = 28
     TEXT = 32
     BINARY = 33
     CLOSE = 34

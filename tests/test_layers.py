@@ -72,7 +72,7 @@ CLI_AI_MAY = {
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
 
-PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai", "emulator.gateway.ai.curation"}
+PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai", "emulator.gateway.ai.curation", "emulator.gateway.verbs"}
 """Importing a name from these is importing a module."""
 
 HOST_SURFACE = {"js", "pyodide", "workers", "agents"}

@@ -49,7 +49,14 @@ from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
-from emulator.gateway.verbs import Verbs
+from emulator.gateway.verbs.alarms import AlarmVerbs
+from emulator.gateway.verbs.all import Verbs
+from emulator.gateway.verbs.asking import HostAsker, ObjectNames
+from emulator.gateway.verbs.hosts import HostVerbs
+from emulator.gateway.verbs.journal import JournalVerbs
+from emulator.gateway.verbs.models import ModelVerbs
+from emulator.gateway.verbs.objects import ObjectVerbs
+from emulator.gateway.verbs.sockets import SocketVerbs
 
 GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
@@ -126,17 +133,15 @@ class Gateway:
         # The edge.
         address = start.listener.getsockname()
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
+        ask, names = HostAsker(self.dispatcher, self.hosts), ObjectNames(project.name)
+        files = ObjectFiles(options.persist_to, project.name)
         self.verbs = Verbs(
-            project.name,
-            dispatcher=self.dispatcher,
-            book=self.book,
-            objects=self.objects,
-            files=ObjectFiles(options.persist_to, project.name),
-            hosts=self.hosts,
-            alarms=self.alarms,
-            reloader=self.reloader,
-            ai=self.models.verbs,
-            clock=self.clock,
+            objects=ObjectVerbs(ask, names, book=self.book, objects=self.objects, files=files, alarms=self.alarms),
+            sockets=SocketVerbs(self.book),
+            hosts=HostVerbs(self.hosts, self.reloader, ask, self.clock),
+            alarms=AlarmVerbs(self.alarms, names),
+            journal=JournalVerbs(self.journal),
+            models=ModelVerbs(self.models.verbs),
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
         self.own_paths = OwnPaths(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
@@ -343,7 +348,7 @@ class Gateway:
         await self.reloader.reload()
 
     async def _evict_all(self) -> None:
-        count = await self.verbs.evict_all()
+        count = await self.verbs.objects.evict_all()
         self.console.show(Note("evict", f"{count} objects dropped; their sockets stay open"))
 
 

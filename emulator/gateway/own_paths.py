@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.gateway.journal import Journal
 from emulator.gateway.late import late_import
-from emulator.gateway.verbs import Verbs
+from emulator.gateway.verbs.all import Verbs
 
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler

@@ -1,0 +1,32 @@
+"""Every verb of a running server, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from emulator.gateway.verbs.alarms import AlarmVerbs
+from emulator.gateway.verbs.hosts import HostVerbs
+from emulator.gateway.verbs.journal import JournalVerbs
+from emulator.gateway.verbs.models import ModelVerbs
+from emulator.gateway.verbs.objects import ObjectVerbs
+from emulator.gateway.verbs.route import Route, VerbSet
+from emulator.gateway.verbs.sockets import SocketVerbs
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """One set for each noun; assembly.py makes them."""
+
+    objects: ObjectVerbs
+    sockets: SocketVerbs
+    hosts: HostVerbs
+    alarms: AlarmVerbs
+    journal: JournalVerbs
+    models: ModelVerbs
+
+    def routes(self) -> Iterator[Route]:
+        """All of them, in the order of the fields."""
+        for one in fields(self):
+            verbs: VerbSet = getattr(self, one.name)
+            yield from verbs.routes()

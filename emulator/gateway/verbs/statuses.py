@@ -1,0 +1,23 @@
+"""The HTTP status of each refusal, by its error code. What is not listed is the asker's mistake: 400."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STATUSES: Final = {
+    "E221": 404,  # the control API is switched off
+    "E222": 401,  # no token
+    "E223": 403,  # another host's name
+    "E224": 403,  # another site's page
+    "E225": 404,  # no such path
+    "E226": 405,  # another method
+    "E228": 404,  # no such object, socket, host, alarm
+    "E244": 409,  # a session that another holds
+    "E245": 409,
+    "E405": 503,  # a host that cannot answer now
+}
+
+
+def status_of(code: str) -> int:
+    """The status of an error with this code."""
+    return STATUSES.get(code, 400)

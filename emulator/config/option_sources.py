@@ -20,7 +20,7 @@ FILE_NAME = "agents-emu.toml"
 def load_options(root: Path, flags: Mapping[str, Any], *, environ: Mapping[str, str], cwd: Path) -> tuple[Options, tuple[Notice, ...]]:
     """Options of a run, and what to warn about. `flags` are values as typed, by their name in `Options`, None when absent.
 
-    Paths in flags start at `cwd`, paths in `agents-emu.toml` and defaults at `root`. Raises UsageError E202 or E203 for a flag,
+    Paths in flags start at `cwd`, paths in `agents-emu.toml` and defaults at `root`. Raises UsageError E203 for a flag,
     ConfigError E102, E103, E114, E117 or E118 for the file.
     """
     file = root / FILE_NAME

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from emulator.config.ai import NO_AI_CONFIG, AiConfig
+from emulator.config.clock_choice import REAL, ClockChoice
 from emulator.config.speed import RECORDED, Speed
-from emulator.errors import UsageError
 
 
 class AiMode(Enum):
@@ -104,14 +104,6 @@ def _switch(value: Any) -> bool:
     return value
 
 
-def _clock(value: Any) -> str:
-    if isinstance(value, str) and re.fullmatch(r"virtual(@.+)?", value):
-        raise UsageError("E202", "the virtual clock is not built yet", where="clock", hint="leave --clock out, or give --clock real")
-    if value != "real":
-        raise ValueError('"real"')
-    return str(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """How one option is written.
@@ -175,9 +167,9 @@ class Options:
         Declaration("--cassette", "ai.cassette", _text, "The folder of recordings, inside the fixtures, to answer from.", "NAME"),
     ] = None
     clock: Annotated[
-        str,
-        Declaration("--clock", "clock", _clock, "The time that agents see: real.", "CLOCK"),
-    ] = "real"
+        ClockChoice,
+        Declaration("--clock", "clock", ClockChoice.parse, "The time that agents see: real, virtual, virtual@2026-12-24T09:00Z.", "CLOCK"),
+    ] = REAL
     reload: Annotated[
         Reload,
         Declaration("--reload", "reload", Reload, "What a change of the code, or a crash, does to open sockets."),
@@ -188,7 +180,7 @@ class Options:
     ] = Front.AUTO
     seed: Annotated[
         int | None,
-        Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Seed of the random part of alarm retries.", "N"),
+        Declaration("--seed", "seed", _whole(0, 2**63 - 1), "Makes ids and random values the same in every run.", "N"),
     ] = None
     idle_ms: Annotated[
         int,

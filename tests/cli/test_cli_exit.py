@@ -53,7 +53,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Callable[[Serve], None]:
         (["dev", "absent"], "E201 the folder absent does not exist", "exit 2 (usage)"),
         (["dev", "--port", "x"], "E203 --port x makes no sense", "exit 2 (usage)"),
         (["dev", "--var", "nothing"], 'E203 --var "nothing" makes no sense', "exit 2 (usage)"),
-        (["dev", "--clock", "virtual"], "E202 the virtual clock is not built yet", "exit 2 (usage)"),
+        (["dev", "--clock", "sundial"], "E203 --clock sundial makes no sense", "exit 2 (usage)"),
         (["dev", "--config", "absent.json"], "E101", "exit 2 (config)"),
         (["dev", "--env-file", "absent.env"], "E112", "exit 2 (config)"),
         (["completion", "tcsh"], "E205", "exit 2 (usage)"),

@@ -10,7 +10,7 @@ import pytest
 from emulator.config import AiMode, LogFormat, Options, Reload, load_options
 from emulator.config.options import DECLARATIONS
 from emulator.config.speed import INSTANT, RECORDED, Speed
-from emulator.errors import ConfigError, EmuError, UsageError
+from emulator.errors import ConfigError, UsageError
 
 
 def load(root: Path, toml: str | None = None, environ: dict[str, str] | None = None, **flags: Any) -> Options:
@@ -54,7 +54,10 @@ def test_paths_start_where_they_are_written(tmp_path: Path) -> None:
         ({"ai_mode": "replai"}, "one of auto, replay, record, new, once, check, live, stub"),
         ({"ai_speed": "fast"}, '"instant", a factor'),
         ({"ai_speed": "0x"}, '"instant", a factor'),
-        ({"clock": "sundial"}, '"real"'),
+        ({"clock": "sundial"}, '"real", "virtual" or "virtual@'),
+        ({"clock": "virtual@"}, '"real", "virtual" or "virtual@'),
+        ({"clock": "virtual@noon"}, "an instant such as 2026-12-24T09:00:00Z"),
+        ({"clock": "virtual@1969-12-31"}, "an instant from 1970-01-01"),
         ({"ip": ""}, "a text"),
     ],
 )
@@ -82,11 +85,19 @@ def test_values_in_the_file_that_make_no_sense(tmp_path: Path, monkeypatch: pyte
     assert (caught.value.code, caught.value.where) == ("E114", where)
 
 
-@pytest.mark.parametrize("flags", [{"clock": "virtual"}, {"clock": "virtual@2026-01-01"}])
-def test_what_is_not_built_yet_says_so(tmp_path: Path, flags: dict[str, str]) -> None:
-    with pytest.raises(EmuError, match="not built yet") as caught:
-        load(tmp_path, **flags)
-    assert caught.value.code == "E202"
+@pytest.mark.parametrize(
+    ("text", "start_ms"),
+    [
+        ("real", None),
+        ("virtual", 1_767_225_600_000),
+        ("virtual@2026-12-24T09:00:00Z", 1_798_102_800_000),
+        ("virtual@2026-12-24T10:00+01:00", 1_798_102_800_000),
+        ("virtual@2026-12-24", 1_798_070_400_000),
+    ],
+)
+def test_the_clock_is_real_or_begins_at_an_instant(tmp_path: Path, text: str, start_ms: int | None) -> None:
+    assert load(tmp_path, clock=text).clock.start_ms == start_ms
+    assert load(tmp_path, f'clock = "{text}"').clock.virtual is (start_ms is not None)
 
 
 def test_unknown_keys_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

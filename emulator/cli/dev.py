@@ -73,8 +73,9 @@ def dev(
     for notice in (*project.notices, *option_notices, *_unsupported(project)):
         terminal.show(Caution(notice))
     if project.crons:
-        how = f"{SCHEDULED}?cron={quote_plus(project.crons[0], safe='*/')}"
-        terminal.show(Note("crons", f"crons ({', '.join(project.crons)}) run when you ask for {how}"))
+        how = f"when you ask for {SCHEDULED}?cron={quote_plus(project.crons[0], safe='*/')}"
+        when = "as the virtual clock comes to their times" if options.clock.virtual else how
+        terminal.show(Note("crons", f"crons ({', '.join(project.crons)}) run {when}"))
 
     from emulator.gateway.main import run  # late: what it imports must not delay a message about the configuration
 

@@ -49,6 +49,7 @@ class Pretty:
         title = [paint(f"agents-emu {__version__}", Colour.TITLE), event.project]
         title += [f"env: {event.environment}"] if event.environment else []
         title += [f"seed: {event.seed}"] if event.seed is not None else []
+        title += [f"clock: {event.clock}"] if event.clock is not None else []
         addresses = [(event.url, "app and agents"), *([(event.inspector, "inspector")] if event.inspector else [])]
         width = max(len(url) for url, _ in addresses)
         lines = [

@@ -7,16 +7,13 @@ import heapq
 import math
 from collections.abc import Callable
 
-DEFAULT_START_MS = 1_767_225_600_000
-"""2026-01-01T00:00:00Z: where a virtual clock stands that was not told where."""
-
 
 class VirtualTimer:
-    """A callback at a time of a virtual clock. `why` says what waits, for people."""
+    """A callback at a time of a virtual clock. `why` says what waits, for people; None when others tell of it."""
 
     __slots__ = ("_clock", "_order", "callback", "when_ms", "why")
 
-    def __init__(self, clock: VirtualClock, when_ms: int, order: int, callback: Callable[[], None], why: str) -> None:
+    def __init__(self, clock: VirtualClock, when_ms: int, order: int, callback: Callable[[], None], why: str | None) -> None:
         self._clock: VirtualClock | None = clock
         self._order = order
         self.when_ms = when_ms
@@ -37,7 +34,7 @@ class VirtualTimer:
 class VirtualClock:
     """Milliseconds since 1970 that only `set` moves. Timers fire in `fire_due`, by time and then in the order they were armed."""
 
-    def __init__(self, now_ms: int = DEFAULT_START_MS) -> None:
+    def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
         self._timers: list[VirtualTimer] = []
         self._armed = 0
@@ -47,14 +44,14 @@ class VirtualClock:
         """Now."""
         return self._now_ms
 
-    def call_at(self, when_ms: int, callback: Callable[[], None], *, why: str = "a timer") -> VirtualTimer:
+    def call_at(self, when_ms: int, callback: Callable[[], None], *, why: str | None = None) -> VirtualTimer:
         """Call back in the first `fire_due` at or after `when_ms`; one in the past is due at once, and not before others that are."""
         self._armed += 1
         timer = VirtualTimer(self, max(when_ms, self._now_ms), self._armed, callback, why)
         heapq.heappush(self._timers, timer)
         return timer
 
-    async def sleep(self, seconds: float, *, why: str = "a wait") -> None:
+    async def sleep(self, seconds: float, *, why: str | None = "a wait") -> None:
         """Until the clock has been moved that far, in whole milliseconds and never less; 0 is one turn of the event loop."""
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import secrets
 import signal
 import time
@@ -13,6 +12,8 @@ from typing import Any
 
 import uvloop
 
+from emulator.clock.idle_loop import IdleLoop
+from emulator.clock.virtual import VirtualClock
 from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload, Secrets
 from emulator.config.document import shown
 from emulator.core import sockets as rules
@@ -22,12 +23,15 @@ from emulator.gateway import ports, ready
 from emulator.gateway.ai.cassettes.recording_shape import validator
 from emulator.gateway.ai.layer import Layer
 from emulator.gateway.ai.replay import Pacer
+from emulator.gateway.ai.service import wall_ms
 from emulator.gateway.alarm_index import AlarmIndex
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
-from emulator.gateway.clocks import SystemClock
+from emulator.gateway.chance import Chance
+from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
+from emulator.gateway.crons import Crons, read_crons
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.from_host import FromHost
 from emulator.gateway.front.assets import NO_KEYS, FrontAssets
@@ -49,14 +53,17 @@ from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
+from emulator.gateway.timekeeper import Timekeeper
 from emulator.gateway.verbs.alarms import AlarmVerbs
 from emulator.gateway.verbs.all import Verbs
 from emulator.gateway.verbs.asking import HostAsker, ObjectNames
+from emulator.gateway.verbs.clock import ClockVerbs
 from emulator.gateway.verbs.hosts import HostVerbs
 from emulator.gateway.verbs.journal import JournalVerbs
 from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.waiting import Waiting
 
 GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
@@ -74,7 +81,10 @@ class Gateway:
         self.options = options
         self.console = console
         self._start = start
-        self.clock = SystemClock()
+        start_ms = options.clock.start_ms
+        virtual = None if start_ms is None else VirtualClock(start_ms)
+        self.clock: Clock = virtual or SystemClock()
+        self.chance = Chance(options.seed)
         self.redact = Redactor(project.secrets)
         self.journal = Journal(self.clock, project.state_folder / "journal.ndjson", self.redact)
         self.journal.subscribe(Narrator(console))
@@ -84,10 +94,30 @@ class Gateway:
         self.dispatcher = Dispatcher(self.book)
         self.objects = ObjectBook()
         index = AlarmIndex(options.persist_to, project.name)
-        self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, random.Random(options.seed).random)
+        self.alarms = Alarms(index, self.dispatcher, self.clock, self.journal, self.chance.fraction, awaited=virtual is None)
+        self.time: Timekeeper | None = None
+        self.crons: Crons | None = None
+        if virtual is not None:
+            self.time = Timekeeper(virtual, self.dispatcher, self.journal, held=self._held, pending=self._waits_for)
+            self.crons = Crons(virtual, self.dispatcher, self.journal)
         # What user code reaches outside.
+        machine = pacer = Pacer(options.ai_speed)
+        work: Work = unmarked
+        if virtual is not None:
+            pacer, work = Pacer(options.ai_speed, virtual.now_ms, virtual.sleep), _external_work()
         self.models = Layer(
-            project.root, options, self.journal, self.redact, lambda: self.project.secrets, pacer=Pacer(options.ai_speed), tell=console.show
+            project.root,
+            options,
+            self.journal,
+            self.redact,
+            lambda: self.project.secrets,
+            pacer=pacer,
+            now_ms=self.clock.now_ms,
+            machine=machine,
+            machine_ms=wall_ms,
+            work=work,
+            tell=console.show,
+            entropy=self.chance.bytes,
         )
         self.playback = self.models.playback
         self.tunnels = Tunnels(self._vite_socket)
@@ -106,12 +136,12 @@ class Gateway:
         self.hosts = Hosts(
             start.command,
             start.runtime,
-            lambda: load_message(self.project, self.options),
+            lambda: load_message(self.project, self.options, now_ms=self.clock.now_ms(), seed=self.chance.host_seed()),
             dispatcher=self.dispatcher,
             book=self.book,
             listener=from_host,
             journal=self.journal,
-            clock=self.clock,
+            stamp=self.clock.now_ms if self.time is None else self.time.stamp,
             on_host_ended=self.objects.host_ended,
             on_warning=lambda text: console.show(Caution(Notice(text))),
             on_loaded=self._loaded,
@@ -133,13 +163,16 @@ class Gateway:
         # The edge.
         address = start.listener.getsockname()
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
+        self._set_crons()
         ask, names = HostAsker(self.dispatcher, self.hosts), ObjectNames(project.name)
+        self.waiting = Waiting(self.alarms, self.hosts, ask)
         files = ObjectFiles(options.persist_to, project.name)
         self.verbs = Verbs(
             objects=ObjectVerbs(ask, names, book=self.book, objects=self.objects, files=files, alarms=self.alarms),
             sockets=SocketVerbs(self.book),
             hosts=HostVerbs(self.hosts, self.reloader, ask, self.clock),
             alarms=AlarmVerbs(self.alarms, names),
+            clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons),
             journal=JournalVerbs(self.journal),
             models=ModelVerbs(self.models.verbs),
         )
@@ -194,6 +227,7 @@ class Gateway:
                 pid=os.getpid(),
                 environment=self.project.environment,
                 seed=self.options.seed,
+                clock=str(self.options.clock) if self.options.clock.virtual else None,
                 loaded=outcome.error is None,
                 routes=tuple(map(_route_words, self.models.routes.rows())) if self.project.ai_binding else (),
             )
@@ -231,6 +265,8 @@ class Gateway:
         self.tunnels.close()
         if self._watching is not None:
             self._watching.cancel()
+        if self.crons is not None:
+            self.crons.close()
         await self.alarms.close()
         if self.alarms.unwritten:
             self._start.lock.doubted()
@@ -304,6 +340,7 @@ class Gateway:
         self.project = project
         self.edge.attributor = _attributor(project)
         self.book.max_message = _max_message(project)
+        self._set_crons()
         if self._announced:
             try:
                 self._announce(self._bindings())
@@ -326,6 +363,21 @@ class Gateway:
             directory = project.assets.directory
             rows.append(Binding(name, "assets", source=_in_project(directory, project) if directory else "-"))
         return tuple(rows)
+
+    def _held(self) -> bool:
+        """Whether a debugger may hold the host."""
+        return self.hosts.active is not None and self.hosts.active.debugged
+
+    async def _waits_for(self) -> list[str]:
+        return await self.waiting.words()
+
+    def _set_crons(self) -> None:
+        """What the project's triggers are now; told when production would not take one."""
+        crons, problems = read_crons(self.project.crons) if self.project.crons else ([], [])
+        for problem in problems:
+            self._warn(Notice(f"triggers.crons: {problem}", shown(self.project.config_path), "production refuses it (code 10100)"))
+        if self.crons is not None:
+            self.crons.set(crons)
 
     def _announce(self, bindings: tuple[Binding, ...]) -> RunningServer:
         server = RunningServer(self.url, self._inspector, os.getpid(), (self.hosts.command.kind,), bindings)
@@ -354,6 +406,10 @@ class Gateway:
 
 def serve(project: Project, options: Options, console: Console, start: Start) -> int:
     """Run a gateway until it is told to end; gives the exit code."""
+    if options.clock.virtual:
+        # This loop can tell when nothing is left to do, which is when virtual time may move.
+        with asyncio.Runner(loop_factory=IdleLoop) as runner:
+            return runner.run(_serve(project, options, console, start))
     return uvloop.run(_serve(project, options, console, start))
 
 
@@ -388,6 +444,12 @@ async def _serve(project: Project, options: Options, console: Console, start: St
             start.lock.doubted()
             gateway.kill_all()
     return gateway.strict_code or code
+
+
+def _external_work() -> Work:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, IdleLoop)
+    return loop.external
 
 
 def _route_words(row: dict[str, Any]) -> str:

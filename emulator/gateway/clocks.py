@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
+
+Work = Callable[[str], AbstractContextManager[None]]
+"""Marks real work outside that a virtual clock must not run ahead of (IdleLoop.external): what it is, for people."""
 
 
 class Timer(Protocol):
@@ -36,3 +40,8 @@ class SystemClock:
         """A timer of the event loop. A sleeping machine or a corrected clock moves it, so at most an hour is waited in one piece."""
         delay_s = min(max(when_ms - self.now_ms(), 0) / 1000, 3600)
         return asyncio.get_running_loop().call_later(delay_s, callback)
+
+
+def unmarked(what: str) -> AbstractContextManager[None]:
+    """Work on the real clock, which waits for nobody."""
+    return nullcontext()

@@ -68,6 +68,8 @@ class Ready:
     pid: int
     environment: str | None = None
     seed: int | None = None
+    clock: str | None = None
+    """A virtual clock as `--clock` names it; None for the real one."""
     loaded: bool = True
     routes: tuple[str, ...] = ()
     """Who answers for which models, one line each; only in projects that use models."""

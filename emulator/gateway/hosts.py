@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from emulator.errors import EmuError, StartError
 from emulator.gateway import crash
-from emulator.gateway.clocks import Clock
 from emulator.gateway.dispatcher import CODE_UPDATED, PROCESS_ENDED, Dispatcher
 from emulator.gateway.host_process import HostCommand, HostListener, HostProcess, LoadFailed, Ready, RuntimeDir
 from emulator.gateway.journal import Journal
@@ -58,7 +58,7 @@ class Hosts:
         book: SocketBook,
         listener: HostListener,
         journal: Journal,
-        clock: Clock,
+        stamp: Callable[[], int],
         on_host_ended: Callable[[], None],
         on_warning: Callable[[str], None],
         on_loaded: Callable[[list[str] | None, str | None], None],
@@ -66,7 +66,8 @@ class Hosts:
         crash_keeps_sockets: bool,
         first: HostProcess | None = None,
     ) -> None:
-        """`first` is a process that was spawned before there was an event loop. `on_host_ended`: no instance of any object is left.
+        """`stamp` gives the time in the head of each frame to a host. `first` is a process that was spawned before there was an event loop.
+        `on_host_ended`: no instance of any object is left.
         `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
         that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
         `reach`: how far sockets of user code may go (reach.py). `crash_keeps_sockets`: clients do not notice one; without it they connect
@@ -78,7 +79,7 @@ class Hosts:
         self._book = book
         self._listener = listener
         self._journal = journal
-        self._clock = clock
+        self._stamp = stamp
         self._on_host_ended = on_host_ended
         self._on_warning = on_warning
         self._on_loaded = on_loaded
@@ -155,7 +156,7 @@ class Hosts:
     # -- the swap
 
     async def _replace(self, *, keep_sockets: bool, before_start: Awaitable[None] | None = None) -> Reloaded:
-        began = self._clock.now_ms()
+        began = _machine_ms()
         preparing = asyncio.ensure_future(before_start) if before_start is not None else None
         try:
             loaded = await self._load_fresh()
@@ -174,7 +175,7 @@ class Hosts:
                 # Nobody may wait for a host that will not come.
                 self._dispatcher.fail({"name": type(error).__name__, "message": str(error), "code": "E900"})
             raise
-        return Reloaded(self._clock.now_ms() - began, sockets, reset)
+        return Reloaded(_machine_ms() - began, sockets, reset)
 
     async def _load_fresh(self) -> tuple[HostProcess, Ready] | dict[str, Any]:
         """A process that has loaded the code as it is now, or the error object that says why there is none."""
@@ -242,7 +243,7 @@ class Hosts:
         if not kept:
             self._dispatcher.fail(error)
         self._want_spare()
-        return Reloaded(self._clock.now_ms() - began, 0, None, error, kept)
+        return Reloaded(_machine_ms() - began, 0, None, error, kept)
 
     # -- processes
 
@@ -268,7 +269,7 @@ class Hosts:
 
     async def _connect(self, host: HostProcess) -> None:
         try:
-            await host.connect(self._listener, self._lost, clock=self._clock.now_ms, taken=self._book.sockets)
+            await host.connect(self._listener, self._lost, clock=self._stamp, taken=self._book.sockets)
         except BaseException:
             self._discard(host)
             raise
@@ -358,6 +359,11 @@ class Hosts:
             if not answers and host is self.active and host is not self._replacing and not host.debugged:
                 self._journal.add("host.stuck", host=host.kind, pid=host.pid, bound_s=PING_WITHIN_S, where=host.blocked_at)
                 host.kill()
+
+
+def _machine_ms() -> int:
+    """How long a swap takes is the machine's time, whatever the platform's clock is."""
+    return time.monotonic_ns() // 1_000_000
 
 
 def _stopped() -> StartError:

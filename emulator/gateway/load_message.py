@@ -11,8 +11,8 @@ from emulator.config.compatibility import FLAGS
 _STORAGE = {Storage.SQLITE: "sqlite", Storage.LEGACY: "kv"}
 
 
-def load_message(project: Project, options: Options) -> dict[str, Any]:
-    """JSON-able. Holds secret values: it goes to the host and nowhere else."""
+def load_message(project: Project, options: Options, *, now_ms: int, seed: int | None) -> dict[str, Any]:
+    """JSON-able. Holds secret values: it goes to the host and nowhere else. `seed` is this host's own (chance.py)."""
     names = {*FLAGS, *project.compatibility_flags}
     classes = {name: _STORAGE[kind] for name, kind in project.storage.items()}
     for binding in project.durable_objects:
@@ -30,7 +30,8 @@ def load_message(project: Project, options: Options) -> dict[str, Any]:
         "classes": classes,
         "state_dir": str(options.persist_to),
         "idle_ms": options.idle_ms,
-        "seed": options.seed,
+        "clock": {"virtual": options.clock.virtual, "now_ms": now_ms},
+        "seed": seed,
     }
     if project.host is HostKind.PYTHON:
         message["python"] = ".".join(map(str, project.python_version))

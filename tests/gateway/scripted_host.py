@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emulator.clock.idle_loop import IdleLoop
+from emulator.clock.virtual import VirtualClock
 from emulator.core.ids import Namespace
 from emulator.wire import frames
 from emulator.wire.exchange import Answer, BodyBroken, BodyReader, Incoming, RemoteError
@@ -29,7 +31,8 @@ OBJECT = {"class": "Echo", "id": Namespace.of("t", "Echo").id_from_name("a"), "n
 
 class Host:
     def __init__(self) -> None:
-        self.link = Link(self, odd=False, clock=lambda: time.time_ns() // 1_000_000)
+        self.clock: VirtualClock | None = None
+        self.link = Link(self, odd=False, clock=self.now_ms)
         self.project: dict[str, Any] = {}
         self.version = ""
         self.handover: dict[str, Any] = {}
@@ -41,11 +44,16 @@ class Host:
         self.grace_s = 0.0
         self.protocol = 99 if Path("other-protocol.log").exists() else frames.PROTOCOL
 
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 if self.clock is None else self.clock.now_ms()
+
     # -- session
 
     def on_session(self, frame: Frame) -> None:
         if frame.kind == Kind.LOAD:
             self.project = frame.json()["project"]
+            if self.project["clock"]["virtual"]:
+                self.clock = VirtualClock(self.project["clock"]["now_ms"])
             source = (Path(self.project["root"]) / self.project["main"]).read_text()
             if "fail" in source:
                 stack = f'Traceback (most recent call last):\n  File "{self.project["main"]}", line 3\nSyntaxError: invalid syntax'
@@ -156,9 +164,19 @@ class Host:
                 }
                 incoming.respond(200, b"OK", [], json.dumps(state).encode())
             case ["alarm", delay_ms]:
-                due = time.time_ns() // 1_000_000 + int(delay_ms)
+                due = self.now_ms() + int(delay_ms)
                 await self.link.call("alarm", **OBJECT, time_ms=due)
                 incoming.respond(200, b"OK", [], str(due).encode())
+            case ["timer", delay_ms, *every]:
+                self._arm(int(delay_ms), bool(every))
+                incoming.respond(200, b"OK", [], b"")
+            case ["spin"]:
+                incoming.respond(200, b"OK", [], b"")
+                while "stop" not in self.heard:
+                    await asyncio.sleep(0)
+            case ["stop"]:
+                self.heard.append("stop")
+                incoming.respond(200, b"OK", [], b"")
             case ["outcome", name]:
                 self.alarm_outcome = name
                 incoming.respond(200, b"OK", [], b"")
@@ -187,6 +205,25 @@ class Host:
                 await self._accept(incoming, [])
             case _:
                 incoming.respond(404, b"Not Found", [(b"x-worker", b"1")], b"no such script")
+
+    def _arm(self, delay_ms: int, again: bool) -> None:
+        """A timer of user code, once or for ever."""
+        assert self.clock is not None
+
+        def fire() -> None:
+            self.heard.append(f"timer {self.now_ms()}")
+            if again:
+                self._arm(delay_ms, again)
+
+        self.clock.call_at(self.now_ms() + delay_ms, fire)
+
+    async def _tick(self, incoming: Incoming, to_ms: int) -> None:
+        loop = asyncio.get_running_loop()
+        assert self.clock is not None and isinstance(loop, IdleLoop)
+        self.clock.set(to_ms)
+        self.clock.fire_due()
+        await loop.idle()
+        incoming.result({"next_ms": self.clock.next_deadline()})
 
     async def _stream(self, count: int, pause_ms: int) -> Any:
         try:
@@ -315,13 +352,17 @@ class Host:
         match call["op"]:
             case "alarm":
                 self.alarms.append({name: call[name] for name in ("class", "id", "name", "scheduled_ms", "retry")})
+                if self.clock is not None:
+                    self.heard.append(f"alarm {call['scheduled_ms']}")
                 if self.alarm_outcome == "die":
                     os.kill(os.getpid(), signal.SIGKILL)
                 incoming.result({"outcome": self.alarm_outcome, "rearmed": False})
+            case "clock":
+                self.link.spawn(self._tick(incoming, call["to_ms"]))
             case "objects":
                 incoming.result([{**OBJECT, "state": "active", "generation": 1, "sockets": len(self.sockets)}])
             case "scheduled":
-                self.heard.append(f"scheduled {call['cron']}")
+                self.heard.append(f"scheduled {call['cron']}" + (f" {call['scheduled_ms']}" if self.clock else ""))
                 incoming.result(None)
             case "rpc":
                 incoming.result({"result": [call["method"], call["args"]]})
@@ -347,4 +388,4 @@ async def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[sys.argv.index("--link") + 1]))
+    asyncio.run(main(sys.argv[sys.argv.index("--link") + 1]), loop_factory=IdleLoop)

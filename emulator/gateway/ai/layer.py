@@ -36,6 +36,7 @@ from emulator.gateway.ai.service import AiService, wall_ms
 from emulator.gateway.ai.sessions import Sessions
 from emulator.gateway.ai.upstream import Upstream
 from emulator.gateway.ai.verbs import AiVerbs, ModelLayer
+from emulator.gateway.clocks import Work, unmarked
 from emulator.gateway.console import SessionEnded
 from emulator.gateway.egress import EgressService
 from emulator.gateway.journal import Journal
@@ -46,8 +47,11 @@ if TYPE_CHECKING:
 
 
 class Layer:
-    """`secrets` gives the project's secret values by name, at each call. `pacer` is the clock of all waits, `now_ms` the wall clock,
-    `entropy` gives random bytes (ids). `tell` hears of each session that ends. Raises UsageError E243 when there is no such cassette."""
+    """`secrets` gives the project's secret values by name, at each call. `pacer` is the platform's clock: of played answers, windows, waits
+    between attempts, faults; `now_ms` is its wall clock. `machine` and `machine_ms` are this machine's, which real servers and files go by
+    (time limits, recorded rhythm, dates of recordings): another one only where the platform's is virtual, and then `work` marks each
+    wait for a server. `entropy` gives random bytes (ids). `tell` hears of each session that ends. Raises UsageError E243 when there is no
+    such cassette."""
 
     def __init__(
         self,
@@ -60,6 +64,9 @@ class Layer:
         pacer: Pacer,
         tell: Callable[[SessionEnded], None] = lambda ended: None,
         now_ms: Callable[[], int] = wall_ms,
+        machine: Pacer | None = None,
+        machine_ms: Callable[[], int] | None = None,
+        work: Work = unmarked,
         entropy: Callable[[int], bytes] = os.urandom,
         recheck_ms: float = 500,
     ) -> None:
@@ -67,8 +74,11 @@ class Layer:
         self._gateway: AiGateway | None = None
         self._watching: asyncio.Task[None] | None = None
 
+        machine = machine or pacer
+        machine_now_ms = machine_ms or now_ms
+
         def now() -> datetime:
-            return datetime.fromtimestamp(now_ms() / 1000, UTC)
+            return datetime.fromtimestamp(machine_now_ms() / 1000, UTC)
 
         def lookup(name: str) -> str | None:
             return secrets().get(name) or os.environ.get(name)
@@ -96,7 +106,7 @@ class Layer:
                 folder or options.fixtures,
                 redaction,
                 now=now,
-                now_ms=pacer.now_ms,
+                now_ms=machine.now_ms,
                 report=report,
                 stored=stored,
                 price=lambda asked, usage: prices.cost(asked.target, tokens_of(usage), None),
@@ -119,8 +129,8 @@ class Layer:
         self.faults = FaultBook(options.seed, [options.fixtures / "ai" / FILE_NAME], report)
         checks = Checks()
         self._upstream = Upstream(self.playback, recorder, self.faults, checks)
-        self._network = Network()
-        self.routes = Routes(config, lookup, self._network.fetch, pacer)
+        self._network = Network(work)
+        self.routes = Routes(config, lookup, self._network.fetch, machine)
         outside = self._outside = Outside(self.playback, config, self.routes, lookup, self._network.fetch)
 
         def gateway() -> AiGateway:
@@ -158,7 +168,7 @@ class Layer:
             routes=self.routes.rows,
             gateways=gateway,
             faults=self.faults,
-            refresher=Refresher(library, outside.ask, new_recorder, config.max_age_days, pacer.now_ms, now),
+            refresher=Refresher(library, outside.ask, new_recorder, config.max_age_days, machine.now_ms, now),
             drifts=checks,
         )
         self.verbs = AiVerbs(layer)

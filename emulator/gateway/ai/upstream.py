@@ -82,7 +82,7 @@ class Upstream:
             answer = verdict.recording.answer()
             response = await play(answer, playback.pacer, started_ms=call.started_ms)
             return Reply(response, Source.RECORDING, recording=verdict.recording.name, usage=answer.usage)
-        asked_ms = playback.pacer.now_ms()
+        asked_ms = self._recorder.clock_ms()
         with nullcontext() if verdict.cassette is None else self._recorder.asking(asked, verdict.cassette):
             reply = await outside()
         if reply.source is Source.STUB and asked.kind not in HTTP_KINDS and playback.mode.value != "stub":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from emulator.gateway.verbs.alarms import AlarmVerbs
+from emulator.gateway.verbs.clock import ClockVerbs
 from emulator.gateway.verbs.hosts import HostVerbs
 from emulator.gateway.verbs.journal import JournalVerbs
 from emulator.gateway.verbs.models import ModelVerbs
@@ -22,6 +23,7 @@ class Verbs:
     sockets: SocketVerbs
     hosts: HostVerbs
     alarms: AlarmVerbs
+    clock: ClockVerbs
     journal: JournalVerbs
     models: ModelVerbs
 

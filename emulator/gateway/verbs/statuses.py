@@ -14,6 +14,9 @@ STATUSES: Final = {
     "E228": 404,  # no such object, socket, host, alarm
     "E244": 409,  # a session that another holds
     "E245": 409,
+    "E250": 409,  # the real clock is not moved
+    "E252": 503,  # no rest, no end
+    "E253": 503,
     "E405": 503,  # a host that cannot answer now
 }
 

@@ -154,6 +154,10 @@ class Recorder:
         """Whether an answer from outside would be stored in `cassette` now: the mode stores, and ONCE found no such cassette."""
         return self._mode in STORES and not (self._mode is AiMode.ONCE and cassette_name(cassette) in self._existed)
 
+    def clock_ms(self) -> float:
+        """Now, on the clock that `t0_ms` of tap is on."""
+        return self._now_ms()
+
     def tap(
         self, asked: ModelRequest, reply: Reply, *, cassette: str, t0_ms: float, body: bytes | None = None, test: str | None = None
     ) -> Reply:

@@ -164,15 +164,15 @@ class Gateway:
         address = start.listener.getsockname()
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
         self._set_crons()
-        ask, names = HostAsker(self.dispatcher, self.hosts), ObjectNames(project.name)
+        ask, names = HostAsker(self.dispatcher, self.hosts), ObjectNames(project.name, self._classes)
         self.waiting = Waiting(self.alarms, self.hosts, ask)
         files = ObjectFiles(options.persist_to, project.name)
         self.verbs = Verbs(
             objects=ObjectVerbs(ask, names, book=self.book, objects=self.objects, files=files, alarms=self.alarms),
-            sockets=SocketVerbs(self.book),
+            sockets=SocketVerbs(self.book, names),
             hosts=HostVerbs(self.hosts, self.reloader, ask, self.clock),
             alarms=AlarmVerbs(self.alarms, names),
-            clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons),
+            clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons, console.show),
             journal=JournalVerbs(self.journal),
             models=ModelVerbs(self.models.verbs),
         )
@@ -297,6 +297,16 @@ class Gateway:
         self._start.lock.settled()
 
     # -- what happens
+
+    def _classes(self) -> set[str]:
+        """Names of the classes that objects may have: those that the configuration names, and those that the serving code exports."""
+        project, host = self.project, self.hosts.active
+        exports = host.ready.exports if host is not None and host.ready is not None else []
+        return {
+            *project.storage,
+            *(binding.class_name for binding in project.durable_objects),
+            *(export["name"] for export in exports if export["kind"] == "class"),
+        }
 
     def _secrets(self) -> Secrets:
         return self.project.secrets

@@ -8,6 +8,7 @@ deadline of either process. At one instant the gateway's timers go first: their 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from emulator.clock.idle_loop import IdleLoop
@@ -20,6 +21,7 @@ from emulator.wire.exchange import LinkLost
 WITHIN_S = 30.0
 """How long (really) the server may be busy at one instant without any sign of getting on."""
 LOOK_EVERY_S = 0.25
+LOOK_WITHIN_S = 1.0
 MOST_ROUNDS = 10_000
 """How often the two processes may give each other something to do at one instant."""
 
@@ -58,6 +60,14 @@ class Timekeeper:
         if own is None or (self.host_ms is not None and self.host_ms < own):
             return self.host_ms
         return own
+
+    async def look(self) -> None:
+        """Hear the host's earliest deadline, while nothing moves."""
+        link = self._dispatcher.link
+        if link is not None and not self._moving.locked():
+            with contextlib.suppress(TimeoutError, LinkLost):
+                async with asyncio.timeout(LOOK_WITHIN_S):
+                    self.host_ms = (await link.call("clock", to_ms=self.clock.now_ms()))["next_ms"]
 
     # -- the moves. Each raises UserCodeError E252 or E253 when the server does not come to rest, NoHost when the code does not load.
 

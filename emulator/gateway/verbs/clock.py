@@ -10,6 +10,7 @@ from emulator.config.instants import LAST_MS, instant_ms, iso
 from emulator.errors import UsageError
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.clocks import Clock
+from emulator.gateway.console import Note
 from emulator.gateway.crons import Crons
 from emulator.gateway.timekeeper import WITHIN_S, Timekeeper
 from emulator.gateway.verbs.route import Call, Route
@@ -21,14 +22,15 @@ MOST_WITHIN_MS = 600_000
 
 
 class ClockVerbs:
-    """`keeper` and `crons` are None on the real clock. Every verb answers `{mode, now_ms, iso, next_ms, pending}`; those that move time
-    also `steps`, the count of deadlines on the way."""
+    """`keeper` and `crons` are None on the real clock; `tell` hears how far time was moved. Every verb answers `{mode, now_ms, iso,
+    next_ms, pending}`; those that move time also `steps`, the count of deadlines on the way."""
 
-    def __init__(self, clock: Clock, alarms: Alarms, keeper: Timekeeper | None, crons: Crons | None) -> None:
+    def __init__(self, clock: Clock, alarms: Alarms, keeper: Timekeeper | None, crons: Crons | None, tell: Callable[[Note], None]) -> None:
         self._clock = clock
         self._alarms = alarms
         self._keeper = keeper
         self._crons = crons
+        self._tell = tell
 
     def routes(self) -> Sequence[Route]:
         """Where they are."""
@@ -43,6 +45,11 @@ class ClockVerbs:
 
     async def show(self) -> dict[str, Any]:
         """The time, and the next deadlines, soonest first."""
+        if self._keeper is not None:
+            await self._keeper.look()
+        return self._now()
+
+    def _now(self) -> dict[str, Any]:
         rows = sorted(self._pending(), key=lambda row: row["at_ms"])
         next_ms = rows[0]["at_ms"] if self._keeper is None and rows else self._keeper.next_ms() if self._keeper is not None else None
         now_ms = self._clock.now_ms()
@@ -86,8 +93,13 @@ class ClockVerbs:
         within = call.body.get("within_ms", round(WITHIN_S * 1000))
         if not _is_number(within) or not 0 < within <= MOST_WITHIN_MS:
             raise UsageError("E251", f'"within_ms" must be a number of milliseconds up to {MOST_WITHIN_MS}')
+        from_ms = self._clock.now_ms()
         steps = await move(self._keeper, within / 1000)
-        return {**await self.show(), "steps": steps}
+        answer = {**self._now(), "steps": steps}
+        if answer["now_ms"] > from_ms:
+            deadlines = f"{steps} deadline{'' if steps == 1 else 's'} on the way"
+            self._tell(Note("clock", f"it is {answer['iso']}, {deadlines}"))
+        return answer
 
     def _instant(self, value: Any) -> int:
         if isinstance(value, str):

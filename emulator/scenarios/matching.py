@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,9 @@ def brief(value: Any, most: int = 120) -> str:
     """A value on one line, cut in the middle when it is long."""
     if value is MISSING:
         return "nothing"
-    text = f"{len(value)} bytes" if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+    text = (
+        f"{len(value)} bytes" if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+    )
     return text if len(text) <= most else f"{text[: most - 30]} ... {text[-24:]}"
 
 
@@ -257,7 +259,7 @@ class _Matcher:
             yield Difference(path, brief(pattern), brief(base64.b64encode(value).decode()))
 
 
-_OPERATORS = {
+_OPERATORS: dict[str, Callable[[_Matcher, Any, Any, str], Iterator[Difference]]] = {
     "$any": _Matcher.op_any,
     "$absent": _Matcher.op_absent,
     "$regex": _Matcher.op_regex,

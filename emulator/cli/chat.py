@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.cli.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
 from emulator.cli.server import Target, complete_target, find_target, server_options, unreachable
 from emulator.errors import BackendError, UserCodeError
 from emulator.gateway.ready import RunningServer
+from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.cli.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
+from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
 
 
 def turn(history: list[Any] | None = None) -> ChatTurn:

@@ -14,22 +14,27 @@ class IdleLoop(asyncio.SelectorEventLoop):
     """`await loop.idle()` returns when no callback is runnable, the kernel has nothing for us, no thread works for us, and no real work
     outside (`external`) is under way. Timers of the loop that are not due do not count: they are the real clock's."""
 
+    _selector: Any
+
     def __init__(self) -> None:
         super().__init__()
         self._idle_waiters: list[asyncio.Future[None]] = []
         self._outside: Counter[str] = Counter()
+        self._plain = self._selector
+        self._looking = _Looking(self._selector, self._idle)
 
     async def idle(self) -> None:
         """Wait until this loop has nothing to do. No bound of its own: use asyncio.timeout."""
         waiter = self.create_future()
         self._idle_waiters.append(waiter)
-        # On the instance, and only while somebody waits: `run_forever` looks the method up for each turn.
-        self._run_once = self._run_once_or_idle
+        self._selector = self._looking
         try:
             await waiter
         finally:
-            if waiter in self._idle_waiters:
+            if not waiter.done() or waiter.cancelled():
                 self._idle_waiters.remove(waiter)
+            if not self._idle_waiters:
+                self._selector = self._plain
 
     @contextmanager
     def external(self, what: str) -> Iterator[None]:
@@ -52,35 +57,41 @@ class IdleLoop(asyncio.SelectorEventLoop):
         job.add_done_callback(lambda _: self._ended(what))
         return job
 
+    def close(self) -> None:
+        """As asyncio's."""
+        self._selector = self._plain
+        super().close()
+
     def _ended(self, what: str) -> None:
         self._outside[what] -= 1
         if not self._outside[what]:
             del self._outside[what]
 
-    def _run_once_or_idle(self) -> None:
-        """One turn of the loop, preceded by a look whether there is anything to do."""
-        if not self._idle_waiters:
-            del self._run_once
-        elif not self._ready and not self._outside and not self._due():
-            events = self._selector.select(0)
-            if events:
-                self._process_events(events)
-            else:
-                waiters, self._idle_waiters = self._idle_waiters, []
-                for waiter in waiters:
-                    if not waiter.done():
-                        waiter.set_result(None)
-        super()._run_once()  # type: ignore[misc]
+    def _idle(self) -> bool:
+        """There is nothing to do now: whether that ends anybody's wait."""
+        if self._outside:
+            return False
+        waiters, self._idle_waiters = self._idle_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        return True
 
-    def _due(self) -> bool:
-        """Is a timer of the loop due?"""
-        end = self.time() + self._clock_resolution
-        return any(timer._when <= end and not timer.cancelled() for timer in self._scheduled[:1])
 
-    # asyncio's own, which the type stubs do not know.
-    _run_once: Callable[[], None]
-    _process_events: Callable[[Any], None]
-    _selector: Any
-    _ready: Any
-    _scheduled: list[Any]
-    _clock_resolution: float
+class _Looking:
+    """The loop's selector while somebody waits for idleness. The loop asks for events with a time limit other than 0 exactly when it has
+    nothing runnable and no timer is due."""
+
+    def __init__(self, selector: Any, idle: Callable[[], bool]) -> None:
+        self._selector = selector
+        self._idle = idle
+
+    def select(self, timeout: float | None = None) -> Any:
+        """The events. Without any, and with nothing else to do, those who wait are told, and the loop goes on at once."""
+        events = self._selector.select(0)
+        if events or timeout == 0 or self._idle():
+            return events
+        return self._selector.select(timeout)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._selector, name)

@@ -59,14 +59,15 @@ class _Request:
 class _Hearing:
     """What one socket was told of one request since it began to listen, or since its last acknowledgement.
 
-    `phase`: `live`, `acknowledged` (the replay is due), `replaying`, `caught up`. `last` is the number of the newest chunk, `count` how
-    many there were. `excused`: it may have missed some without a violation.
+    `phase`: `live`, `acknowledged`, `replaying`, `caught up`. `last` is the number of the newest chunk, `count` how many there were.
+    `replays_due`: acknowledgements that were not answered yet. `excused`: it may have missed some chunks without a violation.
     """
 
     phase: str = "live"
     last: int | None = None
     count: int = 0
     excused: bool = False
+    replays_due: int = 0
     was_offered: bool = False
     newest: Evidence | None = None
     asked: Evidence | None = None
@@ -181,12 +182,14 @@ class StreamChecker:
             yield Violation(
                 words.SECOND_ACK, "the client acknowledged one offer twice on one socket", evidence.socket, ident, (first, evidence)
             )
-        listener.hearings[ident] = _Hearing(
-            phase="acknowledged",
-            acknowledged=evidence,
-            was_offered=ident in listener.offers,
-            asked=before.asked if before is not None else None,
-        )
+        hearing = _Hearing(phase="acknowledged", acknowledged=evidence, was_offered=ident in listener.offers)
+        hearing.replays_due = 1
+        if before is not None:
+            hearing.asked = before.asked
+            hearing.replays_due += before.replays_due
+            if not hearing.was_offered:  # it was not left out, so live chunks may be under way before the replay
+                hearing.last, hearing.count = before.last, before.count
+        listener.hearings[ident] = hearing
         # An acknowledgement of whatever puts the connection back among those that hear all that is live (8.5).
         listener.offers.clear()
         self._request(ident)
@@ -224,6 +227,8 @@ class StreamChecker:
             listener.offers.pop(ident, None)
             self._settle(ident, request, frame)
         elif frame.get("replayComplete"):
+            if hearing.phase != "replaying" and hearing.replays_due:
+                hearing.replays_due -= 1
             hearing.phase = "caught up"
 
     def _others_ended(self, listener: _Listener, ident: str, frame: Frame, evidence: Evidence) -> Iterator[Violation]:
@@ -242,7 +247,8 @@ class StreamChecker:
         if offer is not None and not replayed:
             yield from _once(hearing, words.BEFORE_ACK, f"{ident} was sent before its offer was acknowledged", ident, offer, evidence)
         if replayed:
-            if hearing.phase == "acknowledged":
+            if hearing.phase != "replaying" and hearing.replays_due:
+                hearing.replays_due -= 1
                 hearing.phase, hearing.last, hearing.count = "replaying", None, 0
             elif hearing.phase != "replaying":
                 why = "after replayComplete" if hearing.phase == "caught up" else "without an acknowledgement"

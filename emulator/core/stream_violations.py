@@ -77,8 +77,8 @@ client shows a text with a hole.
 Look for: a socket that was left out of a broadcast without having been offered the stream, a replay from storage that was not flushed.""",
     SECOND_ACK: """\
 A client acknowledges an offer (`cf_agent_stream_resuming`) once on each socket. The agent may offer the same request twice, once on
-connect and once in answer to the client's resume request; that is no mistake of it. It answers every acknowledgement with a full replay, so the second
-one shows the text twice (cloudflare/agents #1733).
+connect and once in answer to the client's resume request; that is no mistake of it. It answers every acknowledgement with a full
+replay, so the second one shows the text twice (cloudflare/agents #1733).
 Look for: an acknowledgement in the handler of every offer; remember what this socket has acknowledged, and forget it when the
 socket closes or the request ends.""",
     BEFORE_ACK: """\

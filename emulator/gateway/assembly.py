@@ -20,8 +20,10 @@ from emulator.core import sockets as rules
 from emulator.core.routing import INSPECTOR, Attributor
 from emulator.errors import ConfigError, InternalError, RecordingError
 from emulator.gateway import ports, ready
+from emulator.gateway.ai.ai_gateway.public_urls import parse_address
 from emulator.gateway.ai.cassettes.recording_shape import validator
 from emulator.gateway.ai.layer import Layer
+from emulator.gateway.ai.providers import is_model_call
 from emulator.gateway.ai.replay import Pacer
 from emulator.gateway.ai.service import wall_ms
 from emulator.gateway.alarm_index import AlarmIndex
@@ -33,6 +35,7 @@ from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
 from emulator.gateway.crons import Crons, read_crons
 from emulator.gateway.dispatcher import Dispatcher
+from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.from_host import FromHost
 from emulator.gateway.front.assets import NO_KEYS, FrontAssets
 from emulator.gateway.front.front import Front
@@ -130,7 +133,7 @@ class Gateway:
         if self.assets is not None:
             served["assets"] = self.assets.serve
         upgrades = {"egress": self.outgoing.open, "ai": ModelSockets(self.book, self.models.service.converse).open}
-        services = Services(served, upgrades, self.journal)
+        services = Services(served, upgrades, self.journal, asks_model=self._asks_model, on_chunk=self.book.chunk_delivered)
         # Hosts.
         from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, self.playback.denied)
         self.hosts = Hosts(
@@ -298,6 +301,11 @@ class Gateway:
 
     # -- what happens
 
+    def _asks_model(self, target: str, request: ServiceRequest) -> bool:
+        if target != "egress":
+            return target == "ai"
+        return parse_address(request.url) is not None or is_model_call(request.method, request.url, self.options.ai.backends)
+
     def _classes(self) -> set[str]:
         """Names of the classes that objects may have: those that the configuration names, and those that the serving code exports."""
         project, host = self.project, self.hosts.active
@@ -305,7 +313,7 @@ class Gateway:
         return {
             *project.storage,
             *(binding.class_name for binding in project.durable_objects),
-            *(export["name"] for export in exports if export["kind"] == "class"),
+            *(export["name"] for export in exports if export["kind"] == "durable_object"),
         }
 
     def _secrets(self) -> Secrets:

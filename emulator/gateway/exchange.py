@@ -16,6 +16,8 @@ HOP_BY_HOP = frozenset({"connection", "host", "keep-alive", "proxy-connection", 
 """Headers of one connection only, in lower case."""
 URL_HEADER = "x-emu-url"
 """Tells a host where an answer came from that took a redirect."""
+OBJECT_HEADER = "x-emu-object"
+"""Tells us whose code in a host asks: `<Class>/<id>`. It goes no further than services.py."""
 
 
 @dataclass(slots=True)

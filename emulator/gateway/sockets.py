@@ -15,6 +15,7 @@ from emulator.core import sockets as rules
 from emulator.core.sockets import AutoResponse
 from emulator.gateway.client_socket import ClientSocket
 from emulator.gateway.clocks import Clock
+from emulator.gateway.drops import Drop, Drops
 from emulator.gateway.journal import Journal
 from emulator.gateway.rfc6455 import Opcode
 from emulator.wire import frames
@@ -29,6 +30,9 @@ _FROM_HOST = {_TEXT: int(Opcode.TEXT), _BINARY: int(Opcode.BINARY)}
 
 MAX_WAITING = 64 * 1024 * 1024
 """Bytes of messages that may wait while there is no host; beyond it each further sender is no longer read from."""
+_PASS_ON_TURNS = 3
+"""Turns of a host's loop: what user code makes of a chunk at once is with us by then."""
+_PASS_ON_WITHIN_S = 1.0
 
 
 class ObjectRef(NamedTuple):
@@ -59,6 +63,7 @@ class SocketBook:
         self.link: Link | None = None
         self.sockets: dict[int, ClientSocket] = {}
         self.outgoing: dict[int, OutgoingSocket] = {}
+        self.drops = Drops()
         self._auto: dict[tuple[str, str], AutoResponse] = {}
         self._waiting: deque[tuple[ClientSocket, int, bytes, int]] = deque()
         self._waiting_bytes = 0
@@ -82,12 +87,20 @@ class SocketBook:
         if answer.done() and not answer.cancelled() and answer.exception() is None and answer.result().upgraded:
             _say_gone(exchange.link, exchange.id)
 
-    def drop(self, socket: ClientSocket, mode: str, code: int, reason: str) -> None:
-        """End a socket from outside: `close` sends a Close frame, `reset` cuts the connection."""
-        if mode == "reset":
-            socket.cut()
-        else:
-            socket.close(code, reason)
+    def struck(self, socket: ClientSocket, drop: Drop) -> None:
+        """A drop is under way."""
+        self.drops.disarm(socket)
+        self._journal.add("socket.drop", socket=socket.id, **_label(socket), **drop.fields())
+
+    async def chunk_delivered(self, key: tuple[str, str]) -> None:
+        """A chunk of a model's answer has gone to an object. Sockets that are dropped behind it are dropped when its host has had time to
+        pass on what the object makes of it: there is no saying when it has."""
+        due = self.drops.chunk_delivered(key)
+        for _ in range(_PASS_ON_TURNS if due else 0):
+            if self.link is not None:
+                await self.link.ping(_PASS_ON_WITHIN_S)
+        for socket in due:
+            socket.strike()
 
     def of(self, class_name: str, object_id: str) -> list[ClientSocket]:
         """The sockets accepted by one object, oldest first."""
@@ -122,6 +135,7 @@ class SocketBook:
 
     def gone(self, socket: ClientSocket) -> None:
         """The connection has ended."""
+        self.drops.disarm(socket)
         if socket.id in self.sockets:
             self._journal.add("socket.end", socket=socket.id, **_label(socket))
             self._pass(socket, _GONE, b"", 0)
@@ -180,6 +194,7 @@ class SocketBook:
             socket.object = ObjectRef(fields["class"], fields["id"], fields.get("name"))
             socket.tags = list(fields.get("tags") or ())
             self._journal.add("socket.accept", socket=ident, **_label(socket), tags=socket.tags)
+            self.drops.accepted(socket, socket.object[:2])
         elif kind == _ATTACHMENT:
             socket.attachment = frame.payload
 
@@ -275,6 +290,8 @@ class SocketBook:
                     "opened_ms": socket.opened_ms,
                     "hibernatable": socket.object is not None,
                     "unread_bytes": socket.transport.get_write_buffer_size(),
+                    "armed": socket.drop.fields() if socket.drop is not None else None,
+                    "stalled": socket.held is not None,
                 }
 
 

@@ -196,6 +196,8 @@ class Host:
                 await self._egress(incoming, "http://" + "/".join(rest))
             case ["assets", *rest]:
                 await self._assets(incoming, "http://any/" + "/".join(rest))
+            case ["ai", class_name, name]:
+                await self._model(incoming, class_name, name)
             case ["far", *rest]:
                 await self._far(incoming, "http://" + "/".join(rest))
             case ["ws", *options]:
@@ -263,6 +265,20 @@ class Host:
     async def _assets(self, incoming: Incoming, url: str) -> None:
         answer: Answer = await self.link.request(b"assets", b"GET", url.encode(), []).answer
         incoming.respond(answer.status, answer.reason.encode(), list(answer.headers), answer.body)
+
+    async def _model(self, incoming: Incoming, class_name: str, name: str) -> None:
+        """An object asks a model; answered with the number of chunks it got. Each goes to all sockets."""
+        headers = [(b"cf-consn-model-id", b"@cf/meta/llama-3.1-8b-instruct"), (b"content-type", b"application/json")]
+        headers.append((b"x-emu-object", f"{class_name}/{Namespace.of('t', class_name).id_from_name(name)}".encode()))
+        question = json.dumps({"inputs": {"prompt": "Say many words", "stream": True}, "options": {}}).encode()
+        answer = await self.link.request(b"ai", b"POST", b"https://workers-binding.ai/run?version=3", headers, question).answer
+        assert isinstance(answer.body, BodyReader), answer.body
+        count = 0
+        async for _ in answer.body:
+            count += 1
+            for ident in self.sockets:
+                self.link.send(Kind.TEXT, ident, b"chunk %d" % count)
+        incoming.respond(200, b"OK", [], str(count).encode())
 
     async def _far(self, incoming: Incoming, url: str) -> None:
         """Open a WebSocket, send one message, answer with what comes back."""

@@ -86,7 +86,7 @@ async def test_a_refused_handshake_is_an_ordinary_response(server: Any, client: 
         await client.ws_connect(server.url + "/ws/refuse")
     assert caught.value.status == 403
     async with client.get(server.url + "/cdn-cgi/emu/api/sockets") as response:
-        assert await response.json() == {"sockets": []}
+        assert await response.json() == {"sockets": [], "next": []}
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 3_000_000])

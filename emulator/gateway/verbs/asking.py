@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from emulator.core.ids import InvalidId, Namespace
-from emulator.errors import UserCodeError
+from emulator.errors import UsageError, UserCodeError
 from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.hosts import Hosts
 
@@ -45,13 +47,18 @@ class HostAsker:
 
 
 class ObjectNames:
-    """Ids of this Worker's objects. An object is named by its class and by its name or its 64 hex digits."""
+    """Ids of this Worker's objects. An object is named by its class and by its name or its 64 hex digits. `classes` gives those that there
+    are now."""
 
-    def __init__(self, worker: str) -> None:
+    def __init__(self, worker: str, classes: Callable[[], AbstractSet[str]]) -> None:
         self._worker = worker
+        self._classes = classes
 
     def id(self, class_name: str, name: str) -> str:
-        """The id, whether or not there is such an object."""
+        """The id, whether or not there is such an object. Raises UsageError E228 for a class that there is not."""
+        classes = self._classes()
+        if class_name not in classes:
+            raise UsageError("E228", f"there is no class {class_name}", hint=f"classes of this project: {', '.join(sorted(classes))}")
         namespace = Namespace.of(self._worker, class_name)
         try:
             return namespace.check(name)

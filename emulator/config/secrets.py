@@ -59,6 +59,11 @@ class Redactor:
         """There is nothing to hide."""
         return self._pattern is None
 
+    @property
+    def spellings(self) -> Mapping[str, str]:
+        """The names of the secrets by every form that a value of theirs is found in."""
+        return self._names
+
     def __call__(self, text: str) -> str:
         if self._pattern is None:
             return text

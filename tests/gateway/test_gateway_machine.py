@@ -19,9 +19,10 @@ import pytest
 
 from emulator.config import load_options, load_project
 from emulator.errors import StartError
-from emulator.gateway import journal as journal_module
 from emulator.gateway.clocks import SystemClock
-from emulator.gateway.journal import RING, Journal
+from emulator.gateway.journal import Journal
+from emulator.gateway.journal import file as journal_module
+from emulator.gateway.journal.ring import ENTRIES as RING
 from emulator.gateway.main import host_command
 from emulator.gateway.ports import holder_of, is_loopback, listen
 from emulator.gateway.state_lock import StateLock

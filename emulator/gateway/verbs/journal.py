@@ -1,14 +1,12 @@
-"""Reading the journal: the entries there are, or those and all that follow."""
+"""Reading the journal: the entries there are, or those and all that follow (gateway/journal.schema.json says what they look like)."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from emulator.errors import UsageError
-from emulator.gateway import journal as journals
-from emulator.gateway.journal import Entry, Journal
+from emulator.gateway.journal import Journal
 from emulator.gateway.verbs.route import Call, Route, Streamed
 
 
@@ -23,41 +21,42 @@ class JournalVerbs:
         return [Route("GET", "journal", self.read)]
 
     async def read(self, call: Call) -> Any:
-        """Entries after `since` as NDJSON; as server-sent events, and then all that follow, when asked for."""
-        try:
-            since = int(call.query.get("since", 0))
-        except ValueError:
-            raise UsageError("E227", "since must be a number") from None
-        wanted = call.query.get("object")
-        if "text/event-stream" in call.headers.get("Accept", ""):
-            return Streamed("text/event-stream", self._events(since, wanted))
-        return Streamed("application/x-ndjson", self._lines(since, wanted))
+        """Entries after `since`, about `object`, of `kinds`, at most `limit`, as NDJSON, and with `follow` those to come; as server-sent
+        events, which always follow, when `Accept` asks for them. Raises UsageError E227."""
+        from emulator.gateway.journal.reading import Wanted, follow
 
-    async def _lines(self, since: int, wanted: str | None) -> AsyncGenerator[bytes]:
-        yield "".join(journals.encode(entry) for entry in self._journal.since(since) if _is_about(entry, wanted)).encode()
-
-    async def _events(self, since: int, wanted: str | None) -> AsyncGenerator[bytes]:
-        queue: asyncio.Queue[Entry] = asyncio.Queue(maxsize=journals.RING)
-        # A reader that falls this far behind loses entries; their numbers show it the gap.
-        end = self._journal.subscribe(lambda entry: None if queue.full() else queue.put_nowait(entry))
-        try:
-            for entry in self._journal.since(since):
-                if _is_about(entry, wanted):
-                    yield _event(entry)
-            while True:
-                entry = await queue.get()
-                if _is_about(entry, wanted):
-                    yield _event(entry)
-        finally:
-            end()
+        query = call.query
+        as_events = "text/event-stream" in call.headers.get("Accept", "")
+        # A browser that reconnects says how far it came, and asks for the same address again.
+        since = _number("Last-Event-ID", call.headers["Last-Event-ID"]) if as_events and call.headers.get("Last-Event-ID") else None
+        if since is None:
+            since = _number("since", query.get("since", "0"))
+        limit = _number("limit", query["limit"]) if "limit" in query else None
+        live = as_events or query.get("follow", "0") not in ("0", "false")
+        kinds = frozenset(filter(None, query["kinds"].split(","))) if query.get("kinds") else None
+        batches = follow(self._journal, since, Wanted(query.get("object"), kinds), live=live, limit=limit)
+        if as_events:
+            return Streamed("text/event-stream", _events(batches))
+        return Streamed("application/x-ndjson", _lines(batches))
 
 
-def _is_about(entry: Entry, wanted: str | None) -> bool:
-    if wanted is None:
-        return True
-    about = entry.get("object") or entry
-    return bool(isinstance(about, dict) and f"{about.get('class')}/{about.get('name')}" == wanted)
+async def _lines(batches: AsyncGenerator[list[tuple[int, bytes]]]) -> AsyncGenerator[bytes]:
+    try:
+        async for batch in batches:
+            yield b"".join(line + b"\n" for _, line in batch)
+    finally:
+        await batches.aclose()
 
 
-def _event(entry: Entry) -> bytes:
-    return f"id: {entry['seq']}\ndata: {journals.encode(entry)}\n".encode()
+async def _events(batches: AsyncGenerator[list[tuple[int, bytes]]]) -> AsyncGenerator[bytes]:
+    try:
+        async for batch in batches:
+            yield b"".join(b"id: %d\ndata: %b\n\n" % row for row in batch)
+    finally:
+        await batches.aclose()
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:
+        raise UsageError("E227", f"{name} must be a number")
+    return int(text)

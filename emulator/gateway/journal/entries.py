@@ -1,0 +1,101 @@
+"""What an entry looks like (journal.schema.json), made from what was given. Pure.
+
+The gateway's hot paths give tuples; nothing here runs until somebody reads, or the file is written.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from emulator.gateway.journal.readers import Entry
+
+VERSION = 1
+"""Of journal.schema.json. A new kind or field is no new version; a changed one is."""
+MAX_TEXT = 64 * 1024
+"""Bytes that an entry shows of a frame or a body; of what is longer the beginning."""
+
+Head = tuple[int, int, int]
+"""Of every entry: `seq`, `ts_ms` (on the server's clock), `real_ms`."""
+_TURN = ("class", "id", "name", "generation", "label", "ms", "commits", "rows_read", "rows_written", "statements")
+_POINT = ("n", "what", "class", "id", "name", "generation", "label")
+_NUMBERS = frozenset(("n", "generation", "commits", "rows_read", "rows_written", "statements"))
+_OBJECT = frozenset(("class", "id", "name", "generation"))
+
+
+def plain(head: Head, kind: str, fields: dict[str, Any]) -> Entry:
+    """An entry whose fields are its own."""
+    seq, ts_ms, real_ms = head
+    return {"kind": kind, "seq": seq, "ts_ms": ts_ms, "real_ms": real_ms, **fields}
+
+
+def gap(head: Head, first: int) -> Entry:
+    """In the place of the entries from `first` to this one, which nobody has."""
+    return plain(head, "gap", {"from": first, "to": head[0]})
+
+
+def frame(head: Head, about: Entry | None, socket: int, outgoing: bool, binary: bool, payload: bytes) -> Entry:
+    """A WebSocket message between a client and its object."""
+    seq, ts_ms, real_ms = head
+    size = len(payload)
+    entry: Entry = {
+        "kind": "frame",
+        "seq": seq,
+        "ts_ms": ts_ms,
+        "real_ms": real_ms,
+        "socket": socket,
+        "dir": "out" if outgoing else "in",
+        "type": "binary" if binary else "text",
+        "bytes": size,
+    }
+    if about is not None:
+        entry["object"] = about
+    shown = payload if size <= MAX_TEXT else payload[:MAX_TEXT]
+    if binary:
+        entry["base64"] = base64.b64encode(shown).decode("ascii")
+    else:
+        entry["text"] = shown.decode("utf-8", "replace" if size <= MAX_TEXT else "ignore")
+    if size > MAX_TEXT:
+        entry["cut"] = True
+    return entry
+
+
+def turn(head: Head, payload: bytes) -> Entry:
+    """A turn of an object has ended; the payload is a TURN's (wire/README.md)."""
+    return plain(head, "turn", _lines(_TURN, payload))
+
+
+def point(head: Head, payload: bytes) -> Entry:
+    """A boundary in a host; the payload is a POINT's (wire/README.md)."""
+    return plain(head, "point", _lines(_POINT, payload))
+
+
+def body(content_type: str, head: bytes, size: int) -> Entry:
+    """A body of `size` bytes that begins with `head`: its text when it is one, else as base64."""
+    shown = head[:MAX_TEXT]
+    cut = {"cut": True} if size > len(shown) else {}
+    try:
+        return {
+            "type": content_type,
+            "bytes": size,
+            "text": shown.decode("utf-8", "ignore" if cut and _is_text(content_type) else "strict"),
+            **cut,
+        }
+    except UnicodeDecodeError:
+        return {"type": content_type, "bytes": size, "base64": base64.b64encode(shown).decode("ascii"), **cut}
+
+
+def _is_text(content_type: str) -> bool:
+    return content_type.startswith("text/") or "json" in content_type or "urlencoded" in content_type
+
+
+def _lines(names: tuple[str, ...], payload: bytes) -> Entry:
+    """The fields of a frame of lines: the object in a member of its own, an empty line left out."""
+    about: Entry = {}
+    fields: Entry = {}
+    for name, text in zip(names, payload.decode("utf-8", "replace").split("\n"), strict=False):
+        if not text:
+            continue
+        value: Any = int(text) if name in _NUMBERS and text.isdecimal() else float(text) if name == "ms" else text
+        (about if name in _OBJECT else fields)[name] = value
+    return {"object": about, **fields} if about else fields

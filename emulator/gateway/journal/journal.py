@@ -1,0 +1,316 @@
+"""The journal: entries in, numbered in order; to the ring, the file and those who read along (design 1.5).
+
+Entries name things and measure them; what passes between clients and the Worker they show, bounded. Secret values are taken out of every
+text at the one door (hiding.py), whoever adds it. What is told of a call that went wrong may quote what was asked: there also what only
+looks like a secret is masked.
+
+What happens often is kept as it was given until somebody reads, or until the next batch for the file. A batch takes a bounded share of
+the time. When more is added than that, for longer than the backlog allows, what is not made yet becomes a `gap` entry: the journal says
+what it does not have, and never slows the server down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emulator.config import Redactor
+from emulator.gateway.ai.recorder.secret_patterns import masked_value
+from emulator.gateway.clocks import Clock, SystemClock
+from emulator.gateway.journal import entries
+from emulator.gateway.journal.file import JournalFile
+from emulator.gateway.journal.hiding import Hiding
+from emulator.gateway.journal.readers import Entry, FrameWatcher, Reader, Readers
+from emulator.gateway.journal.ring import ENTRIES, Block, Ring
+
+if TYPE_CHECKING:
+    from emulator.gateway.sockets import ObjectRef
+
+BATCH_S = 0.2
+"""How long an entry may be missing from the file."""
+SHARE_S = 0.004
+"""Of a batch's time so much may be spent on entries that nobody waits for."""
+SLICE = 256
+BACKLOG = 40_000
+"""Entries that may wait to be made."""
+BACKLOG_BYTES = 32 * 1024 * 1024
+_SMALL = 4096
+"""Payloads below it are not counted."""
+_CALLS = frozenset({"ai", "egress"})
+_WORDS = ("problem", "notice", "warnings")
+
+Record = tuple[Any, ...]
+"""When it was (really, in seconds; on a virtual clock, in milliseconds, else None), who makes the entry, and of what."""
+
+
+class Journal:
+    """Append with `add`, `frame` and the others; `subscribe` hears of what comes; `lines_behind` has what was."""
+
+    def __init__(self, clock: Clock, path: Path | None = None, redact: Redactor | None = None) -> None:
+        """`path` is the NDJSON file; the one before is kept as `<name>.1`. None keeps entries in memory only. `redact` takes secret
+        values out of a text."""
+        self._virtual_ms = None if isinstance(clock, SystemClock) else clock.now_ms
+        self._hiding = Hiding(redact) if redact is not None else None
+        self._ring = Ring()
+        self._pending: list[Record] = []
+        self._heavy = 0
+        self._made = 0
+        self._readers = Readers()
+        self._watchers: list[FrameWatcher] = []
+        self._wakers: list[Callable[[], None]] = []
+        self._file = JournalFile(path) if path is not None else None
+        # Without a file nothing has to be made before somebody reads.
+        self._armed = path is None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- what happens
+
+    def add(self, kind: str, **fields: Any) -> None:
+        """Append one entry of any kind."""
+        if kind in _CALLS and any(fields.get(name) for name in _WORDS):
+            fields = masked_value(fields)
+        else:
+            for name, value in fields.items():
+                if isinstance(value, dict | list | tuple):
+                    fields[name] = _copied(value)
+        self._append(kind, (time.time(), self._virtual_ms and self._virtual_ms(), entries.plain, kind, fields))
+
+    def frame(self, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> None:
+        """A WebSocket message of the socket `ident` passes, from its object to the client if `outgoing`."""
+        self._pending.append((time.time(), self._virtual_ms and self._virtual_ms(), _frame, ident, about, outgoing, binary, payload))
+        if len(payload) > _SMALL:
+            self._heavy += len(payload)
+        if self._watchers:
+            for watcher in self._watchers:
+                watcher(ident, outgoing, binary, payload)
+        if not self._armed or self._wakers or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
+            self._appended()
+        if self._readers.of("frame"):
+            self._tell("frame")
+
+    def request(
+        self, method: bytes, target: str, status: int, seconds: float, about: Entry | None, asked: Body | None, answered: Body | None
+    ) -> None:
+        """A client's HTTP request has ended; `status` 0: the client went away before there was one."""
+        now = self._virtual_ms and self._virtual_ms()
+        self._append("request", (time.time(), now, _request, method, target, status, seconds, about, asked, answered))
+
+    def chunk(self, call: str, number: int, size: int) -> None:
+        """The chunk `number`, from 1, of a model's answer has gone to the host; `call` is the call's id."""
+        self._append("chunk", (time.time(), self._virtual_ms and self._virtual_ms(), _chunk, call, number, size))
+
+    def turn(self, payload: bytes) -> None:
+        """A turn has ended; `payload` as in TURN (wire/README.md)."""
+        self._append("turn", (time.time(), self._virtual_ms and self._virtual_ms(), entries.turn, payload))
+
+    def point(self, payload: bytes) -> None:
+        """A host has passed a point; `payload` as in POINT (wire/README.md)."""
+        self._append("point", (time.time(), self._virtual_ms and self._virtual_ms(), entries.point, payload))
+
+    def verb(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Somebody does something to the server through the control API."""
+        self.add("verb", verb=f"{method} {path}", args=body)
+
+    # -- who reads
+
+    def subscribe(self, reader: Reader, kinds: Iterable[str] | None = None) -> Callable[[], None]:
+        """Call `reader` at once for each entry of these kinds from now on, of all kinds without; gives the function that ends it. Kinds
+        that nobody asks for cost nothing."""
+        return self._readers.join(reader, kinds)
+
+    def watch_frames(self, watcher: FrameWatcher) -> Callable[[], None]:
+        """Call `watcher` for each frame of a client's socket with what the frame is; no entry is made for it. Gives the function that ends
+        it. It is for parts of the gateway: what it is told has secrets in it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def on_more(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` whenever there is more to read; gives the function that ends it."""
+        self._wakers.append(wake)
+        return lambda: self._wakers.remove(wake)
+
+    def blocks_behind(self, seq: int) -> Iterator[Block]:
+        """What there is after `seq`, as lines. A first block after `seq + 1` means that those between are not in memory any more."""
+        self._settle()
+        return self._ring.behind(seq)
+
+    def since(self, seq: int, limit: int = ENTRIES) -> list[Entry]:
+        """Entries after `seq` that are still in memory, oldest first, `limit` of them."""
+        from emulator.gateway.journal import lines
+
+        found = [line for block in self.blocks_behind(seq) for line in lines.split(block.lines)[max(seq + 1 - block.first, 0) :]]
+        return [lines.decode(line) for line in found[-ENTRIES:][:limit]]
+
+    @property
+    def last_seq(self) -> int:
+        """Number of the newest entry, 0 when there is none."""
+        return self._made + len(self._pending)
+
+    # -- its life
+
+    def flush(self) -> None:
+        """Write what is not in the file yet."""
+        self._settle()
+        self._write()
+
+    def restart(self) -> None:
+        """Everything begins anew, with entry 1: for a server that is set back to its start."""
+        self.flush()
+        self._made, self._heavy = 0, 0
+        self._ring.clear()
+        if self._hiding is not None:
+            self._hiding.forget()
+        if self._file is not None:
+            self._file.begin()
+
+    def close(self) -> None:
+        """Write the rest and close the file."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = True
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    # -- how entries are made
+
+    def _append(self, kind: str, record: Record) -> None:
+        self._pending.append(record)
+        if not self._armed or self._wakers or len(self._pending) >= BACKLOG:
+            self._appended()
+        if self._readers.of(kind):
+            self._tell(kind)
+
+    def _appended(self) -> None:
+        if len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
+            self._shed()
+        if not self._armed:
+            self._armed = True
+            self._timer = asyncio.get_running_loop().call_later(BATCH_S, self._batch)
+        for wake in self._wakers:
+            wake()
+
+    def _tell(self, kind: str) -> None:
+        """The newest entry, for those who want its kind."""
+        from emulator.gateway.journal import lines
+
+        number = self.last_seq
+        self._settle()
+        for block in self._ring.behind(number - 1):
+            entry = lines.decode(lines.split(block.lines)[-1])
+            for reader in self._readers.of(kind):
+                reader(entry)
+
+    def _batch(self) -> None:
+        until = time.perf_counter() + SHARE_S
+        while self._pending and time.perf_counter() < until:
+            self._settle(SLICE)
+        self._write()
+        self._armed = self._file is None
+        if self._pending:
+            self._appended()
+
+    def _settle(self, most: int = BACKLOG) -> None:
+        """Make the oldest entries that are not made, `most` of them."""
+        if not self._pending:
+            return
+        from emulator.gateway.journal import lines  # late: a start does not wait for its library
+
+        records, self._pending = self._pending[:most], self._pending[most:]
+        if not self._pending:
+            self._heavy = 0
+        first = self._made + 1
+        made: list[Entry] = []
+        for number, record in enumerate(records, first):
+            really_ms = int(record[0] * 1000)
+            virtual_ms = record[1]
+            made.append(record[2]((number, really_ms if virtual_ms is None else virtual_ms, really_ms), *record[3:]))
+        self._made += len(records)
+        hiding = self._hiding
+        if hiding is None or not hiding.active:
+            text = lines.encode(made)
+        else:
+            hiding.mend(made, [record[-1] for record in records])
+            text = lines.encode(made)
+            if hiding.found_in(text):
+                text = lines.encode([hiding.cleaned(entry) for entry in made])
+        self._keep(Block(first, self._made, text))
+
+    def _shed(self) -> None:
+        """Too much waits: of what is not made only the newest that the ring can have are kept."""
+        from emulator.gateway.journal import lines
+
+        keep = min(ENTRIES, len(self._pending) // 4)
+        lost, self._pending = self._pending[:-keep], self._pending[-keep:]
+        self._heavy = 0
+        first, last = self._made + 1, self._made + len(lost)
+        really_ms = int(lost[-1][0] * 1000)
+        virtual_ms = lost[-1][1]
+        self._made = last
+        entry = entries.gap((last, really_ms if virtual_ms is None else virtual_ms, really_ms), first)
+        self._keep(Block(first, last, lines.encode([entry])))
+
+    def _keep(self, block: Block) -> None:
+        self._ring.append(block)
+        if self._file is not None:
+            self._file.take(block)
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write()
+        except OSError as error:
+            self._file = None
+            self.add("internal", text=f"the journal's file cannot be written any more: {error}")
+
+
+Body = tuple[str, bytes, int]
+"""Content type, the beginning, and how long the whole is, in bytes."""
+
+
+def _frame(head: entries.Head, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> Entry:
+    label = {"class": about[0], "id": about[1], "name": about[2]} if about is not None else None
+    return entries.frame(head, label, ident, outgoing, binary, payload)
+
+
+def _request(
+    head: entries.Head,
+    method: bytes,
+    target: str,
+    status: int,
+    seconds: float,
+    about: Entry | None,
+    asked: Body | None,
+    answered: Body | None,
+) -> Entry:
+    path, _, query = target.partition("?")
+    entry = entries.plain(
+        head, "request", {"method": method.decode("ascii", "replace"), "path": path, "status": status, "ms": round(seconds * 1000, 2)}
+    )
+    if query:
+        entry["query"] = query
+    if about is not None:
+        entry["object"] = about
+    if asked is not None:
+        entry["body"] = entries.body(*asked)
+    if answered is not None:
+        entry["response"] = entries.body(*answered)
+    return entry
+
+
+def _chunk(head: entries.Head, call: str, number: int, size: int) -> Entry:
+    return entries.plain(head, "chunk", {"call": call, "n": number, "bytes": size})
+
+
+def _copied(value: Any) -> Any:
+    """What the caller gave stays his."""
+    if isinstance(value, dict):
+        return {str(name): _copied(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(member) for member in value]
+    return value

@@ -1,0 +1,39 @@
+"""Who hears of entries while they are made: readers of entries by kind, and watchers of frames, who get what was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Entry = dict[str, Any]
+Reader = Callable[[Entry], None]
+FrameWatcher = Callable[[int, bool, bool, bytes], None]
+"""Is told of a frame: the socket's id, whether it goes out to the client, whether it is binary, its whole payload. Secrets are in it."""
+
+
+class Readers:
+    """Readers by the kind they want; an entry that nobody wants is not made."""
+
+    def __init__(self) -> None:
+        self._all: list[Reader] = []
+        self._by_kind: dict[str, list[Reader]] = {}
+
+    def of(self, kind: str) -> list[Reader]:
+        """Who wants this kind, in the order in which they came."""
+        return self._by_kind.get(kind, self._all)
+
+    def join(self, reader: Reader, kinds: Iterable[str] | None) -> Callable[[], None]:
+        """From now on `reader` hears of these kinds, of all without; gives the function that ends it."""
+        if kinds is None:
+            lists = [self._all, *self._by_kind.values()]
+        else:
+            lists = [self._by_kind.setdefault(kind, list(self._all)) for kind in kinds]
+        for readers in lists:
+            readers.append(reader)
+
+        def leave() -> None:
+            for readers in (self._all, *self._by_kind.values()):
+                if reader in readers:
+                    readers.remove(reader)
+
+        return leave

@@ -70,6 +70,7 @@ class Link(asyncio.Protocol):
         self._decoder = frames.FrameDecoder()
         self._exchanges: dict[int, Outgoing | Incoming] = {}
         self._out: list[bytes] = []
+        self._take: Callable[[Frame], None] = self._dispatch
         self._reading = False
         self._queued_s = 0.0
         self._transport: asyncio.Transport | None = None
@@ -166,6 +167,20 @@ class Link(asyncio.Protocol):
     def _after(self, ident: int) -> int:
         return ident + 2 if ident < 0xFFFF_FFF0 else self._parity or 2
 
+    def tell_time(self, heard: Callable[[int], None]) -> None:
+        """From now on `heard` is given the other side's clock before each frame is taken."""
+
+        def timed(frame: Frame) -> None:
+            heard(frame.now_ms)
+            self._dispatch(frame)
+
+        self._take = timed
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """What it writes to, while it is connected."""
+        return self._transport
+
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine that belongs to this link."""
         task = asyncio.get_running_loop().create_task(work)
@@ -223,7 +238,7 @@ class Link(asyncio.Protocol):
         if self.on_drained is not None:
             self.on_drained()
 
-    def _take(self, frame: Frame) -> None:
+    def _dispatch(self, frame: Frame) -> None:
         kind = frame.kind
         if kind >= _FIRST_SOCKET:
             self._receiver.on_socket(frame)

@@ -256,14 +256,14 @@ def keep_alive(work: Any, owner: Owner, world: ContextWorld) -> None:
         return
     promise = JsPromise.from_awaitable(target)
     handle = owner.handle if isinstance(owner, Instance) else None
-    owner.hold("waitUntil")
+    hold = owner.hold("waitUntil", "waitUntil()")
 
     def ended(outcome: tuple[bool, Any]) -> None:
         fulfilled, value = outcome
         if not fulfilled and not owner.dead:
             world.user_error("waitUntil", value, handle)
         if not owner.dead:
-            owner.release("waitUntil")
+            owner.release(hold)
 
     promise._react(ended)
 

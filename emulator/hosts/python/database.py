@@ -13,12 +13,13 @@ Three kinds of transaction (durable-objects.md 2.5, 2.6):
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from emulator.errors import StartError
 from emulator.hosts.python.open_files import OpenFiles
+from emulator.hosts.python.sql_clock import Functions
 from emulator.hosts.python.sql_errors import describe
 from emulator.hosts.python.sql_functions import add_missing_functions
 from emulator.hosts.python.sql_rules import LIMITS, Authorizer, trusted
@@ -87,11 +88,13 @@ class Database:
         on_dirty: Callable[[], None],
         on_commit: Callable[[], None],
         memo: object = None,
+        functions: Iterable[Functions] = (),
     ) -> None:
         self.path = path
         self.memo = memo
         self.authorizer = Authorizer()
         self._files = files
+        self._functions = functions
         self._on_dirty = on_dirty
         self._on_commit = on_commit
         self._connection: sqlite3.Connection | None = None
@@ -171,6 +174,8 @@ class Database:
             self._files.forget(self)
             raise self._unusable(error) from error
         add_missing_functions(connection)
+        for give in self._functions:
+            give(connection)
         # Closing is frequent and must be cheap: the WAL stays beside the file, and SQLite folds it in as it grows.
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
         for category, limit in LIMITS:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from emulator.clock.virtual import VirtualClock
 from emulator.core.lifecycle import State
 from emulator.hosts.python import loader, outbound
 from emulator.hosts.python.ai import Ai
@@ -17,8 +20,9 @@ from emulator.hosts.python.console import ConsoleStream
 from emulator.hosts.python.context import DurableObjectState, ExportedClass
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object, origin_of
-from emulator.hosts.python.instance import Instance, InstanceGone
-from emulator.hosts.python.loop import HostLoop
+from emulator.hosts.python.holds import UserLines
+from emulator.hosts.python.instance import Instance, InstanceGone, Turn
+from emulator.hosts.python.loop import HostLoop, host_loop
 from emulator.hosts.python.namespace import DurableObjectId, DurableObjectNamespace, DurableObjectStub
 from emulator.hosts.python.network.dialer import Dialer
 from emulator.hosts.python.network.guard import Guard, Reach
@@ -27,9 +31,11 @@ from emulator.hosts.python.network.waiting import Waiting
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.operations import Operations
 from emulator.hosts.python.owner import Owner
+from emulator.hosts.python.points import Points, tell_turn
 from emulator.hosts.python.runtime import HostRuntime, runner_of_caller
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
+from emulator.hosts.python.sql_clock import Functions, chance_functions, clock_functions
 from emulator.hosts.python.storage import ObjectStorage, OpenFiles, StorageHooks, StorageRevoked
 from emulator.hosts.python.surface import structured_clone, suspend
 from emulator.hosts.python.surface.errors import js_error
@@ -64,10 +70,13 @@ class Host:
         self.exports = JsObject()
         self.notices: list[str] = []
         self.runtime = HostRuntime(self, self.flags, PYODIDE_OF.get(platform.python_version().rpartition(".")[0], LATEST_PYODIDE))
+        self.lines = UserLines()
+        self.points = Points(link)
         self.sockets = SocketHub(self, link)
         self.guard = Guard(self._denied)
         self._loop = asyncio.get_running_loop()
         self._files = OpenFiles(MAX_OPEN_FILES)
+        self._sql_functions: list[Functions] = []
         self._fallback_path = fallback_path
         self._prepared = False
         self.project: dict[str, Any]
@@ -87,11 +96,12 @@ class Host:
         self._prepared = True
         install(self.runtime)
         EventTarget.runner_of_caller = staticmethod(runner_of_caller)
+        WebSocket.line_of_caller = staticmethod(self.lines.here)
         loop = self._loop
         assert isinstance(loop, HostLoop)
         loop.set_exception_handler(self._stray_error)
         watch(loop, self.runtime)
-        adapt_libraries(Dialer(lambda *request: outbound.RawExchange(self.link, *request), Waiting(loop)))
+        adapt_libraries(Dialer(lambda *request: outbound.RawExchange(self.link, self.points, *request), Waiting(loop)))
         self.guard.install()
         sys.stdout = ConsoleStream("log", self.write_log)
         sys.stderr = ConsoleStream("error", self.write_log)
@@ -107,6 +117,8 @@ class Host:
         self.prepare()
         self.project = project
         self.idle_ms = project["idle_ms"]
+        self.lines.settle(Path(project["root"]))
+        self._make_repeatable(project)
         self.flags.update(project["flags"])
         sys.modules["pyodide"].__version__ = PYODIDE_OF.get(project.get("python") or "", LATEST_PYODIDE)  # type: ignore[attr-defined]
         self.objects = ObjectTable(self, project["name"], Path(project["state_dir"]))
@@ -118,11 +130,29 @@ class Host:
         self.dispatcher = Dispatcher(workers)
         self._fill_bindings()
         self.code = loader.load(project)
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, HostLoop)
-        loop.suspends = loop.suspends or (suspend.available() and loader.may_wait(Path(project["root"]) / project["main"]))
+        loop = host_loop()
+        waits = loader.may_wait(Path(project["root"]) / project["main"], virtual_clock=loop.clock is not None)
+        loop.suspends = loop.suspends or (suspend.available() and waits)
         self._fill_exports()
         self.requests = RequestHandler(self, self.code, abort_signal=bool(self.flags.get("enable_request_signal")))
+
+    def _make_repeatable(self, project: dict[str, Any]) -> None:
+        """Before any of the user's code: a clock that the gateway moves, randomness from a seed, where the project has them."""
+        clock, seed = project.get("clock"), project.get("seed")
+        if clock is not None and clock["virtual"]:
+            from emulator.hosts.python.repeatable.times import install_clock
+
+            virtual = VirtualClock(clock["now_ms"])
+            host_loop().go_by(virtual)
+            self.link.tell_time(host_loop().hear_time)
+            install_clock(virtual)
+            self._sql_functions.append(clock_functions())
+        if seed is not None:
+            from emulator.hosts.python.repeatable.chance import install_seed
+
+            install_seed(seed)
+            host_loop().task_names = itertools.count(1)
+            self._sql_functions.append(chance_functions())
 
     def network(self, reach: str) -> None:
         """How far sockets may go from now on (the gateway's `network` note)."""
@@ -210,6 +240,7 @@ class Host:
             is_facet=handle.parent is not None,
             flags=self.flags,
             hooks=hooks,
+            functions=self._sql_functions,
         )
 
     def drop_alarm(self, handle: ObjectHandle) -> None:
@@ -242,6 +273,10 @@ class Host:
             self.link.note("object", **handle.describe())
             if handle.lifecycle.state is State.INACTIVE:
                 self.objects.forget(handle)
+
+    def turn_ended(self, handle: ObjectHandle, turn: Turn) -> None:
+        """Tell the gateway."""
+        tell_turn(self.link, handle, turn, (time.time() - turn.since_s) * 1000)
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error of user code that no caller hears, unless it has been shown where it began."""
@@ -277,7 +312,7 @@ class Host:
 
     def send(self, target: bytes, request: JsRequest) -> JsPromise:
         """Send a request over the link."""
-        return outbound.send(self.link, self.sockets, target, request)
+        return outbound.send(self.link, self.sockets, self.points, target, request)
 
     def connect(self, socket: WebSocket, url: str, protocols: list[str]) -> None:
         """Open an outgoing WebSocket."""
@@ -321,6 +356,9 @@ class AlarmNews:
     def block(self, critical: Callable[[], Any]) -> JsPromise:
         """No user code is there to block."""
         return JsPromise.attempt(critical)
+
+    def committed(self) -> None:
+        """No turn is concerned."""
 
     def alarm_changed(self, time_ms: int | None) -> None:
         """Tell the gateway."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 from emulator.core.gates import InputGate, TooDeep
 from emulator.core.lifecycle import Step
 from emulator.hosts.python.database import COMMIT_LOST
+from emulator.hosts.python.holds import Hold, UserLine
 from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.owner import Ended, Owner, current_owner, current_section
 from emulator.hosts.python.storage import CommitFailed, ObjectStorage
 from emulator.hosts.python.surface.convert import is_awaitable, unwrap
 from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 from emulator.hosts.python.surface.promise import JsPromise
+from emulator.hosts.python.usage import Usage, current_usage
 from emulator.hosts.python.weak_references import expire
 from emulator.wire.exchange import RemoteError
 
@@ -51,7 +54,7 @@ class Turn:
     `reset` tells an object that was reset from user code that merely raised: the first breaks the caller's stub, the second does not.
     """
 
-    __slots__ = ("done", "failed", "label", "retry_alarm", "work")
+    __slots__ = ("done", "failed", "label", "retry_alarm", "since_s", "task", "used", "work")
 
     def __init__(
         self,
@@ -65,13 +68,17 @@ class Turn:
         self.done = done
         self.failed = failed
         self.retry_alarm = True
+        self.used = Usage()
+        self.since_s = 0.0
+        """When it came, and from its start when that was: seconds since 1970 on the clock that user code sees."""
+        self.task: asyncio.Task[Any] | None = None
 
 
 class Instance(Owner):
     """The live instance of one object. `handle` is the identity that outlives it."""
 
     def __init__(self, handle: ObjectHandle) -> None:
-        super().__init__(handle.label)
+        super().__init__(handle.label, handle.world.lines)
         self.handle = handle
         self.storage: ObjectStorage = handle.world.storage_of(handle, self)
         self.gate: InputGate = InputGate()
@@ -80,8 +87,10 @@ class Instance(Owner):
         self._name_written = False
         self.broken: JsException | None = None
         self._loop = cast(HostLoop, asyncio.get_running_loop())
-        self._inbox: deque[Turn] = deque()
-        self._in_flight: set[Turn] = set()
+        self.waiting: deque[Turn] = deque()
+        """Events that have not started."""
+        self.in_flight: dict[Turn, None] = {}
+        """Events that have started and whose end nobody has heard."""
         self._outbox: list[Effect] = []
         self._unindexed_alarms = 0
         self._ticking = False
@@ -93,7 +102,8 @@ class Instance(Owner):
         if self.dead:
             turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True), True)
             return
-        self._inbox.append(turn)
+        turn.since_s = time.time()
+        self.waiting.append(turn)
         if self._ticking:
             return
         if now:
@@ -112,24 +122,29 @@ class Instance(Owner):
     def _start_waiting(self) -> None:
         """Start the events that wait, one after the other. What an event makes runnable comes before the next event (node-host.md 6.1):
         the rest waits for the loop's next round then."""
-        if not self._constructed and self._inbox and not self.dead:
+        if not self._constructed and self.waiting and not self.dead:
             self._constructed = True
             self.handle.construct(self)
-        while self._inbox and not self.dead and self.gate.is_open:
+        while self.waiting and not self.dead and self.gate.is_open:
             before = self._loop.user_steps
-            self._start(self._inbox.popleft())
+            self._start(self.waiting.popleft())
             if self._loop.user_steps != before:
-                if self._inbox and not self._ticking:
+                if self.waiting and not self._ticking:
                     self._tick_later()
                 return
 
     def _start(self, turn: Turn) -> None:
-        self._in_flight.add(turn)
-        self.run(self._drive(turn), turn.label)
-        if not self.tasks and not self.held and not self._inbox:
+        self.in_flight[turn] = None
+        points = self.handle.world.points
+        if points.on:
+            points.reached("turn", self.handle, turn.label)
+        turn.since_s = time.time()
+        turn.task = self.run(self._drive(turn), turn.label)
+        if not self.tasks and not self.holds and not self.waiting:
             self.on_quiet()
 
     async def _drive(self, turn: Turn) -> None:
+        current_usage.set(turn.used)
         try:
             result = await turn.work(self)
         except Ended as error:
@@ -144,20 +159,24 @@ class Instance(Owner):
 
     def _end(self, turn: Turn) -> bool:
         """Whether the turn had no end yet; now it has."""
-        if turn not in self._in_flight:
+        if turn not in self.in_flight:
             return False
-        self._in_flight.discard(turn)
+        del self.in_flight[turn]
+        world = self.handle.world
+        world.turn_ended(self.handle, turn)
+        if world.points.on:
+            world.points.reached("end", self.handle, turn.label)
         return True
 
     @property
     def busy(self) -> bool:
         """Anything unfinished: S-99."""
-        return bool(self.tasks or self.held or self._inbox or self._in_flight or self._outbox)
+        return bool(self.tasks or self.holds or self.waiting or self.in_flight or self._outbox)
 
     @property
     def answering(self) -> bool:
         """Somebody waits for it: an event that has not ended, an effect on its way, a body being read."""
-        return bool(self._in_flight or self._inbox or self._outbox or self.holds.get("body"))
+        return bool(self.in_flight or self.waiting or self._outbox or self.held_by("body"))
 
     def on_quiet(self) -> None:
         if not self.dead and not self.busy:
@@ -193,6 +212,15 @@ class Instance(Owner):
             return
         self._flush()
 
+    def committed(self) -> None:
+        """StorageHooks: writes are in the file."""
+        usage = current_usage.get()
+        if usage is not None:
+            usage.commits += 1
+        points = self.handle.world.points
+        if points.on:
+            points.reached("commit", self.handle, "")
+
     def _commit_failed(self, failure: CommitFailed) -> None:
         error = js_error("Error", str(failure))
         self.handle.world.user_error("commit", error, self.handle)
@@ -205,21 +233,21 @@ class Instance(Owner):
             effects, self._outbox = self._outbox, []
             for effect in effects:
                 effect()
-        if not self.tasks and not self.held:
+        if not self.tasks and not self.holds:
             self.on_quiet()
 
     def alarm_changed(self, time_ms: int | None) -> None:
         """StorageHooks: a commit changed the alarm. Effects wait until the gateway has it on disk: no acknowledged alarm is lost."""
         self._unindexed_alarms += 1
-        self.hold("alarm")
+        hold = self.hold("alarm", "an alarm on its way to the disk")
         indexed = self.handle.index_alarm(time_ms)
-        indexed.add_done_callback(self._alarm_indexed)
+        indexed.add_done_callback(lambda done: self._alarm_indexed(done, hold))
 
-    def _alarm_indexed(self, indexed: asyncio.Future[Any]) -> None:
+    def _alarm_indexed(self, indexed: asyncio.Future[Any], hold: Hold) -> None:
         self._unindexed_alarms -= 1
         if self.dead:
             return
-        self.release("alarm")
+        self.release(hold)
         failure = None if indexed.cancelled() else indexed.exception()
         if failure is None and not indexed.cancelled():
             self._flush()
@@ -297,7 +325,7 @@ class Instance(Owner):
     def abort(self, reason: str | None, *, retry_alarm: bool = True) -> None:
         """`ctx.abort`: end this instance now; every caller in flight hears the reason (S-105)."""
         if not retry_alarm:
-            for turn in self._in_flight:
+            for turn in self.in_flight:
                 turn.retry_alarm = False
         self.reset(js_error("Error", reason or _ABORTED, durableObjectReset=True))
 
@@ -311,12 +339,14 @@ class Instance(Owner):
             self.storage.rollback()
         self.storage.revoke()
         self._outbox.clear()
-        unanswered = [*self._in_flight, *self._inbox]
-        self._in_flight.clear()
-        self._inbox.clear()
+        unanswered = [*self.in_flight, *self.waiting]
+        self.in_flight.clear()
+        self.waiting.clear()
         self.handle.instance_ended(self, Step.RESET, cut_sockets=cut_sockets)
         expire(self.user_object, self._loop)
         for turn in unanswered:
+            if turn.task is not None:
+                self.handle.world.turn_ended(self.handle, turn)
             turn.failed(error, True)
 
     def retire(self) -> None:
@@ -343,17 +373,27 @@ def emit(effect: Effect) -> None:
         instance.emit(effect)
 
 
-def way_back(what: str) -> Callable[[Callable[[Any], None], Any], None]:
+class WayBack:
     """How an answer comes back to the running code: `back(settle, value)` passes its owner's input gate. Until then the owner is busy
     with `what`."""
-    owner, section = current_owner.get(), current_section.get()
-    if owner is None:
-        return lambda settle, value: settle(value)
-    owner.hold(what)
 
-    def back(settle: Callable[[Any], None], value: Any) -> None:
-        owner.resume(section, lambda: settle(value))
-        if not owner.dead:
-            owner.release(what)
+    __slots__ = ("_owner", "_section", "hold")
 
-    return back
+    def __init__(self, what: str, text: str) -> None:
+        owner = self._owner = current_owner.get()
+        self._section = current_section.get()
+        self.hold = None if owner is None else owner.hold(what, text)
+
+    @property
+    def line(self) -> UserLine | None:
+        """The user's line that waits."""
+        return None if self.hold is None else self.hold.line
+
+    def __call__(self, settle: Callable[[Any], None], value: Any) -> None:
+        owner = self._owner
+        if owner is None:
+            settle(value)
+            return
+        owner.resume(self._section, lambda: settle(value))
+        if not owner.dead and self.hold is not None:
+            owner.release(self.hold)

@@ -150,13 +150,18 @@ _WAITS = re.compile(rb"\b(?:run_sync|http\.client|urllib\.request|urllib3|reques
 """Names of what waits in synchronous code, also when it is imported later."""
 
 
-def may_wait(main: Path) -> bool:
+_SLEEPS = re.compile(rb"\btime\.sleep\b|\bfrom time import\b")
+"""The same on a virtual clock."""
+
+
+def may_wait(main: Path, *, virtual_clock: bool) -> bool:
     """Whether the loaded code may wait in synchronous code: it names what does, or it serves WSGI through the SDK."""
     if "workers.wsgi" in sys.modules:
         return True
     paths = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
     own = [path for path in paths if path.startswith(str(main.parent)) and path.endswith(".py")]
-    return any(_WAITS.search(Path(path).read_bytes()) for path in own)
+    sources = [Path(path).read_bytes() for path in own]
+    return any(_WAITS.search(source) or (virtual_clock and _SLEEPS.search(source)) for source in sources)
 
 
 def user_place(error: BaseException, root: Path) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.core.ids import InvalidId, Namespace, visible_name
 from emulator.hosts.python.dispatch import Dispatcher
-from emulator.hosts.python.instance import Instance, Turn, emit, instance_of_caller, way_back
+from emulator.hosts.python.instance import Instance, Turn, WayBack, emit, instance_of_caller
 from emulator.hosts.python.objects import Bond, ObjectHandle
 from emulator.hosts.python.owned_body import owned_response
 from emulator.hosts.python.owner import current_owner
@@ -157,7 +157,7 @@ class DurableObjectStub(JsProxy):
         if self._bond is not None and self._bond.broken is not None:
             return JsPromise.rejected(copied_error(self._bond.broken))
         answer = JsPromise()
-        back = way_back("call")
+        back = WayBack("call", f"{self.id._class}.{label}")
 
         def failed(error: JsException, reset: bool) -> None:
             flags = {} if reset else {"remote": True, "durableObjectId": str(self.id)}

@@ -7,29 +7,38 @@ crash, eviction and reset all end in `instance_ended`, and all begin again in `d
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from emulator.clock.virtual import VirtualTimer
 from emulator.core.ids import Namespace, visible_name
 from emulator.core.lifecycle import Lifecycle, State, Step
+from emulator.hosts.python.awake import Reason, reasons
 from emulator.hosts.python.facet_files import ROOT, FacetFiles
+from emulator.hosts.python.holds import UserLines
 from emulator.hosts.python.instance import Instance, Turn
+from emulator.hosts.python.loop import host_loop
 from emulator.hosts.python.sockets import SocketRecord
 from emulator.hosts.python.storage import ObjectStorage
 from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
 
+if TYPE_CHECKING:
+    from emulator.hosts.python.points import Points
+
 MAX_FACET_DEPTH = 4
 """Levels of a facet tree, the root included (durable-objects.md 8)."""
-
-_NO_OWNER = contextvars.Context()
 
 
 class ObjectWorld(Protocol):
     """What an object needs of the host it lives in."""
 
     idle_ms: int
+    lines: UserLines
+    points: Points
+
+    def turn_ended(self, handle: ObjectHandle, turn: Turn) -> None:
+        """An event that had started has its end."""
 
     def storage_of(self, handle: ObjectHandle, instance: Instance) -> ObjectStorage:
         """Open storage for a new instance."""
@@ -90,7 +99,8 @@ class ObjectHandle:
         self.event_timeout_ms: int | None = None
         self.facets: dict[str, ObjectHandle] = {}
         self.bond = Bond()
-        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | VirtualTimer | None = None
+        self._quiet: asyncio.Future[None] | None = None
 
     @property
     def label(self) -> str:
@@ -134,13 +144,14 @@ class ObjectHandle:
         """Nothing is unfinished: from now it has `idle_ms` until it is dropped."""
         if instance is not self.instance or self.lifecycle.state is not State.ACTIVE:
             return
+        self._tell_quiet()
         self.lifecycle.step(Step.QUIET, _now_ms())
         if self._expiry is None and self.lifecycle.idle_ms > 0:
             self._arm(self.lifecycle.idle_ms)
 
     def _arm(self, delay_ms: int) -> None:
         # One timer per object, re-armed when it finds the object was busy meanwhile: events themselves stay cheap.
-        self._expiry = asyncio.get_running_loop().call_later(delay_ms / 1000, self._expire, context=_NO_OWNER)
+        self._expiry = host_loop().platform_later(delay_ms / 1000, self._expire)
 
     def _expire(self) -> None:
         self._expiry = None
@@ -150,23 +161,39 @@ class ObjectHandle:
         left = deadline - _now_ms()
         if left > 0:
             self._arm(left)
-        elif self.awake_because():
+        elif self.awake():
             self._arm(self.lifecycle.idle_ms)
         else:
             self.retire()
 
-    def awake_because(self) -> list[str]:
-        """What keeps this object from being dropped, in words; empty when nothing does."""
+    def awake(self) -> list[Reason]:
+        """What keeps this object from being dropped; empty when nothing does."""
         instance = self.instance
         if instance is None:
             return []
-        reasons = [f"{count} {what}" for what, count in instance.holds.items() if count]
-        reasons += [f"task {task.get_name()}" for task in instance.tasks]
-        if instance.busy and not reasons:
-            reasons.append("events waiting")
+        found = reasons(instance)
         for key, facet in self.facets.items():
-            reasons += [f"facet {key}: {reason}" for reason in facet.awake_because()]
-        return reasons
+            found += [{**reason, "text": f"facet {key}: {reason['text']}"} for reason in facet.awake()]
+        return found
+
+    async def until_quiet(self, within_s: float) -> bool:
+        """Wait until nothing keeps it awake, in real time; False when that took too long."""
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + within_s
+        while self.awake():
+            if self._quiet is None or self._quiet.done():
+                self._quiet = loop.create_future()
+            done, _ = await asyncio.wait([self._quiet], timeout=give_up - loop.time())
+            if not done:
+                return not self.awake()
+        return True
+
+    def _tell_quiet(self) -> None:
+        """For those who wait for it, or for the object it belongs to."""
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+        if self.parent is not None:
+            self.parent._tell_quiet()
 
     def retire(self) -> None:
         """Drop the instance and its facets' (S-97); storage, sockets, tags and attachments stay."""
@@ -193,6 +220,7 @@ class ObjectHandle:
         if instance is not self.instance:
             return
         self.instance = None
+        self._tell_quiet()
         if step is Step.RESET and instance.broken is not None:
             self._break_stubs(instance.broken)
         for facet in self.facets.values():
@@ -319,5 +347,5 @@ class ObjectTable:
 
 
 def _now_ms() -> int:
-    """Idle time is measured on the loop's clock, which a virtual one may replace."""
-    return int(asyncio.get_running_loop().time() * 1000)
+    """Idle time is one of the platform's limits."""
+    return int(host_loop().platform_time() * 1000)

@@ -6,14 +6,19 @@ import asyncio
 from typing import Any, Protocol
 
 from emulator.core.alarms import MAX_RETRIES
+from emulator.hosts.python.awake import as_text
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.instance import Instance, Turn
+from emulator.hosts.python.loop import host_loop
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.owner import Ended
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.json import from_json
 from emulator.hosts.python.surface.values import JsObject, js_string
 from emulator.hosts.python.worker import RequestHandler
+
+EVICT_S = 30
+"""How long an eviction waits for the object to become quiet (durable-objects.md 6.3)."""
 
 
 class OperatedHost(Protocol):
@@ -58,7 +63,9 @@ class Operations:
                 return [handle.describe() for handle in self._host.objects]
             case "awake":
                 handle = self._host.objects.find(call["class"], self._id(call))
-                return [] if handle is None else handle.awake_because()
+                return [] if handle is None else handle.awake()
+            case "clock":
+                return {"next_ms": await host_loop().move_clock(call["to_ms"])}
         raise js_error("Error", f"unknown operation {call['op']!r}")
 
     def _known(self, call: dict[str, Any]) -> ObjectHandle:
@@ -123,12 +130,8 @@ class Operations:
         handle = self._host.objects.find(call["class"], self._id(call))
         if handle is None:
             return {"evicted": False, "why": "the object is not in memory"}
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + 30
-        while handle.instance is not None and handle.awake_because():
-            if loop.time() >= give_up:
-                return {"evicted": False, "why": ", ".join(handle.awake_because())}
-            await asyncio.sleep(0.02)
+        if not await handle.until_quiet(EVICT_S):
+            return {"evicted": False, "why": ", ".join(map(as_text, handle.awake()))}
         if call.get("sockets") == "close":
             handle.cut_sockets()
         handle.retire()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emulator.hosts.python.instance import emit, way_back
+from emulator.hosts.python.holds import UserLine
+from emulator.hosts.python.instance import WayBack, emit
 from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
 from emulator.hosts.python.surface.headers import pairs_of
@@ -18,21 +20,25 @@ from emulator.wire.frames import RawHeaders
 from emulator.wire.link import Link
 
 if TYPE_CHECKING:
+    from emulator.hosts.python.points import Points
     from emulator.hosts.python.sockets import StandardSocket
 
 NETWORK_LOST = "Network connection lost."
 URL_HEADER = "x-emu-url"
 """Where a response came from that took a redirect (gateway/egress.py)."""
 
+_OUTSIDE = (b"egress", b"ai")
+"""Targets whose requests leave the project."""
+
 
 class Sockets(Protocol):
     """Who keeps the host's sockets (sockets.py)."""
 
-    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None) -> StandardSocket:
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, line: UserLine | None = None) -> StandardSocket:
         """A request of ours asks for an upgrade; what comes is for `socket`."""
 
 
-def send(link: Link, sockets: Sockets, target: bytes, request: JsRequest) -> JsPromise:
+def send(link: Link, sockets: Sockets, points: Points, target: bytes, request: JsRequest) -> JsPromise:
     """Send a request of the running code to one of the gateway's services; a promise of the response. One that asks for an upgrade to
     WebSocket and gets it is answered by a response with a `webSocket`.
 
@@ -51,14 +57,17 @@ def send(link: Link, sockets: Sockets, target: bytes, request: JsRequest) -> JsP
     headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in request.headers.pairs()]
     if request.redirect == "manual":
         headers.append((b"x-emu-redirect", b"manual"))
-    back = way_back("fetch")
+    label = f"{request.method} {request.url.partition('?')[0]}"
+    back = WayBack("fetch", label)
     wanted = request.headers.get("upgrade")
     upgrade = isinstance(wanted, str) and wanted.lower() == "websocket"
 
     def leave() -> None:
         outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body, upgrade=upgrade)
-        standard = sockets.expect(outgoing, WebSocket(), owner) if upgrade else None
-        outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, owner, standard), outgoing))
+        standard = sockets.expect(outgoing, WebSocket(), owner, request.url, back.line) if upgrade else None
+        coming = Coming(points if target in _OUTSIDE else None, owner, label, back.line)
+        coming.reached("request")
+        outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, coming, standard), outgoing))
         if signal is not None:
 
             def aborted(_event: Any = None) -> None:
@@ -71,7 +80,31 @@ def send(link: Link, sockets: Sockets, target: bytes, request: JsRequest) -> JsP
     return answer
 
 
-def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Owner | None, standard: StandardSocket | None) -> None:
+class Coming:
+    """An answer on its way to `owner`, who asked for it at `line`. `points` is None when nobody wants to stop there."""
+
+    __slots__ = ("label", "line", "owner", "points")
+
+    def __init__(self, points: Points | None, owner: Owner | None, label: str, line: UserLine | None) -> None:
+        self.points = points
+        self.owner = owner
+        self.label = label
+        self.line = line
+
+    def reached(self, what: str) -> None:
+        """`answer` or `chunk`: it is about to reach user code."""
+        points = self.points
+        if points is not None and points.on:
+            points.of_owner(what, self.owner, self.label)
+
+    def body(self, source: bytes | BodyReader) -> bytes | NetworkBody:
+        """The answer's body for its reader."""
+        if not isinstance(source, BodyReader):
+            return source
+        return NetworkBody(source, self.owner, f"the body of {self.label}", self.line, lambda: self.reached("chunk"))
+
+
+def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, coming: Coming, standard: StandardSocket | None) -> None:
     future = outgoing.answer
     upgraded = not future.cancelled() and future.exception() is None and future.result().upgraded
     if standard is not None and not upgraded:
@@ -84,12 +117,13 @@ def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, owner: Ow
         answer.fail(_failure(error))
         return
     got: Answer = future.result()
+    coming.reached("answer")
     if standard is not None and upgraded:
         standard.socket.attach(standard)
         answer.settle(JsResponse.received(got.status, pairs_of(got.headers), url=request.url, socket=standard.socket))
         standard.open()
         return
-    body = NetworkBody(got.body, owner) if isinstance(got.body, BodyReader) else got.body
+    body = coming.body(got.body)
     headers = pairs_of(got.headers)
     arrived = next((value for name, value in headers if name == URL_HEADER), None)
     if arrived is not None:
@@ -104,12 +138,13 @@ class RawExchange:
     """A request of the running code to `egress`, for a library that speaks HTTP itself (network/peer.py): the same gates, no redirects
     followed, nothing converted. `answer` fails with ConnectionError."""
 
-    def __init__(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
+    def __init__(self, link: Link, points: Points, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
         self.answer: asyncio.Future[RawAnswer] = asyncio.get_running_loop().create_future()
-        self._owner = current_owner.get()
         self._outgoing: Outgoing | None = None
         self._given_up = False
-        self._back = way_back("fetch")
+        label = f"{method.decode('latin-1')} {url.partition(b'?')[0].decode('latin-1')}"
+        self._back = WayBack("fetch", label)
+        self._coming = Coming(points, current_owner.get(), label, self._back.line)
         emit(lambda: self._leave(link, method, url, [*headers, (b"x-emu-redirect", b"manual")], body))
 
     def _leave(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
@@ -117,6 +152,7 @@ class RawExchange:
             self._back(_nothing, None)
             return
         self._outgoing = outgoing = link.request(b"egress", method, url, headers, body)
+        self._coming.reached("request")
         outgoing.answer.add_done_callback(lambda _future: self._back(self._settle, outgoing))
 
     def _settle(self, outgoing: Outgoing) -> None:
@@ -128,7 +164,8 @@ class RawExchange:
             self.answer.set_exception(ConnectionAbortedError(_failure(error).message))
         else:
             got: Answer = outgoing.answer.result()
-            body = NetworkBody(got.body, self._owner) if isinstance(got.body, BodyReader) else got.body
+            self._coming.reached("answer")
+            body = self._coming.body(got.body)
             self.answer.set_result(RawAnswer(got, body))
             return
         # Whoever waits hears it; when nobody does (a library gave up first), it is no news.
@@ -185,11 +222,19 @@ def _failure(error: BaseException) -> JsException:
 class NetworkBody:
     """A response body on its way in; keeps its owner awake until it ends or is cancelled."""
 
-    def __init__(self, reader: BodyReader, owner: Owner | None) -> None:
+    def __init__(
+        self,
+        reader: BodyReader,
+        owner: Owner | None,
+        text: str,
+        line: UserLine | None = None,
+        arrived: Callable[[], None] | None = None,
+    ) -> None:
+        """`text` says what it is, `line` is the line that asked for it; `arrived` is called before a chunk is handed out."""
         self._reader = reader
         self._owner = owner
-        if owner is not None:
-            owner.hold("body")
+        self._arrived = arrived
+        self._hold = None if owner is None else owner.hold("body", text, line)
 
     async def read(self) -> bytes | None:
         """The next chunk, None at the end."""
@@ -200,6 +245,8 @@ class NetworkBody:
             raise js_error("Error", NETWORK_LOST) from None
         if chunk is None:
             self._release()
+        elif self._arrived is not None:
+            self._arrived()
         return chunk
 
     async def cancel(self, _reason: Any = None) -> None:
@@ -217,5 +264,5 @@ class NetworkBody:
 
     def _release(self) -> None:
         owner, self._owner = self._owner, None
-        if owner is not None and not owner.dead:
-            owner.release("body")
+        if owner is not None and self._hold is not None and not owner.dead:
+            owner.release(self._hold)

@@ -7,6 +7,7 @@ import contextvars
 from collections.abc import AsyncIterator
 from typing import Any
 
+from emulator.hosts.python.holds import Hold
 from emulator.hosts.python.owner import Owner
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.websocket import WebSocket
@@ -26,7 +27,7 @@ class OwnedBody:
         self._open = True
         self._step: asyncio.Task[bytes | None] | None = None
         self._loop = asyncio.get_running_loop()
-        owner.hold("body")
+        self._hold = owner.hold("body", "a body that is being read")
 
     @property
     def is_open(self) -> bool:
@@ -77,22 +78,22 @@ class OwnedBody:
         # A response that nobody reads (its caller was killed, or looked at the status only) must not keep its owner awake.
         if self._open and not self._owner.dead and not self._loop.is_closed():
             # Later: a collection may come in the middle of anything.
-            self._loop.call_soon(_abandon, self._source, self._owner, context=_NO_OWNER)
+            self._loop.call_soon(_abandon, self._source, self._owner, self._hold, context=_NO_OWNER)
 
     def _close(self) -> None:
         if self._open:
             self._open = False
             if not self._owner.dead:
-                self._owner.release("body")
+                self._owner.release(self._hold)
 
 
-def _abandon(source: AsyncIterator[bytes], owner: Owner) -> None:
+def _abandon(source: AsyncIterator[bytes], owner: Owner, hold: Hold) -> None:
     if owner.dead:
         return
     close: Any = getattr(source, "aclose", None)
     if close is not None:
         owner.run(close(), "cancel body")
-    owner.release("body")
+    owner.release(hold)
 
 
 async def _next(source: AsyncIterator[bytes]) -> bytes | None:

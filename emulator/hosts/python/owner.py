@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from emulator.core.gates import InputGate, Section
+from emulator.hosts.python.holds import Hold, Holding, UserLine, UserLines
 from emulator.hosts.python.surface import suspend
 
 current_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("emulator_owner", default=None)
@@ -26,11 +28,12 @@ Ended = (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
 class Owner:
     """Counts what runs. Subclasses say what being quiet means."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, lines: UserLines) -> None:
         self.label = label
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self.holds: dict[str, int] = {}
-        self.held = 0
+        self.lines = lines
+        self.tasks: dict[asyncio.Task[Any], float] = {}
+        """By when they were first waited for, in seconds since 1970."""
+        self.holds: dict[Holding, None] = {}
         self.dead = False
         self.gate: InputGate | None = None
         self._template = contextvars.Context()
@@ -61,28 +64,32 @@ class Owner:
     @property
     def quiet(self) -> bool:
         """Nothing it began is unfinished."""
-        return not self.tasks and not self.held
+        return not self.tasks and not self.holds
 
-    def hold(self, what: str) -> None:
-        """Something outside a task keeps it busy: `timer`, `fetch`, `socket`, `stub`, `body`."""
-        self.holds[what] = self.holds.get(what, 0) + 1
-        self.held += 1
+    def hold(self, what: str, text: str, line: UserLine | None = None) -> Hold:
+        """Something outside a task keeps it busy (`Holding` has the words) until it is released; the running line began it, or `line`."""
+        hold = Hold(what, text, line or self.lines.here())
+        self.holds[hold] = None
+        return hold
 
-    def release(self, what: str) -> None:
+    def release(self, hold: Holding) -> None:
         """That something has ended."""
-        self.holds[what] -= 1
-        self.held -= 1
-        if not self.held and not self.tasks:
+        self.holds.pop(hold, None)
+        if not self.holds and not self.tasks:
             self.on_quiet()
+
+    def held_by(self, *kinds: str) -> bool:
+        """Whether something of these kinds (`Holding.what`) is unfinished."""
+        return any(hold.what in kinds for hold in self.holds)
 
     def track(self, task: asyncio.Task[Any]) -> None:
         """A task that has not finished in its first step."""
-        self.tasks.add(task)
+        self.tasks[task] = time.time()
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        if not self.tasks and not self.held:
+        self.tasks.pop(task, None)
+        if not self.tasks and not self.holds:
             self.on_quiet()
 
     def on_quiet(self) -> None:
@@ -93,6 +100,10 @@ class Owner:
         self.dead = True
         for task in tuple(self.tasks):
             task.cancel()
+        for hold in tuple(self.holds):
+            if isinstance(hold, asyncio.TimerHandle):
+                hold.cancel()
+        self.holds.clear()
 
 
 async def contained(work: Coroutine[Any, Any, Any]) -> Any:

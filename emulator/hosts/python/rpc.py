@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from emulator.hosts.python.instance import Instance, Turn, emit, way_back
+from emulator.hosts.python.instance import Instance, Turn, WayBack, emit
 from emulator.hosts.python.owner import Ended, Owner, current_owner
 from emulator.hosts.python.surface.convert import is_function, unwrap
 from emulator.hosts.python.surface.errors import JsException, Origin, js_error, python_error
@@ -38,7 +38,7 @@ class FunctionCaller(Protocol):
 class RpcStub(JsProxy):
     """A function of another owner. Calling it runs there; holding it keeps its owner from hibernating (S-99)."""
 
-    __slots__ = ("__weakref__", "_alive", "_caller", "_function", "_home")
+    __slots__ = ("__weakref__", "_alive", "_caller", "_function", "_hold", "_home")
     _js_name = "RpcStub"
 
     def __init__(self, function: Any, home: Owner | None, caller: FunctionCaller) -> None:
@@ -46,8 +46,7 @@ class RpcStub(JsProxy):
         self._home = home
         self._caller = caller
         self._alive = True
-        if home is not None:
-            home.hold("stub")
+        self._hold = None if home is None else home.hold("stub", f"a stub of {getattr(function, '__qualname__', 'a function')}")
 
     def __call__(self, *args: Any, **_kwargs: Any) -> JsPromise:
         if not self._alive:
@@ -68,8 +67,8 @@ class RpcStub(JsProxy):
         """Let go of the function."""
         if self._alive:
             self._alive = False
-            if self._home is not None and not self._home.dead:
-                self._home.release("stub")
+            if self._home is not None and self._hold is not None and not self._home.dead:
+                self._home.release(self._hold)
 
     def __del__(self) -> None:
         self.dispose()
@@ -115,7 +114,7 @@ def call_across(
     except Exception as error:
         answer.fail(python_error(error))
         return answer
-    back = way_back("call")
+    back = WayBack("call", f"a call of {label}")
 
     async def turn() -> Any:
         return transferred(await work(sent), home, caller)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from emulator.hosts.python.console import console_text
 from emulator.hosts.python.context import ExecutionContext, keep_alive
 from emulator.hosts.python.instance import Instance, InstanceGone
+from emulator.hosts.python.loop import OwnedTimer, host_loop
 from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.surface.errors import js_error
 from emulator.hosts.python.surface.events import Runner, run_in_empty_context
@@ -19,6 +20,9 @@ from emulator.hosts.python.surface.promise import JsPromise
 from emulator.hosts.python.surface.request import JsRequest
 from emulator.hosts.python.surface.values import JsObject
 from emulator.hosts.python.surface.websocket import WebSocket
+
+SHORTEST_INTERVAL_S = 0.001
+"""Of `setInterval` on a virtual clock."""
 
 
 class RuntimeWorld(Protocol):
@@ -68,17 +72,29 @@ class HostRuntime:
         ident = self._next_timer
         self._next_timer += 1
         context = bare_context()
-        loop = asyncio.get_running_loop()
+        loop = host_loop()
         delay_s = max(delay_ms, 0) / 1000
+        if repeat and loop.clock is not None:
+            # A clock that stands still would never let it end.
+            delay_s = max(delay_s, SHORTEST_INTERVAL_S)
+
+        def arm() -> asyncio.TimerHandle:
+            timer = loop.call_later(delay_s, fire, context=context)
+            self._timers[ident] = timer
+            if isinstance(timer, OwnedTimer):
+                timer.kind = "setInterval" if repeat else "setTimeout"
+            return timer
 
         def fire() -> None:
             if repeat:
-                self._timers[ident] = loop.call_later(delay_s, fire, context=context)
+                again = arm()
+                if isinstance(again, OwnedTimer) and isinstance(first, OwnedTimer):
+                    again.line = first.line
             else:
                 self._timers.pop(ident, None)
             self._guarded(callback, "timer")
 
-        self._timers[ident] = loop.call_later(delay_s, fire, context=context)
+        first = arm()
         return ident
 
     def clear_timer(self, timer_id: int) -> None:

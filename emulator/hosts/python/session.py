@@ -68,6 +68,7 @@ class Session:
         gc.set_threshold(*GC_THRESHOLDS)
         self._started = True
         self._stall = StallWatch(self._host, asyncio.get_running_loop())
+        self._host.points.resumed = self._stall.resumed
         self._stall.start()
 
     async def _drain(self, grace_ms: int, message: str) -> None:
@@ -97,8 +98,11 @@ class Session:
 
     def on_note(self, note: dict[str, Any], now_ms: int) -> None:
         """Unknown ones are ignored, as the protocol says."""
-        if note.get("op") == "network":
-            self._host.network(note["reach"])
+        match note.get("op"):
+            case "network":
+                self._host.network(note["reach"])
+            case "points":
+                self._host.points.order(note["on"], note.get("trap"))
 
     def on_lost(self, error: Exception | None) -> None:
         """The gateway is gone: so are we."""

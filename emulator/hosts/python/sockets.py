@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.core import sockets as rules
 from emulator.hosts.python.dispatch import Dispatcher
+from emulator.hosts.python.holds import UserLine
 from emulator.hosts.python.instance import Instance, Turn
 from emulator.hosts.python.owner import Owner, current_owner, current_section
+from emulator.hosts.python.points import LABEL_LIMIT, Points
 from emulator.hosts.python.surface.errors import JsException, js_error
 from emulator.hosts.python.surface.response import JsResponse
 from emulator.hosts.python.surface.websocket import WebSocket
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 
 _TEXT, _BINARY, _CLOSE, _FAULT = int(Kind.TEXT), int(Kind.BINARY), int(Kind.CLOSE), int(Kind.FAULT)
-_ANSWERED, _GONE, _CREDIT = int(Kind.ANSWERED), int(Kind.GONE), int(Kind.CREDIT)
+_ANSWERED, _GONE, _CREDIT, _ATTACHMENT = int(Kind.ANSWERED), int(Kind.GONE), int(Kind.CREDIT), int(Kind.ATTACHMENT)
 
 
 class SocketWorld(Protocol):
@@ -35,6 +37,7 @@ class SocketWorld(Protocol):
 
     objects: ObjectTable
     dispatcher: Dispatcher
+    points: Points
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error nobody else hears."""
@@ -115,21 +118,39 @@ class RecordTransport:
         self._send(_CLOSE, frames.write_close(code, reason))
 
     def attachment(self, data: bytes) -> None:
-        self._send(int(Kind.ATTACHMENT), data)
+        record = self._record
+        assert record.ident is not None
+        link, ident = record.hub.link, record.ident
+        self._instance.emit(lambda: link.send(_ATTACHMENT, ident, data))
 
     def _send(self, kind: int, payload: bytes) -> None:
         record = self._record
         ident = record.ident
         assert ident is not None, "a transport is attached once the client is known"
-        link = record.hub.link
-        self._instance.emit(lambda: link.send(kind, ident, payload))
+        hub, handle = record.hub, record.handle
+
+        def leave() -> None:
+            hub.link.send(kind, ident, payload)
+            if hub.points.on:
+                hub.points.reached("frame", handle, _shown(kind, payload))
+
+        self._instance.emit(leave)
 
 
 class StandardSocket:
     """A socket accepted by `accept()`, or one user code opened: bound to its owner, awake as long as it is open (S-99)."""
 
-    def __init__(self, hub: SocketHub, ident: int, socket: WebSocket, owner: Owner | None, connecting: Outgoing | None = None) -> None:
-        """`connecting` is the handshake of one that user code opens; until `open`, frames wait."""
+    def __init__(
+        self,
+        hub: SocketHub,
+        ident: int,
+        socket: WebSocket,
+        owner: Owner | None,
+        url: str,
+        connecting: Outgoing | None = None,
+        line: UserLine | None = None,
+    ) -> None:
+        """`connecting` is the handshake of one that user code opens; until `open`, frames wait. `line` is the line that began it."""
         self._hub = hub
         self._ident = ident
         self._owner = owner
@@ -138,8 +159,9 @@ class StandardSocket:
         # A socket that a critical section opens belongs to it: what comes from it must not wait for the section's end.
         self._section = current_section.get() if connecting is not None else None
         self.socket = socket
-        if owner is not None:
-            owner.hold("socket")
+        self._to_client = connecting is None
+        what = "socket" if self._to_client else "outgoing socket"
+        self._hold = None if owner is None else owner.hold(what, url.partition("?")[0], line)
 
     def send_text(self, text: str) -> None:
         self._send(_TEXT, text.encode("utf-8", "replace"))
@@ -154,11 +176,17 @@ class StandardSocket:
         """Attachments are for hibernation; the gateway need not know this one."""
 
     def _send(self, kind: int, payload: bytes) -> None:
-        owner, link, ident = self._owner, self._hub.link, self._ident
+        owner = self._owner
         if isinstance(owner, Instance):
-            owner.emit(lambda: link.send(kind, ident, payload))
+            owner.emit(lambda: self._leave(kind, payload, owner))
         elif owner is None or not owner.dead:
-            link.send(kind, ident, payload)
+            self._leave(kind, payload, owner)
+
+    def _leave(self, kind: int, payload: bytes, owner: Owner | None) -> None:
+        hub = self._hub
+        hub.link.send(kind, self._ident, payload)
+        if hub.points.on and self._to_client:
+            hub.points.of_owner("frame", owner, _shown(kind, payload))
 
     def open(self) -> None:
         """The handshake is over and its listeners know: what came meanwhile comes now."""
@@ -207,8 +235,8 @@ class StandardSocket:
         """The connection is over."""
         self._hub.standard.pop(self._ident, None)
         owner, self._owner = self._owner, None
-        if owner is not None and not owner.dead:
-            owner.release("socket")
+        if owner is not None and self._hold is not None and not owner.dead:
+            owner.release(self._hold)
 
     @property
     def is_orphan(self) -> bool:
@@ -222,6 +250,7 @@ class SocketHub:
     def __init__(self, world: SocketWorld, link: Link) -> None:
         self._world = world
         self.link = link
+        self.points = world.points
         self.standard: dict[int, StandardSocket] = {}
         self._records: dict[int, SocketRecord] = {}
         self._orders = itertools.count(1)
@@ -249,7 +278,8 @@ class SocketHub:
         url = incoming.head.url if incoming.head is not None else None
         record = self._record_of(server)
         if record is None:
-            standard = self.standard[incoming.id] = StandardSocket(self, incoming.id, server, server.owner or owner)
+            keeper = server.owner or owner
+            standard = self.standard[incoming.id] = StandardSocket(self, incoming.id, server, keeper, url or "", line=server.line)
             server.attach(standard)
             return
         instance = record.handle.instance
@@ -295,7 +325,7 @@ class SocketHub:
         owner = current_owner.get()
         headers = [(b"sec-websocket-protocol", ", ".join(protocols).encode("latin-1"))] if protocols else []
         outgoing = self.link.request(b"egress", b"GET", url.encode(), headers, upgrade=True)
-        standard = self.expect(outgoing, socket, owner)
+        standard = self.expect(outgoing, socket, owner, url)
 
         def connected(future: asyncio.Future[Answer]) -> None:
             error = None if future.cancelled() else future.exception()
@@ -312,10 +342,10 @@ class SocketHub:
 
         outgoing.answer.add_done_callback(connected)
 
-    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None) -> StandardSocket:
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, line: UserLine | None = None) -> StandardSocket:
         """A request of ours asks for an upgrade. Its socket is known at once: what the other side says first may come in the same read as
         its handshake. Then `attach` and `open`, or `end` when the answer was no upgrade."""
-        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, outgoing)
+        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, url, outgoing, line)
         return standard
 
     # -- frames
@@ -438,6 +468,17 @@ class SocketHub:
                 self._world.user_error(where, error, record.handle)
 
         return failed
+
+
+def _shown(kind: int, payload: bytes) -> str:
+    """A frame in a line: the beginning of a text, the size of anything else."""
+    if kind == _TEXT:
+        # No character takes more than four bytes; the last one may be cut.
+        return payload[: 4 * LABEL_LIMIT].decode("utf-8", "ignore")[:LABEL_LIMIT]
+    if kind == _CLOSE:
+        code, reason = frames.read_close(payload)
+        return f"close {code or ''} {reason}".rstrip()
+    return f"{len(payload)} bytes"
 
 
 def _nothing(_result: Any) -> None:

@@ -18,6 +18,7 @@ from emulator.hosts.python.sql_text import Query, Statement, split, well_formed
 from emulator.hosts.python.surface.buffers import JsBuffer
 from emulator.hosts.python.surface.errors import js_error
 from emulator.hosts.python.surface.values import MAX_SAFE_INTEGER, js_string, jsnull
+from emulator.hosts.python.usage import current_usage
 
 NO_STATEMENT = "SQL code did not contain a statement."
 WRONG_COUNT = "Wrong number of parameter bindings for SQL query."
@@ -144,6 +145,11 @@ class Sql:
             authorizer.reason = None
             if statement.returning:
                 connection.text_factory = str
+        usage = current_usage.get()
+        if usage is not None:
+            usage.statements += 1
+            usage.rows_read += len(rows)
+            usage.rows_written += connection.total_changes - changes if statement.writes else 0
         if statement.setting is not None and statement.setting in LASTING_PRAGMAS:
             database.remember_setting(statement.setting, statement.text)
         names = () if cursor.description is None else tuple(column[0] for column in cursor.description)

@@ -11,7 +11,7 @@ import contextvars
 import os
 import sys
 import threading
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from emulator.hosts.python.surface.frames import OURS
@@ -30,7 +30,7 @@ class StallWatch:
         self._host = host
         self._loop = loop
         self._loop_thread = threading.get_ident()
-        self._last_beat = time.monotonic()
+        self._last_beat = monotonic()
         self._stopped = threading.Event()
         self._beat_timer: asyncio.TimerHandle | None = None
         self._debugged = False
@@ -47,8 +47,12 @@ class StallWatch:
         if self._beat_timer is not None:
             self._beat_timer.cancel()
 
+    def resumed(self) -> None:
+        """The process was stopped and goes on: nobody's code held it up."""
+        self._last_beat = monotonic()
+
     def _beat(self) -> None:
-        self._last_beat = time.monotonic()
+        self._last_beat = monotonic()
         if (debugged := _debugged()) is not self._debugged:
             self._debugged = debugged
             self._host.link.note("debugger", attached=debugged)
@@ -57,7 +61,7 @@ class StallWatch:
     def _watch(self) -> None:
         while not self._stopped.wait(STALL_S / 2):
             beat = self._last_beat
-            if time.monotonic() - beat < STALL_S or _debugged():
+            if monotonic() - beat < STALL_S or _debugged():
                 continue
             where = self._user_frame()
             if where is None:
@@ -78,7 +82,7 @@ class StallWatch:
         return None
 
     def _report(self, where: str, since: float) -> None:
-        ms = round((time.monotonic() - since) * 1000)
+        ms = round((monotonic() - since) * 1000)
         self._loop.call_soon_threadsafe(lambda: self._host.link.note("stall", where=where, ms=ms))
 
 

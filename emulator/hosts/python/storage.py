@@ -12,7 +12,7 @@ An alarm run: `alarm_started(scheduled_ms)` before the handler (False: the objec
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from emulator.hosts.python.js_storage import DurableObjectStorage
 from emulator.hosts.python.kv import KeyValue
 from emulator.hosts.python.open_files import OpenFiles
 from emulator.hosts.python.sql import Sql
+from emulator.hosts.python.sql_clock import Functions
 from emulator.hosts.python.surface import structured_clone
 from emulator.hosts.python.surface.promise import JsPromise
 
@@ -41,6 +42,9 @@ class StorageHooks(Protocol):
     def block(self, critical: Callable[[], Coroutine[Any, Any, Any]]) -> Awaitable[Any]:
         """Run an async transaction as a critical section and pass its result or exception on. CommitFailed means reset."""
 
+    def committed(self) -> None:
+        """Writes are in the file."""
+
     def alarm_changed(self, time_ms: int | None) -> None:
         """A committed turn set the alarm (milliseconds since 1970) or deleted it."""
 
@@ -57,7 +61,7 @@ class ObjectStorage:
     """The storage of one live instance; nothing is opened before the first use.
 
     `flags` are compatibility flags (`delete_all_deletes_alarm`); facets cannot set alarms. Several generations may follow each
-    other on one file, never two at once: `revoke` the old one first.
+    other on one file, never two at once: `revoke` the old one first. `functions` are given to every connection.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class ObjectStorage:
         is_facet: bool = False,
         flags: Mapping[str, bool] | None = None,
         codec: ValueCodec = structured_clone,
+        functions: Iterable[Functions] = (),
     ) -> None:
         self.path = path
         self.name = name
@@ -79,7 +84,7 @@ class ObjectStorage:
         self.sqlite_class = sqlite_class
         self.delete_all_deletes_alarm = bool((flags or {}).get("delete_all_deletes_alarm", False))
         self.alarm_refusal = FACET_ALARM if is_facet else None if has_alarm_handler else NO_ALARM_HANDLER
-        self.database = Database(path, files, on_dirty=hooks.dirty, on_commit=self._committed)
+        self.database = Database(path, files, on_dirty=hooks.dirty, on_commit=self._committed, functions=functions)
         self.alarm = AlarmRecord(self.database, hooks.alarm_changed)
         self.kv = KeyValue(self.database, codec.dumps, codec.loads)
         self.sql = Sql(self.database)
@@ -119,6 +124,7 @@ class ObjectStorage:
         return promise
 
     def _committed(self) -> None:
+        self.hooks.committed()
         self.alarm.deliver()
         syncing, self._syncing = self._syncing, []
         for promise in syncing:

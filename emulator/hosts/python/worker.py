@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import weakref
 from typing import Any, Protocol
 
+from emulator.clock.virtual import VirtualTimer
 from emulator.hosts.python.context import ContextWorld, ExecutionContext
 from emulator.hosts.python.dispatch import Dispatcher
 from emulator.hosts.python.faults import error_object
+from emulator.hosts.python.holds import Holding, UserLines
 from emulator.hosts.python.incoming_cf import IncomingCf
 from emulator.hosts.python.loader import UserCode
+from emulator.hosts.python.loop import host_loop
 from emulator.hosts.python.outbound import NetworkBody
 from emulator.hosts.python.owned_body import OwnedBody
 from emulator.hosts.python.owner import Ended, Owner
+from emulator.hosts.python.points import Points
 from emulator.hosts.python.surface.abort import AbortSignal
 from emulator.hosts.python.surface.errors import js_error, python_error
 from emulator.hosts.python.surface.headers import pairs_of
@@ -29,14 +32,14 @@ AFTER_RESPONSE_S = 30.0
 AFTER_LEAVING_S = 0.01
 """What code that reacts to the abort of its request's signal gets before it is stopped; on the platform that is its microtasks."""
 
-_NO_OWNER = contextvars.Context()
-
 
 class WorkerWorld(ContextWorld, Protocol):
     """What an invocation needs of the host."""
 
     env: JsObject
     dispatcher: Dispatcher
+    lines: UserLines
+    points: Points
 
     def bind_client(self, incoming: Incoming, response: JsResponse, owner: Owner) -> None:
         """The response carries a WebSocket: connect it with the client's."""
@@ -49,11 +52,11 @@ class Invocation(Owner):
     """One event of the Worker."""
 
     def __init__(self, world: WorkerWorld, code: UserCode) -> None:
-        super().__init__("worker")
+        super().__init__("worker", world.lines)
         self._world = world
         self._code = code
         self._left = False
-        self._cut_off_timer: asyncio.TimerHandle | None = None
+        self._cut_off_timer: asyncio.TimerHandle | VirtualTimer | None = None
         self.ctx = ExecutionContext(self, world)
 
     def receiver(self) -> Any:
@@ -87,8 +90,8 @@ class Invocation(Owner):
 
     def answered(self) -> None:
         """The response is out: what still runs, the turn that produced it aside, has half a minute."""
-        if self.held or len(self.tasks) > 1:
-            self._cut_off_timer = asyncio.get_running_loop().call_later(AFTER_RESPONSE_S, self._cut_off, context=_NO_OWNER)
+        if self.holds or len(self.tasks) > 1:
+            self._cut_off_timer = host_loop().platform_later(AFTER_RESPONSE_S, self._cut_off)
 
     def on_quiet(self) -> None:
         if self._cut_off_timer is not None:
@@ -101,17 +104,17 @@ class Invocation(Owner):
         self._left = True
         self._stop_unless_held()
 
-    def release(self, what: str) -> None:
-        super().release(what)
-        if self._left and what == "waitUntil":
+    def release(self, hold: Holding) -> None:
+        super().release(hold)
+        if self._left and hold.what == "waitUntil":
             self._stop_unless_held()
 
     def _stop_unless_held(self) -> None:
-        if not self.holds.get("waitUntil"):
-            asyncio.get_running_loop().call_later(AFTER_LEAVING_S, self.kill, context=_NO_OWNER)
+        if not self.held_by("waitUntil"):
+            host_loop().after_reactions(AFTER_LEAVING_S, self.kill)
 
     def _cut_off(self) -> None:
-        if self.dead or self.quiet or self.holds.get("body") or self.holds.get("socket"):
+        if self.dead or self.quiet or self.held_by("body", "socket", "outgoing socket"):
             return
         self._world.write_log("warn", "waitUntil() tasks did not complete within 30 s after the response and were cancelled.", self)
         self.kill()
@@ -149,7 +152,7 @@ class RequestHandler:
         assert head is not None
         signal = AbortSignal() if self._abort_signal else None
         invocation = Invocation(self._world, self._code)
-        body = NetworkBody(incoming.body, invocation) if isinstance(incoming.body, BodyReader) else incoming.body
+        body = NetworkBody(incoming.body, invocation, "the request's body") if isinstance(incoming.body, BodyReader) else incoming.body
         request = JsRequest.received(head.method, head.url, pairs_of(head.headers), body, cf=self._cf.of(head.headers), signal=signal)
         incoming.on_cancel = lambda _reason: self._client_left(invocation, signal)
         invocation.run(self._serve(incoming, request, invocation), "fetch")
@@ -175,6 +178,7 @@ class RequestHandler:
         if not is_nullish(response.webSocket):
             if incoming.wants_upgrade:
                 self._world.bind_client(incoming, response, invocation)
+                self._point(incoming, 101)
             else:
                 # S-94.
                 text = 'Worker tried to return WebSocket in a response to a request without the header "Upgrade: websocket".'
@@ -190,6 +194,12 @@ class RequestHandler:
         headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers.pairs()]
         reason = response.statusText.encode("latin-1", "replace")
         incoming.respond(response.status, reason, headers, body, encoded=response.encodeBody == "manual")
+        self._point(incoming, response.status)
+
+    def _point(self, incoming: Incoming, status: int) -> None:
+        points = self._world.points
+        if points.on and incoming.head is not None:
+            points.reached("respond", None, f"{status} {incoming.head.method} {incoming.head.url.partition('?')[0]}")
 
     async def scheduled(self, cron: str, scheduled_ms: int) -> None:
         """Run the scheduled handler to its end, `waitUntil`s aside."""

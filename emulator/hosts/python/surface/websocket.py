@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 from emulator.core.sockets import MAX_ATTACHMENT
@@ -67,6 +67,9 @@ class WebSocket(EventTarget):
     CONNECTING, OPEN, CLOSING, CLOSED = CONNECTING, OPEN, CLOSING, CLOSED
     READY_STATE_OPEN = OPEN
 
+    line_of_caller: Callable[[], Any] = staticmethod(lambda: None)
+    """Where the running code stands; the host knows."""
+
     def __init__(self, url: str | None = None, *, protocol: str = "", extensions: str = "", connecting: bool = False) -> None:
         super().__init__()
         self.url: Any = jsnull if url is None else url
@@ -79,6 +82,8 @@ class WebSocket(EventTarget):
         """Whether a standard socket answers the other side's Close by itself (durable-objects.md 5.1)."""
         self.owner: Any = None
         """Whose code keeps this end, for the host's bookkeeping."""
+        self.line: Any = None
+        """The line that accepted it, for the same."""
         self._transport: Transport | None = None
         self._events: SocketEvents | None = None
         self._attachment: bytes | None = None
@@ -108,6 +113,7 @@ class WebSocket(EventTarget):
         if option(options, "allowHalfOpen", False):
             self.close_reply = False
         self._accepted = True
+        self.line = self.line_of_caller()
         self._wake()
 
     def send(self, *args: Any) -> None:

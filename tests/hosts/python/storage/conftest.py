@@ -31,6 +31,9 @@ class Notes:
     def block(self, critical: Callable[[], Coroutine[Any, Any, Any]]) -> Awaitable[Any]:
         return critical()
 
+    def committed(self) -> None:
+        pass
+
     def alarm_changed(self, time_ms: int | None) -> None:
         self.alarms.append(time_ms)
 

@@ -1,0 +1,81 @@
+"""Why an object is not dropped: everything unfinished, each with the line of the user's that began it or stands in it (S-99)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, TypedDict
+
+from emulator.hosts.python.holds import UserLine, UserLines
+from emulator.hosts.python.instance import Instance
+
+
+class Reason(TypedDict):
+    """`where` is `file:line` in the project; `since_ms` is in milliseconds since 1970."""
+
+    what: str
+    text: str
+    where: str | None
+    since_ms: int
+
+
+def reasons(instance: Instance) -> list[Reason]:
+    """What keeps this instance from being dropped, its facets aside; empty when nothing does."""
+    lines = instance.lines
+    found = [_reason(hold.what, hold.text, lines.place(hold.line), hold.since_s) for hold in instance.holds]
+    turns = {turn.task: turn for turn in instance.in_flight if turn.task is not None}
+    for task, since_s in instance.tasks.items():
+        where = lines.place(stands_at(task, lines))
+        found.append(_reason("event" if task in turns else "task", turns[task].label if task in turns else task.get_name(), where, since_s))
+    running = set(instance.tasks)
+    for turn in (*instance.in_flight, *instance.waiting):
+        if turn.task not in running:
+            found.append(_reason("event", f"{turn.label}, which has to wait", None, turn.since_s))
+    return found
+
+
+def as_text(reason: Reason) -> str:
+    """One reason in words: what `evict` answers as `why`."""
+    where = f" ({reason['where']})" if reason["where"] else ""
+    return f"{reason['what']}: {reason['text']}{where}"
+
+
+def stands_at(task: asyncio.Task[Any], lines: UserLines) -> UserLine | None:
+    """The user's line in which a task waits, the innermost one."""
+    innermost: UserLine | None = None
+    for frame in _frames(task.get_coro()):
+        innermost = lines.of(frame) or innermost
+    return innermost
+
+
+def _frames(work: Any) -> Iterator[FrameType]:
+    """The frames of a suspended coroutine and of what it awaits, outermost first; also where it left its stack (surface/suspend.py)."""
+    while work is not None:
+        frame = getattr(work, "cr_frame", None) or getattr(work, "gi_frame", None) or getattr(work, "ag_frame", None)
+        if frame is None:
+            return
+        yield frame
+        stack = frame.f_locals.get("stack")
+        left = getattr(stack, "gr_frame", None)
+        if left is not None:
+            yield from _left_frames(left)
+            return
+        work = getattr(work, "cr_await", None) or getattr(work, "gi_yieldfrom", None) or getattr(work, "ag_await", None)
+
+
+def _left_frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames of a stack that was left, outermost first. Where the stack drives a coroutine, that one's frames are not on it."""
+    stack: list[FrameType] = []
+    while frame is not None:
+        stack.append(frame)
+        frame = frame.f_back
+    for frame in reversed(stack):
+        yield frame
+        steps = frame.f_locals.get("steps")
+        if steps is not None:
+            yield from _frames(steps)
+
+
+def _reason(what: str, text: str, where: str | None, since_s: float) -> Reason:
+    return {"what": what, "text": text, "where": where, "since_ms": round(since_s * 1000)}

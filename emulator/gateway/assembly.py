@@ -56,6 +56,7 @@ from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
+from emulator.gateway.stream_checker import KINDS, StreamWatch
 from emulator.gateway.timekeeper import Timekeeper
 from emulator.gateway.verbs.alarms import AlarmVerbs
 from emulator.gateway.verbs.all import Verbs
@@ -66,6 +67,7 @@ from emulator.gateway.verbs.journal import JournalVerbs
 from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.verbs.violations import ViolationVerbs
 from emulator.gateway.waiting import Waiting
 
 GRACE_S = 0.7
@@ -94,6 +96,9 @@ class Gateway:
         self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # What must outlive user code.
         self.book = SocketBook(self.clock, self.journal, max_message=_max_message(project))
+        self.streams = StreamWatch(self.journal, self.book.sockets, self.redact)
+        self.journal.subscribe(self.streams, KINDS)
+        self.journal.watch_frames(self.streams.frame)
         self.dispatcher = Dispatcher(self.book)
         self.objects = ObjectBook()
         index = AlarmIndex(options.persist_to, project.name)
@@ -177,6 +182,7 @@ class Gateway:
             alarms=AlarmVerbs(self.alarms, names),
             clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons, console.show),
             journal=JournalVerbs(self.journal),
+            violations=ViolationVerbs(self.streams),
             models=ModelVerbs(self.models.verbs),
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)

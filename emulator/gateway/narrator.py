@@ -51,6 +51,7 @@ class Narrator:
             "recording.problem": self._unstored,
             "session.lost": self._session_lost,
             "front": self._front,
+            "violation": self._violation,
         }
 
     def __call__(self, entry: Entry) -> None:
@@ -150,6 +151,13 @@ class Narrator:
         failed = f", {entry['failed']} of them failed" if entry["failed"] else ""
         text = f"vite answered {entry['requests']} requests in {entry['ms']} ms{failed}"
         self._console.show(Note("front", text, level=LogLevel.DEBUG))
+
+    def _violation(self, entry: Entry) -> None:
+        who = subject(entry)
+        label = f"{who.class_name}/{who.name}: " if who else ""
+        client = f"client {entry['client']}" if entry.get("client") else f"socket {entry['socket']}"
+        what = f"{entry['code']} {label}{entry['what']} ({client})"
+        self._console.show(Caution(Notice(what, hint=f"agents-emu scenario run --explain {entry['code']}")))
 
     def _fault(self, entry: Entry) -> None:
         if entry.get("problem"):

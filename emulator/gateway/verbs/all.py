@@ -13,6 +13,7 @@ from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
 from emulator.gateway.verbs.route import Route, VerbSet
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.verbs.violations import ViolationVerbs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Verbs:
     alarms: AlarmVerbs
     clock: ClockVerbs
     journal: JournalVerbs
+    violations: ViolationVerbs
     models: ModelVerbs
 
     def routes(self) -> Iterator[Route]:

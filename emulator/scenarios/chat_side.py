@@ -29,9 +29,11 @@ class ChatSide:
         self.texts: list[str] = []
         """The answers of all turns that ended."""
 
-    def ids(self, turn: int) -> tuple[str, str, str]:
-        """Request, message and probe of a turn."""
-        return f"{self._name}-request-{turn}", f"{self._name}-message-{turn}", f"{self._name}-probe-{turn}"
+    @property
+    def ids(self) -> tuple[str, str, str]:
+        """Request, message and probe of the newest turn."""
+        number = self._turns
+        return f"{self._name}-request-{number}", f"{self._name}-message-{number}", f"{self._name}-probe-{number}"
 
     @property
     def waits(self) -> bool:
@@ -42,7 +44,7 @@ class ChatSide:
         """The frame that begins a turn."""
         self._turns += 1
         self.ended = None
-        self.turn = ChatTurn(*self.ids(self._turns), text, history)
+        self.turn = ChatTurn(*self.ids, text, history)
         return self.turn.opening()
 
     def connected(self) -> None:
@@ -50,7 +52,7 @@ class ChatSide:
         if self.turn is not None and self.waits:
             self._send(self.turn.resume())
         else:
-            self._send({"type": "cf_agent_stream_resume_request", "probeId": f"{self._name}-probe-{self._turns}"})
+            self._send({"type": "cf_agent_stream_resume_request", "probeId": self.ids[2]})
 
     def receive(self, text: str) -> None:
         """A text frame has come."""

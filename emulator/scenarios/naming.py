@@ -31,6 +31,10 @@ class Names:
         self._names: dict[str, str] = {}
         self._known: re.Pattern[str] | None = None
 
+    def keep(self, *texts: str) -> None:
+        """Texts that are the same in every run."""
+        self._kept |= frozenset(texts)
+
     def value(self, value: Any) -> Any:
         """The value with stable names in it. JSON inside of a text is read too."""
         self._learn(value, None)
@@ -71,7 +75,7 @@ class Names:
             return [self._renamed(member) for member in value]
         if isinstance(value, str):
             inner = json_in(value)
-            return self._replaced(value) if inner is None else compact(self._renamed(inner))
+            return self._replaced(value) if inner is None else Inner(compact(self._renamed(inner)))
         if isinstance(value, int | float) and not isinstance(value, bool) and self._is_instant(value):
             return f"t{value - self._start_ms:+}"
         return value
@@ -105,6 +109,17 @@ def json_in(text: str) -> Any:
         return None
 
 
+class Inner(str):
+    """A text that holds JSON; compact JSON shows it without a backslash before each of its quotes."""
+
+
 def compact(value: Any) -> str:
-    """JSON on one line, keys in their order of the alphabet: senders do not agree on another."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    """JSON on one line, keys in their order of the alphabet: senders do not agree on another. A text with JSON in it stands in backticks."""
+    if isinstance(value, Inner):
+        return f"`{value}`"
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name, ensure_ascii=False)}:{compact(value[name])}" for name in sorted(value))
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(compact, value))}]"
+    return json.dumps(value, ensure_ascii=False)

@@ -34,11 +34,19 @@ class Clients(Protocol):
 
 
 class Time(Protocol):
-    """`now_ms` and `start_ms` are milliseconds since 1970. `is_virtual` tells whether times repeat."""
+    """Times are milliseconds since 1970."""
 
-    is_virtual: bool
-    start_ms: int
-    now_ms: int
+    @property
+    def is_virtual(self) -> bool:
+        """Whether times repeat."""
+
+    @property
+    def start_ms(self) -> int:
+        """When the run began."""
+
+    @property
+    def now_ms(self) -> int:
+        """Now."""
 
     async def settle(self) -> None:
         """Until what is due has happened."""

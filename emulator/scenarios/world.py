@@ -89,6 +89,7 @@ class World:
                 lambda frame: self.soon(client.send(frame_text(frame))),
                 lambda: self.soon(self._give_transcript(player)),
             )
+            self.names.keep(*player.chat.ids)
         self.players[plan.name] = player
         return player
 

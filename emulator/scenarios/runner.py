@@ -1,0 +1,156 @@
+"""Runs a scenario on a server, from its first step to its checks, and tells how it went."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from emulator.errors import EmuError, RecordingError
+from emulator.scenarios import pending, server_steps
+from emulator.scenarios.control import Control
+from emulator.scenarios.document import Document, Settings
+from emulator.scenarios.failures import ScenarioFailed
+from emulator.scenarios.performing import Performer
+from emulator.scenarios.transcript import Line
+from emulator.scenarios.world import Place, World
+
+BOUND_S = 120.0
+"""How long (really) a scenario may take before it is ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trap:
+    """A fault (crash, evict, drop, deploy) at the point with this number, counted from 1 since the first step."""
+
+    at: int
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run went. `failure` is None when all was as expected; `outcome` is what came of it, as JSON: `{checks, chats, requests}`;
+    `virtual` tells whether the transcript's times repeat; `trap` what the server says of its trap, None without one."""
+
+    name: str
+    transcript: str
+    failure: EmuError | None
+    outcome: dict[str, Any]
+    virtual: bool
+    seconds: float
+    virtual_ms: int
+    trap: dict[str, Any] | None = None
+
+
+def silent(_: Line) -> None:
+    """Tells nobody."""
+
+
+@asynccontextmanager
+async def opened(
+    place: Place, name: str, words: frozenset[str], *, timeout_ms: int, tell: Callable[[Line], None] = silent
+) -> AsyncIterator[World]:
+    """A world on a running server, given back at the end."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None)) as session:
+        world = World(place, Control(session, place.url), session, tell, timeout_ms=timeout_ms)
+        await world.open(name, words)
+        try:
+            yield world
+        finally:
+            await world.close()
+
+
+async def rewind(place: Place) -> None:
+    """The server as at its start. Raises UsageError when it cannot be rewound."""
+    async with aiohttp.ClientSession() as session:
+        await Control(session, place.url)("POST", "rewind", {})
+
+
+async def run(
+    document: Document,
+    place: Place,
+    *,
+    tell: Callable[[Line], None] = silent,
+    bound_s: float = BOUND_S,
+    trap: Trap | None = None,
+    points: bool = False,
+) -> Run:
+    """Run the scenario on a server that is as the file wants it. `points` counts the points at which a trap could act."""
+    began = time.monotonic()
+    async with opened(place, document.name, document.words, timeout_ms=document.timeout_ms, tell=tell) as world:
+        failure: EmuError | None = None
+        outcome: dict[str, Any] = {}
+        caught: dict[str, Any] | None = None
+        try:
+            async with asyncio.timeout(bound_s):
+                await _prepare(world, document.settings, trap, points)
+                outcome = await _perform(world, document)
+        except TimeoutError:
+            hint = "\n".join(await pending.words(world)) or None
+            failure = ScenarioFailed("E489", f"the scenario did not end within {bound_s:g} s and was ended", hint=hint)
+        except EmuError as error:
+            failure = error
+        if trap is not None:
+            caught = await _quietly(world, "traps")
+        failure = await _missing_recording(world, document.settings, failure)
+        return Run(
+            name=document.name,
+            transcript=world.transcript.text(),
+            failure=failure,
+            outcome=outcome,
+            virtual=world.time.is_virtual,
+            seconds=time.monotonic() - began,
+            virtual_ms=world.time.now_ms - world.time.start_ms,
+            trap=caught,
+        )
+
+
+async def _prepare(world: World, settings: Settings, trap: Trap | None, points: bool) -> None:
+    if settings.state is not None:
+        await world.control("POST", "state/load", {"name": settings.state})
+    if points or trap is not None:
+        await world.control("POST", "points", {"on": True})
+    if trap is not None:
+        await world.control("POST", "traps", {"at": trap.at, "fault": trap.fault})
+
+
+async def _perform(world: World, document: Document) -> dict[str, Any]:
+    for plan in document.clients.values():
+        world.add_client(plan)
+    performer = Performer(world, document.place)
+    await world.settle()
+    await performer.all(document.steps)
+    checks = [await performer.perform(check) for check in document.outcome]
+    return {
+        "checks": checks,
+        "chats": {name: player.chat.texts for name, player in world.players.items() if player.chat is not None},
+        "requests": await server_steps.outside_requests(world),
+    }
+
+
+async def _missing_recording(world: World, settings: Settings, failure: EmuError | None) -> EmuError | None:
+    """In replay a call without a recording is what went wrong, whatever came of it."""
+    session = await _quietly(world, "ai/session")
+    summary = (session or {}).get("summary") or {}
+    if settings.ai != "replay" or not summary.get("missed"):
+        return failure
+    miss: dict[str, Any] = next(iter(summary.get("misses", ())), {})
+    what = f"there is no recording for {miss.get('what') or 'a call'}"
+    hint = miss.get("why") or miss.get("problem") or "agents-emu ai record -- agents-emu scenario run FILE"
+    return RecordingError("E501", what, where=failure.where if failure is not None else None, hint=str(hint))
+
+
+async def _quietly(world: World, path: str) -> dict[str, Any] | None:
+    """A last question to a server that may be gone."""
+    try:
+        async with asyncio.timeout(pending.WITHIN_S):
+            found: dict[str, Any] = await world.control("GET", path)
+            return found
+    except (EmuError, TimeoutError):
+        return None

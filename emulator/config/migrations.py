@@ -1,4 +1,4 @@
-"""Which classes store in SQLite: decided by `migrations` or the newer `exports` map (durable-objects.md 10.2, S-116)."""
+"""The migrations, and which classes store in SQLite: `migrations` decides, or the newer `exports` map (durable-objects.md 10.2, S-116)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.config.document import Document
-from emulator.config.project import Storage
+from emulator.config.project import Migration, Storage
 from emulator.config.shape import nearest
 from emulator.errors import ConfigError
 
 GONE = {"deleted", "renamed", "transferred"}
 
 Place = Callable[[], str]
+
+
+def history(keys: Mapping[str, Any]) -> tuple[Migration, ...]:
+    """The migrations in order; the `exports` map has none."""
+    return tuple(
+        Migration(
+            migration["tag"],
+            created=frozenset(
+                (
+                    *migration.get("new_classes", ()),
+                    *migration.get("new_sqlite_classes", ()),
+                    *(transfer["to"] for transfer in migration.get("transferred_classes", ())),
+                )
+            ),
+            deleted=frozenset(migration.get("deleted_classes", ())),
+            renamed={rename["from"]: rename["to"] for rename in migration.get("renamed_classes", ())},
+        )
+        for migration in keys.get("migrations", ())
+    )
 
 
 def storage_by_class(document: Document, keys: Mapping[str, Any]) -> dict[str, Storage]:

@@ -87,6 +87,16 @@ class Assets:
 
 
 @dataclass(frozen=True, slots=True)
+class Migration:
+    """One entry of `migrations`: what it did to classes. `renamed` leads from old names to new ones."""
+
+    tag: str
+    created: frozenset[str] = frozenset()
+    deleted: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class OtherBinding:
     """A binding the emulator does not serve yet: `kind` is its wrangler key, as in `kv_namespaces`."""
 
@@ -112,6 +122,7 @@ class Project:
     durable_objects: tuple[DurableObjectBinding, ...] = ()
     services: tuple[ServiceBinding, ...] = ()
     storage: Mapping[str, Storage] = field(default_factory=dict)
+    migrations: tuple[Migration, ...] = ()
     ai_binding: str | None = None
     vars: Mapping[str, Any] = field(default_factory=dict)
     secrets: Secrets = field(default_factory=Secrets)

@@ -13,7 +13,7 @@ from emulator.config.document import Document, read_document, shown
 from emulator.config.env_files import read_secrets
 from emulator.config.environments import effective
 from emulator.config.front_end import FrontEnd, find_front_end, vite_config, wrangler_file_of
-from emulator.config.migrations import storage_by_class
+from emulator.config.migrations import history, storage_by_class
 from emulator.config.project import (
     Assets,
     DurableObjectBinding,
@@ -92,6 +92,7 @@ def load_project(
         durable_objects=durable_objects,
         services=services,
         storage=storage,
+        migrations=history(keys),
         ai_binding=keys.get("ai", {}).get("binding"),
         vars=plain,
         secrets=Secrets(secrets),

@@ -1,7 +1,7 @@
-"""The pending alarms on disk: `metadata.sqlite` beside each class's objects, as the real runtime keeps them (design 4.2).
+"""The pending alarms on disk: `metadata.sqlite` beside each class's objects, as the real runtime keeps them (alarm_rows.py).
 
-`_cf_ALARM(actor_id, scheduled_time, actor_name)`, times in nanoseconds since 1970. The truth about an object is in its own database
-(`_cf_METADATA` row 1); after an unclean stop the index is corrected from there (durable-objects.md 4.5).
+The truth about an object is in its own database (`_cf_METADATA` row 1); after an unclean stop the index is corrected from there
+(durable-objects.md 4.5).
 """
 
 from __future__ import annotations
@@ -17,14 +17,8 @@ import aiosqlite
 
 from emulator.core.alarms import AlarmKey
 from emulator.errors import StartError
+from emulator.gateway.alarm_rows import CREATE, DELETE, NS_PER_MS, UPSERT
 
-NS_PER_MS = 1_000_000
-_TABLE = "CREATE TABLE IF NOT EXISTS _cf_ALARM (actor_id TEXT PRIMARY KEY, scheduled_time INTEGER NOT NULL, actor_name TEXT) WITHOUT ROWID"
-_DELETE = "DELETE FROM _cf_ALARM WHERE actor_id = ?"
-_UPSERT = (
-    "INSERT INTO _cf_ALARM VALUES (?, ?, ?) ON CONFLICT (actor_id) DO UPDATE SET"
-    " scheduled_time = excluded.scheduled_time, actor_name = coalesce(excluded.actor_name, actor_name)"
-)
 BUSY_S = 0.3
 """How long one statement waits for another process that has the file locked."""
 
@@ -63,8 +57,8 @@ class AlarmIndex:
             database = await self._database(class_name)
             mine = [(key.id, change) for key, change in changes.items() if key.class_name == class_name]
             try:
-                await database.executemany(_DELETE, [(ident,) for ident, (time, _) in mine if time is None])
-                await database.executemany(_UPSERT, [(ident, time * NS_PER_MS, name) for ident, (time, name) in mine if time is not None])
+                await database.executemany(DELETE, [(ident,) for ident, (time, _) in mine if time is None])
+                await database.executemany(UPSERT, [(ident, time * NS_PER_MS, name) for ident, (time, name) in mine if time is not None])
                 await database.commit()
             except BaseException:
                 await database.rollback()
@@ -106,7 +100,7 @@ class AlarmIndex:
         database = await aiosqlite.connect(path, timeout=BUSY_S)
         try:
             await database.execute("PRAGMA journal_mode = WAL")
-            await database.execute(_TABLE)
+            await database.execute(CREATE)
             await database.commit()
         except sqlite3.Error as error:
             await database.close()

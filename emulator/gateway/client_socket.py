@@ -169,6 +169,8 @@ class ClientSocket(asyncio.Protocol):
         if self.early is not None:
             self.early.append((opcode, payload))
         elif not self.server_closed:
+            if not self.sealed:
+                self.book.journal.frame(self.id, self.object, True, opcode == _BINARY, payload)
             self._write(rfc6455.frame(opcode, payload))
             if self.drop is not None and self.drop.frame_sent():
                 self.strike()

@@ -22,6 +22,7 @@ from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.exchange import Response
 from emulator.gateway.http_connection import ClientRequest, HttpConnection
 from emulator.gateway.journal import Journal
+from emulator.gateway.journal.entries import MAX_TEXT, ShownBody
 from emulator.gateway.sockets import SocketBook
 from emulator.wire.exchange import Answer, Body, BodyBroken, BodyReader, Outgoing, RemoteError
 from emulator.wire.frames import RawHeaders
@@ -203,14 +204,19 @@ class Edge:
                 self._book.refuse(answer.id)
             headers: RawHeaders = answer.headers
             body: bytes | AsyncIterator[bytes] = answer.body
+            request.answered = ShownBody(headers, [body[:MAX_TEXT]], len(body)) if isinstance(body, bytes) else ShownBody(headers)
             packer = None if answer.encoded or not body else content_coding.encoder(headers)
             if packer is not None:
                 headers = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-                body = packer.feed(body) + packer.finish() if isinstance(body, bytes) else content_coding.packed(body, packer)
+                if isinstance(body, bytes):
+                    body = packer.feed(body) + packer.finish()
+                else:
+                    body = content_coding.packed(_shown(body, request.answered), packer)
             if isinstance(body, bytes) and not request.connection.paused:
                 self._done(request, answer.status, self._write_whole(request, answer.status, answer.reason, headers, body))
             else:
-                self._spawn(request, self._respond(request, answer.status, answer.reason, headers, body))
+                known = request.answered if packer is None else None
+                self._spawn(request, self._respond(request, answer.status, answer.reason, headers, body, known))
         else:
             if request.upgrade:
                 self._book.refuse(exchange.id)
@@ -257,10 +263,10 @@ class Edge:
         """`status` 0: the client went away before there was one."""
         if request.noted:
             return
-        ms = round((time.perf_counter() - request.began) * 1000, 2)
-        subject = self._subject(request.path)
-        about = {"object": subject} if subject else {}
-        self._journal.add("request", method=request.method.decode(), path=request.path.split("?", 1)[0], status=status, ms=ms, **about)
+        body = request.body
+        asked = ShownBody(request.headers, body.beginning, body.size) if body is not None else None
+        seconds = time.perf_counter() - request.began
+        self._journal.request(request.method, request.path, status, seconds, self._subject, asked, request.answered)
 
     def _subject(self, path: str) -> dict[str, str] | None:
         """The agent that a path names, as the journal says it."""
@@ -284,8 +290,18 @@ class Edge:
         lines.append(b"\r\n")
         transport, tail = request.connection.take_over()
         assert transport is not None  # _answered looked
+        url, _, query = socket.url.partition("?")
+        subject = self._subject(request.path)
+        protocols = request.header(b"sec-websocket-protocol").decode("latin-1")
+        self._journal.add(
+            "socket.open",
+            socket=socket.id,
+            url=url,
+            **({"query": query} if query else {}),
+            **({"protocols": protocols} if protocols else {}),
+            **({"object": subject} if subject else {}),
+        )
         socket.open(transport, b"".join(lines), tail)
-        self._journal.add("socket.open", socket=socket.id, url=socket.url.split("?", 1)[0])
         self._done(request, 101, True)
 
     def _head(self, request: ClientRequest, status: int, reason: str, headers: RawHeaders) -> tuple[list[bytes], int | None]:
@@ -324,9 +340,15 @@ class Edge:
         return request.keep_alive
 
     async def _respond(
-        self, request: ClientRequest, status: int, reason: str, headers: RawHeaders, body: bytes | BodyReader | AsyncIterator[bytes]
+        self,
+        request: ClientRequest,
+        status: int,
+        reason: str,
+        headers: RawHeaders,
+        body: bytes | BodyReader | AsyncIterator[bytes],
+        known: ShownBody | None = None,
     ) -> None:
-        """Write a response as it comes, as fast as the client reads."""
+        """Write a response as it comes, as fast as the client reads; `known` gets to know a streamed one."""
         connection = request.connection
         transport = connection.transport
         if transport is None:
@@ -353,7 +375,7 @@ class Edge:
             out.append(b"transfer-encoding: chunked\r\n")
         out.append(b"\r\n")
         transport.write(b"".join(out))
-        whole = await self._stream(connection, transport, body, announced, chunked)
+        whole = await self._stream(connection, transport, body, announced, chunked, known)
         self._done(request, status, request.keep_alive and whole and (chunked or announced is not None))
 
     async def _stream(
@@ -363,6 +385,7 @@ class Edge:
         body: BodyReader | AsyncIterator[bytes],
         announced: int | None,
         chunked: bool,
+        known: ShownBody | None,
     ) -> bool:
         """Write a body as it comes. Gives whether it came whole; when not, the connection is closed short of its end, because that is
         how HTTP tells the client."""
@@ -370,6 +393,8 @@ class Edge:
         try:
             async for chunk in body:
                 sent += len(chunk)
+                if known is not None:
+                    known.passed(chunk)
                 if announced is not None and sent > announced:
                     raise BodyBroken("the response is longer than its content-length")
                 transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
@@ -420,6 +445,16 @@ class Edge:
         request.noted = response.noted
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         return response.status, HTTPStatus(response.status).phrase, raw, response.body
+
+
+async def _shown(body: AsyncIterator[bytes], known: ShownBody) -> AsyncIterator[bytes]:
+    """A body as it comes, of which `known` gets to know."""
+    try:
+        async for chunk in body:
+            known.passed(chunk)
+            yield chunk
+    finally:
+        await _close(body)
 
 
 async def _close(body: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import httptools
 
+from emulator.gateway.journal.entries import MAX_TEXT, ShownBody
 from emulator.wire.exchange import Outgoing
 
 MAX_HEAD = 128 * 1024
@@ -51,7 +52,7 @@ class ClientGone(ConnectionError):
 class RequestBody:
     """A body as it arrives: an async iterator of chunks."""
 
-    __slots__ = ("_chunks", "_connection", "_waiter", "ahead", "broken", "finished")
+    __slots__ = ("_chunks", "_connection", "_waiter", "ahead", "beginning", "broken", "finished", "size")
 
     def __init__(self, connection: HttpConnection) -> None:
         self._connection = connection
@@ -60,9 +61,15 @@ class RequestBody:
         self.ahead = 0
         self.finished = False
         self.broken = False
+        self.size = 0
+        self.beginning: list[bytes] = []
+        """What the journal shows of it."""
 
     def feed(self, chunk: bytes) -> None:
         """The client sent more."""
+        if self.size < MAX_TEXT:
+            self.beginning.append(chunk)
+        self.size += len(chunk)
         self._chunks.append(chunk)
         self.ahead += len(chunk)
         self._wake()
@@ -112,10 +119,11 @@ class RequestBody:
 
 class ClientRequest:
     """One request. `target` is the request line's, `path` its path and query; `headers` are as sent, `body` is None without one;
-    `upgrade` asks for a WebSocket. `work`, `exchange` and `noted` belong to the handler: what answers it, and whether the journal has it.
-    """
+    `upgrade` asks for a WebSocket. What answers it, whether the journal has it, and what that shows of the answer, belong to the handler:
+    `work`, `exchange`, `noted` and `answered`."""
 
     __slots__ = (
+        "answered",
         "began",
         "body",
         "connection",
@@ -146,6 +154,7 @@ class ClientRequest:
         self.work: asyncio.Task[None] | None = None
         self.exchange: Outgoing | None = None
         self.noted = False
+        self.answered: ShownBody | None = None
 
     def header(self, name: bytes) -> bytes:
         """The first value of a header (lower case name), empty when there is none."""

@@ -58,7 +58,7 @@ class SocketBook:
 
     def __init__(self, clock: Clock, journal: Journal, *, max_message: int = rules.MAX_MESSAGE) -> None:
         self._clock = clock
-        self._journal = journal
+        self.journal = journal
         self.max_message = max_message
         self.link: Link | None = None
         self.sockets: dict[int, ClientSocket] = {}
@@ -90,7 +90,7 @@ class SocketBook:
     def struck(self, socket: ClientSocket, drop: Drop) -> None:
         """A drop is under way."""
         self.drops.disarm(socket)
-        self._journal.add("socket.drop", socket=socket.id, **_label(socket), **drop.fields())
+        self.journal.add("socket.drop", socket=socket.id, **_label(socket), **drop.fields())
 
     async def chunk_delivered(self, key: tuple[str, str]) -> None:
         """A chunk of a model's answer has gone to an object. Sockets that are dropped behind it are dropped when its host has had time to
@@ -110,6 +110,7 @@ class SocketBook:
 
     def deliver(self, socket: ClientSocket, kind: int, payload: bytes) -> None:
         """A message from a client."""
+        self.journal.frame(socket.id, socket.object, False, kind == _BINARY, payload)
         if self._auto and kind == _TEXT and socket.object is not None and self._answer(socket, payload):
             return
         if self.link is not None:
@@ -126,18 +127,19 @@ class SocketBook:
 
     def closed(self, socket: ClientSocket, code: int | None, reason: str, *, clean: bool) -> None:
         """The client said Close (`clean`), or its connection ended without one."""
+        self.journal.add("socket.close", socket=socket.id, **_subject(socket), by="client", code=code, reason=reason, clean=clean)
         self._pass(socket, _CLOSE, frames.write_close(code, reason), frames.CLEAN if clean else 0)
 
     def faulted(self, socket: ClientSocket, text: str) -> None:
         """The client broke the protocol."""
-        self._journal.add("socket.fault", socket=socket.id, text=text)
+        self.journal.add("socket.fault", socket=socket.id, text=text)
         self._pass(socket, _FAULT, text.encode(), 0)
 
     def gone(self, socket: ClientSocket) -> None:
         """The connection has ended."""
         self.drops.disarm(socket)
         if socket.id in self.sockets:
-            self._journal.add("socket.end", socket=socket.id, **_label(socket))
+            self.journal.add("socket.end", socket=socket.id, **_label(socket), **_subject(socket))
             self._pass(socket, _GONE, b"", 0)
 
     def _pass(self, socket: ClientSocket, kind: int, payload: bytes, flags: int) -> None:
@@ -188,12 +190,14 @@ class SocketBook:
             if frame.flags & frames.CUT:
                 socket.cut()
             else:
-                socket.close(*frames.read_close(frame.payload))
+                code, reason = frames.read_close(frame.payload)
+                self.journal.add("socket.close", socket=ident, **_subject(socket), by="server", code=code, reason=reason, clean=True)
+                socket.close(code, reason)
         elif kind == _ACCEPTED:
             fields = frame.json()
             socket.object = ObjectRef(fields["class"], fields["id"], fields.get("name"))
             socket.tags = list(fields.get("tags") or ())
-            self._journal.add("socket.accept", socket=ident, **_label(socket), tags=socket.tags)
+            self.journal.add("socket.accept", socket=ident, **_label(socket), **_subject(socket), tags=socket.tags)
             self.drops.accepted(socket, socket.object[:2])
         elif kind == _ATTACHMENT:
             socket.attachment = frame.payload
@@ -267,6 +271,14 @@ class SocketBook:
         self._auto = {key: pair for key, pair in self._auto.items() if key in owners}
         return kept
 
+    def cut_objects(self, covers: Callable[[str, str], bool]) -> int:
+        """End the sockets of objects, by class and id, without a Close frame, as when they are reset by a deploy; gives how many."""
+        ended = [socket for socket in self.sockets.values() if socket.object is not None and covers(*socket.object[:2])]
+        for socket in ended:
+            del self.sockets[socket.id]
+            socket.cut()
+        return len(ended)
+
     def close_all(self, code: int, reason: str) -> None:
         """The server ends: a Close frame for everybody, and no waiting for theirs."""
         for socket in list(self.sockets.values()):
@@ -302,6 +314,12 @@ def _say_gone(link: Link, ident: int) -> None:
 
 def _label(socket: ClientSocket) -> dict[str, Any]:
     return {"class": socket.object.class_name, "name": socket.object.name} if socket.object else {"class": None, "name": None}
+
+
+def _subject(socket: ClientSocket) -> dict[str, Any]:
+    """The object as entries have it; nothing for a socket that is not (yet) accepted for hibernation."""
+    about = socket.object
+    return {"object": {"class": about.class_name, "id": about.id, "name": about.name}} if about else {}
 
 
 def _surviving(socket: ClientSocket) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from emulator.config import Redactor, Secrets
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.journal import Entry, Journal
 from emulator.gateway.journal import journal as journals
-from emulator.gateway.journal.entries import MAX_TEXT
+from emulator.gateway.journal.entries import MAX_TEXT, ShownBody
 from emulator.gateway.journal.file import lines_of
 from emulator.gateway.journal.reading import Wanted, follow
 from emulator.gateway.journal.ring import Ring
@@ -129,13 +129,16 @@ def test_a_secret_in_bytes_and_in_what_is_cut() -> None:
 
 def test_bodies_are_shown_without_secrets() -> None:
     journal = made()
-    whole = ("application/json", json.dumps({"key": KEY}).encode(), 30)
-    long = ("text/plain", ("z" * (MAX_TEXT - 10) + KEY).encode(), MAX_TEXT + 100)
-    raw = ("application/octet-stream", b"\xff" + KEY.encode(), 20)
-    journal.request(b"POST", f"/a?key={KEY}&b=1", 200, 0.0125, {"class": "Echo", "name": "me"}, whole, long)
-    journal.request(b"PUT", "/b", 200, 0.001, None, raw, None)
+    whole = ShownBody([(b"Content-Type", b"application/json")], [b'{"key": "', KEY.encode(), b'"}'], 30)
+    long = ShownBody([(b"content-type", b"text/plain")])
+    for chunk in ("z" * (MAX_TEXT - 10), KEY, "more"):
+        long.passed(chunk.encode())
+    raw = ShownBody([], [b"\xff" + KEY.encode()], 20)
+    journal.request(b"POST", f"/a?key={KEY}&b=1", 200, 0.0125, lambda path: {"class": "Echo", "name": "me"}, whole, long)
+    journal.request(b"PUT", "/b", 200, 0.001, lambda path: None, raw, None)
     first, second = journal.since(0)
     assert first["body"]["text"] == '{"key": "[secret KEY]"}' and first["query"] == "key=[secret KEY]&b=1"
+    assert first["response"]["bytes"] == MAX_TEXT - 10 + len(KEY) + 4
     assert first["response"]["cut"] and first["response"]["text"].endswith("z[secret KEY]")
     assert (first["method"], first["path"], first["status"], first["ms"]) == ("POST", "/a", 200, 12.5)
     assert base64.b64decode(second["body"]["base64"]) == b"\xff[secret KEY]" and "response" not in second

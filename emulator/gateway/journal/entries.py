@@ -6,6 +6,8 @@ The gateway's hot paths give tuples; nothing here runs until somebody reads, or 
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.gateway.journal.readers import Entry
@@ -70,9 +72,49 @@ def point(head: Head, payload: bytes) -> Entry:
     return plain(head, "point", _lines(_POINT, payload))
 
 
-def body(content_type: str, head: bytes, size: int) -> Entry:
-    """A body of `size` bytes that begins with `head`: its text when it is one, else as base64."""
-    shown = head[:MAX_TEXT]
+@dataclass(slots=True)
+class ShownBody:
+    """What is known of an HTTP message's body: its header lines, how it begins (in pieces, `MAX_TEXT` bytes or all), its bytes so far."""
+
+    headers: Iterable[tuple[bytes, bytes]]
+    beginning: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def passed(self, chunk: bytes) -> None:
+        """One more piece of it."""
+        if self.size < MAX_TEXT:
+            self.beginning.append(chunk)
+        self.size += len(chunk)
+
+
+def request(
+    head: Head,
+    method: bytes,
+    target: str,
+    status: int,
+    seconds: float,
+    about: Entry | None,
+    asked: ShownBody | None,
+    answered: ShownBody | None,
+) -> Entry:
+    """A client's HTTP request and how it was answered."""
+    path, _, query = target.partition("?")
+    known = {"object": about} if about is not None else {}
+    fields: Entry = {"method": method.decode("ascii", "replace"), "path": path, "status": status, "ms": round(seconds * 1000, 2), **known}
+    if query:
+        fields["query"] = query
+    if asked is not None:
+        fields["body"] = _body(asked)
+    if answered is not None:
+        fields["response"] = _body(answered)
+    return plain(head, "request", fields)
+
+
+def _body(known: ShownBody) -> Entry:
+    """A body: its text when it is one, else base64."""
+    found = (value for name, value in known.headers if len(name) == 12 and name.lower() == b"content-type")
+    content_type, size = next(found, b"").decode("latin-1"), known.size
+    shown = b"".join(known.beginning)[:MAX_TEXT]
     cut = {"cut": True} if size > len(shown) else {}
     try:
         return {

@@ -21,6 +21,7 @@ from emulator.config import Redactor
 from emulator.gateway.ai.recorder.secret_patterns import masked_value
 from emulator.gateway.clocks import Clock, SystemClock
 from emulator.gateway.journal import entries
+from emulator.gateway.journal.entries import ShownBody
 from emulator.gateway.journal.file import JournalFile
 from emulator.gateway.journal.hiding import Hiding
 from emulator.gateway.journal.readers import Entry, FrameWatcher, Reader, Readers
@@ -41,6 +42,8 @@ _SMALL = 4096
 """Payloads below it are not counted."""
 _CALLS = frozenset({"ai", "egress"})
 _WORDS = ("problem", "notice", "warnings")
+
+AboutPath = Callable[[str], Entry | None]
 
 Record = tuple[Any, ...]
 """When it was (really, in seconds; on a virtual clock, in milliseconds, else None), who makes the entry, and of what."""
@@ -92,10 +95,14 @@ class Journal:
             self._tell("frame")
 
     def request(
-        self, method: bytes, target: str, status: int, seconds: float, about: Entry | None, asked: Body | None, answered: Body | None
+        self, method: bytes, target: str, status: int, seconds: float, about: AboutPath, asked: ShownBody | None, answered: ShownBody | None
     ) -> None:
-        """A client's HTTP request has ended; `status` 0: the client went away before there was one."""
+        """A client's HTTP request to `target` (path and query) has ended; `status` 0: the client went away before there was one. `about`
+        says whom a path names."""
         now = self._virtual_ms and self._virtual_ms()
+        for body in (asked, answered):
+            if body is not None and body.size > _SMALL:
+                self._heavy += min(body.size, entries.MAX_TEXT)
         self._append("request", (time.time(), now, _request, method, target, status, seconds, about, asked, answered))
 
     def chunk(self, call: str, number: int, size: int) -> None:
@@ -180,7 +187,7 @@ class Journal:
 
     def _append(self, kind: str, record: Record) -> None:
         self._pending.append(record)
-        if not self._armed or self._wakers or len(self._pending) >= BACKLOG:
+        if not self._armed or self._wakers or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
             self._appended()
         if self._readers.of(kind):
             self._tell(kind)
@@ -269,38 +276,16 @@ class Journal:
             self.add("internal", text=f"the journal's file cannot be written any more: {error}")
 
 
-Body = tuple[str, bytes, int]
-"""Content type, the beginning, and how long the whole is, in bytes."""
-
-
 def _frame(head: entries.Head, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> Entry:
     label = {"class": about[0], "id": about[1], "name": about[2]} if about is not None else None
     return entries.frame(head, label, ident, outgoing, binary, payload)
 
 
 def _request(
-    head: entries.Head,
-    method: bytes,
-    target: str,
-    status: int,
-    seconds: float,
-    about: Entry | None,
-    asked: Body | None,
-    answered: Body | None,
+    head: entries.Head, method: bytes, target: str, status: int, seconds: float, about: AboutPath, *bodies: ShownBody | None
 ) -> Entry:
-    path, _, query = target.partition("?")
-    entry = entries.plain(
-        head, "request", {"method": method.decode("ascii", "replace"), "path": path, "status": status, "ms": round(seconds * 1000, 2)}
-    )
-    if query:
-        entry["query"] = query
-    if about is not None:
-        entry["object"] = about
-    if asked is not None:
-        entry["body"] = entries.body(*asked)
-    if answered is not None:
-        entry["response"] = entries.body(*answered)
-    return entry
+    asked, answered = bodies
+    return entries.request(head, method, target, status, seconds, about(target), asked, answered)
 
 
 def _chunk(head: entries.Head, call: str, number: int, size: int) -> Entry:

@@ -26,8 +26,9 @@ def reasons(instance: Instance) -> list[Reason]:
     found = [_reason(hold.what, hold.text, lines.place(hold.line), hold.since_s) for hold in instance.holds]
     turns = {turn.task: turn for turn in instance.in_flight if turn.task is not None}
     for task, since_s in instance.tasks.items():
-        where = lines.place(stands_at(task, lines))
-        found.append(_reason("event" if task in turns else "task", turns[task].label if task in turns else task.get_name(), where, since_s))
+        turn = turns.get(task)
+        what, text = ("task", _named(task, lines)) if turn is None else ("event", turn.label)
+        found.append(_reason(what, text, lines.place(stands_at(task, lines)), since_s))
     running = set(instance.tasks)
     for turn in (*instance.in_flight, *instance.waiting):
         if turn.task not in running:
@@ -47,6 +48,15 @@ def stands_at(task: asyncio.Task[Any], lines: UserLines) -> UserLine | None:
     for frame in _frames(task.get_coro()):
         innermost = lines.of(frame) or innermost
     return innermost
+
+
+def _named(task: asyncio.Task[Any], lines: UserLines) -> str:
+    """The name that the user gave it, else its function's."""
+    name = task.get_name()
+    # Python 3.12 and 3.13.0 call a nameless task of a loop with a task factory "None".
+    if name != "None" and not name.startswith("Task-"):
+        return name
+    return next((frame.f_code.co_qualname for frame in _frames(task.get_coro()) if lines.is_own(frame.f_code.co_filename)), name)
 
 
 def _frames(work: Any) -> Iterator[FrameType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import platform
 import sys
@@ -151,7 +150,7 @@ class Host:
             from emulator.hosts.python.repeatable.chance import install_seed
 
             install_seed(seed)
-            host_loop().task_names = itertools.count(1)
+            host_loop().count_tasks()
             self._sql_functions.append(chance_functions())
 
     def network(self, reach: str) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import itertools
 import math
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, cast
 
@@ -109,9 +110,6 @@ class HostLoop(IdleLoop):
     clock: VirtualClock | None = None
     """What user code and the platform's limits go by; None = the machine's clock."""
 
-    task_names: Iterator[int] | None = None
-    """Numbers for user code's tasks without a name where a run shall repeat: asyncio counts ours too."""
-
     # asyncio's own, which the type stubs do not know.
     _ready: Any
     _scheduled: Any
@@ -127,6 +125,18 @@ class HostLoop(IdleLoop):
         if (current_owner.get() if context is None else context.get(current_owner)) is not None:
             self.user_steps += 1
         return super().call_soon(callback, *args, context=context)
+
+    def count_tasks(self) -> None:
+        """From now on tasks of user code without a name have a number of their own count, which repeats: asyncio's counts our tasks too."""
+        numbers = itertools.count(1)
+        create_task = self.create_task
+
+        def create_named(work: Any, *, name: str | None = None, context: Any = None, **options: Any) -> asyncio.Task[Any]:
+            if name is None and (current_owner.get() if context is None else context.get(current_owner)) is not None:
+                name = f"Task-{next(numbers)}"
+            return create_task(work, name=name, context=context, **options)
+
+        self.create_task = create_named  # type: ignore[method-assign, assignment]
 
     # -- timers
 
@@ -235,9 +245,6 @@ def _make_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], 
     if owner is not None and getattr(loop, "suspends", False):
         # What user code starts may `run_sync`; the host's own tasks never do.
         work = suspend.suspendable(work)
-    names: Iterator[int] | None = getattr(loop, "task_names", None)
-    if owner is not None and names is not None and options.get("name") is None:
-        options["name"] = f"Task-{next(names)}"
     task = asyncio.Task(work if owner is None else contained(work), loop=loop, **options)
     if owner is not None and not task.done():
         owner.track(task)

@@ -1,0 +1,6 @@
+"""`from link_gateway import ...` works in every test of the Python host."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

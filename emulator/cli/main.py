@@ -28,6 +28,7 @@ COMMANDS = {
     "chat": "talk to a chat agent of the running server",
     "call": "call a method of an agent",
     "ai": "look at, check and change recorded model calls",
+    "scenario": "record and run what clients do, on a clock that repeats",
     "clock": "show the time that agents see, and move it",
     "objects": "list the objects that exist",
     "evict": "drop an object's instance; its sockets stay",

@@ -114,7 +114,7 @@ class Inner(str):
 
 
 def compact(value: Any) -> str:
-    """JSON on one line, keys in their order of the alphabet: senders do not agree on another. A text with JSON in it stands in backticks."""
+    """JSON on one line, keys in their order of the alphabet: senders do not agree on another. A text with JSON stands in backticks."""
     if isinstance(value, Inner):
         return f"`{value}`"
     if isinstance(value, dict):

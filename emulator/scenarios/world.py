@@ -63,7 +63,7 @@ class World:
         self.waiting_for: list[str] = []
         self._tell = tell
         self._arrived = asyncio.Event()
-        self._activity = 0
+        self._outbox: list[Coroutine[Any, Any, Any]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._broken: BaseException | None = None
@@ -151,11 +151,9 @@ class World:
         player = self.players[client.name]
         player.events.append(event)
         self._arrived.set()
-        if event.kind == "out":
-            self._activity += 1
-        elif event.kind == "end":
+        if event.kind == "end":
             self._lost(player, event.data[0])
-        elif player.chat is not None and isinstance(event.data, str):
+        elif event.kind == "in" and player.chat is not None and isinstance(event.data, str):
             player.chat.receive(event.data)
 
     def _lost(self, player: Player, code: int) -> None:
@@ -176,15 +174,22 @@ class World:
     # -- what clients do by themselves
 
     def soon(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Something that goes on beside the steps. What it raises ends the run."""
-        self._activity += 1
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        """Something that goes on beside the steps, when the server has come to rest. What it raises ends the run."""
+        self._outbox.append(work)
+        if not self.time.is_virtual:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Begin what clients want to do by themselves, in order; whether there was anything."""
+        works, self._outbox = self._outbox, []
+        for work in works:
+            task = asyncio.create_task(work)
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+        return bool(works)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        self._activity += 1
         self._arrived.set()
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, aiohttp.ClientError | OSError):
             self._broken = self._broken or error
@@ -196,10 +201,6 @@ class World:
         """Wait until all that was sent has arrived."""
         for player in self.players.values():
             await player.client.barrier()
-
-    def activity(self) -> int:
-        """Grows with everything that a client sends by itself."""
-        return self._activity
 
     # -- time
 
@@ -261,6 +262,8 @@ class World:
 
     async def close(self) -> None:
         """Give everything back."""
+        for work in self._outbox:
+            work.close()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:

@@ -87,7 +87,7 @@ class StreamWatch:
         """What more is wrong if nothing comes any more: requests without an end, as rows like `violations`."""
         return [self._row(violation, watched) for watched in self._watched.values() for violation in watched.checker.unfinished()]
 
-    def forget(self) -> None:
+    def restart(self) -> None:
         """As at the start of the server."""
         self._watched.clear()
         self._of.clear()

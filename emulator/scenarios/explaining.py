@@ -1,8 +1,9 @@
-"""What the codes of scenarios mean, in a few sentences each; the short table is docs/errors.md."""
+"""What the codes of scenarios mean, in a few sentences each; the short table is docs/errors.md. Those of chat streams have their own."""
 
 from __future__ import annotations
 
 from emulator.config.shape import nearest
+from emulator.core import stream_violations
 from emulator.errors import UsageError
 
 TEXTS = {
@@ -31,7 +32,7 @@ TEXTS = {
 
 def explanation(code: str) -> str:
     """The text of a code. Raises UsageError E281 for one that is not ours."""
-    text = TEXTS.get(code.upper())
+    text = TEXTS.get(code.upper()) or stream_violations.explain(code.upper())
     if text is None:
         close = nearest(code.upper(), list(TEXTS))
         hint = f"did you mean {close}? docs/errors.md has all codes" if close else "docs/errors.md has all codes"

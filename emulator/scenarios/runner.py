@@ -35,7 +35,8 @@ class Trap:
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a run went. `failure` is None when all was as expected; `outcome` is what came of it, as JSON: `{checks, chats, requests}`;
-    `virtual` tells whether the transcript's times repeat; `trap` what the server says of its trap, None without one."""
+    `virtual` tells whether the transcript's times repeat; `trap` what the server says of its trap, None without one; `violations` are the
+    promises of the chat protocol that were broken, as `GET violations` has them, requests without an end among them."""
 
     name: str
     transcript: str
@@ -45,6 +46,7 @@ class Run:
     seconds: float
     virtual_ms: int
     trap: dict[str, Any] | None = None
+    violations: tuple[dict[str, Any], ...] = ()
 
 
 def silent(_: Line) -> None:
@@ -99,6 +101,7 @@ async def run(
         if trap is not None:
             caught = await _quietly(world, "traps")
         failure = await _missing_recording(world, document.settings, failure)
+        violations = await _broken_promises(world)
         return Run(
             name=document.name,
             transcript=world.transcript.text(),
@@ -108,6 +111,7 @@ async def run(
             seconds=time.monotonic() - began,
             virtual_ms=world.time.now_ms - world.time.start_ms,
             trap=caught,
+            violations=violations,
         )
 
 
@@ -132,6 +136,15 @@ async def _perform(world: World, document: Document) -> dict[str, Any]:
         "chats": {name: player.chat.texts for name, player in world.players.items() if player.chat is not None},
         "requests": await server_steps.outside_requests(world),
     }
+
+
+async def _broken_promises(world: World) -> tuple[dict[str, Any], ...]:
+    """What the checker of chat streams has found, each with a line of its own in the transcript."""
+    found = await _quietly(world, "violations") or {}
+    rows = (*found.get("violations", ()), *found.get("unfinished", ()))
+    for row in rows:
+        world.line(row.get("client") or "server", "violation", f"{row['code']} {row['what']}")
+    return rows
 
 
 async def _missing_recording(world: World, settings: Settings, failure: EmuError | None) -> EmuError | None:

@@ -33,7 +33,7 @@ from emulator.config.ai import AiConfig
 from emulator.errors import EmuError
 from emulator.gateway.ai.ai_gateway.public_urls import GatewayAddress, parse_address
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
-from emulator.gateway.ai.bodies import measured
+from emulator.gateway.ai.bodies import OnChunk, measured, to_nobody
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, key_of
@@ -70,8 +70,10 @@ class EgressService:
         config: AiConfig,
         report: Report,
         *,
+        on_chunk: OnChunk = to_nobody,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._on_chunk = on_chunk
         self._playback = playback
         self._upstream = upstream
         self._gateway = gateway
@@ -107,7 +109,9 @@ class EgressService:
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._finish(asking, response.status, chunks, size, reader, failure)
 
-        return measured(response, ended, None if reader is None else reader.feed)
+        if reader is None:
+            return measured(response, ended)
+        return measured(response, ended, reader.feed, lambda number, size: self._on_chunk(call.request_id, number, size))
 
     def lets_out(self, url: str) -> bool:
         """Whether what no recording answers may leave the machine: never in `replay`, under CI only to loopback."""

@@ -10,7 +10,7 @@ from emulator.errors import BackendError, EmuError, InternalError, RecordingErro
 from emulator.gateway.ai.faults.failed_calls import FailedCalls
 from emulator.gateway.console import Caution, Console, Note, RequestServed, Subject, Trouble, UserLog
 from emulator.gateway.crash import Cause
-from emulator.gateway.journal import Entry
+from emulator.gateway.journal import Entry, Journal
 
 _LEVELS = {
     "debug": LogLevel.DEBUG,
@@ -54,6 +54,11 @@ class Narrator:
             "violation": self._violation,
         }
 
+    def attach(self, journal: Journal) -> None:
+        """Hear of what happens from now on; of requests only while they are shown, because there may be very many."""
+        journal.subscribe(self, self._tell.keys() - {"request"})
+        journal.subscribe(self, {"request"}, when=lambda: self._console.shows(LogLevel.INFO))
+
     def __call__(self, entry: Entry) -> None:
         """One entry."""
         tell = self._tell.get(entry["kind"])
@@ -61,8 +66,7 @@ class Narrator:
             tell(entry)
 
     def _request(self, entry: Entry) -> None:
-        if self._console.shows(LogLevel.INFO):
-            self._console.show(RequestServed(entry["method"], entry["path"], entry["status"], entry["ms"], subject(entry)))
+        self._console.show(RequestServed(entry["method"], entry["path"], entry["status"], entry["ms"], subject(entry)))
 
     def _log(self, entry: Entry) -> None:
         level = _LEVELS.get(str(entry.get("level")), LogLevel.INFO)

@@ -21,16 +21,21 @@ class Reports:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self._readers: list[Callable[[dict[str, Any]], None]] = []
+        self.chunks: list[tuple[str, int, int]] = []
+        self._readers: list[tuple[Callable[[dict[str, Any]], None], frozenset[str]]] = []
 
     def add(self, kind: str, **fields: Any) -> None:
         self.events.append({"type": kind, **fields})
-        for reader in self._readers:
-            reader({"kind": kind, **fields})
+        for reader, kinds in self._readers:
+            if kind in kinds:
+                reader({"kind": kind, **fields})
 
-    def subscribe(self, reader: Callable[[dict[str, Any]], None]) -> Callable[[], None]:
-        self._readers.append(reader)
-        return lambda: self._readers.remove(reader)
+    def subscribe(self, reader: Callable[[dict[str, Any]], None], kinds: frozenset[str]) -> Callable[[], None]:
+        self._readers.append((reader, kinds))
+        return lambda: self._readers.remove((reader, kinds))
+
+    def chunk(self, call: str, number: int, size: int) -> None:
+        self.chunks.append((call, number, size))
 
 
 def make_layer(

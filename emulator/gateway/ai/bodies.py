@@ -22,6 +22,14 @@ Seen = Callable[[bytes], None]
 Ended = Callable[[End, Exception | None], None]
 Measured = Callable[[int, int, Exception | None], None]
 """Chunks, bytes, and what broke the stream (None when it ended or was left)."""
+Counted = Callable[[int, int], None]
+"""A chunk's number, from 1, and its bytes."""
+OnChunk = Callable[[str, int, int], None]
+"""A call's id, a chunk's number in its answer, from 1, and its bytes."""
+
+
+def to_nobody(call: str, number: int, size: int) -> None:
+    """Nobody wants to know of chunks."""
 
 
 class WatchedBody:
@@ -64,12 +72,15 @@ class WatchedBody:
             ended(how, failure)
 
 
-def measured(response: Response, ended: Measured, each: Seen | None = None) -> Response:
-    """`response`, of which `ended` hears: now when its body is known, else when the body has been read or left. `each` sees every chunk."""
+def measured(response: Response, ended: Measured, each: Seen | None = None, counted: Counted | None = None) -> Response:
+    """`response`, of which `ended` hears: now when its body is known, else when the body has been read or left. `each` sees every chunk,
+    `counted` is told of it."""
     body = response.body
     if isinstance(body, bytes):
         if each is not None:
             each(body)
+        if counted is not None and body:
+            counted(1, len(body))
         ended(1 if body else 0, len(body), None)
         return response
     chunks = size = 0
@@ -80,6 +91,8 @@ def measured(response: Response, ended: Measured, each: Seen | None = None) -> R
         size += len(chunk)
         if each is not None:
             each(chunk)
+        if counted is not None:
+            counted(chunks, len(chunk))
 
     response.body = WatchedBody(body, seen, lambda how, failure: ended(chunks, size, failure))
     return response

@@ -23,7 +23,7 @@ from emulator.gateway.ai.checks import Checks
 from emulator.gateway.ai.faults.book import FILE_NAME, FaultBook
 from emulator.gateway.ai.inputs.input_rules import InputRules
 from emulator.gateway.ai.lease import Lease
-from emulator.gateway.ai.ledger import Ledger
+from emulator.gateway.ai.ledger import KINDS, Ledger
 from emulator.gateway.ai.outside import Outside
 from emulator.gateway.ai.playback import Playback
 from emulator.gateway.ai.recorder.known_secrets import known_secrets
@@ -95,7 +95,7 @@ class Layer:
         self.playback = Playback(library, options.ai_mode, pacer, ci=options.ci, redact=redaction.request)
         prices = Prices(config.prices)
         self.ledger = Ledger(lambda model, tokens: prices.cost(model, tokens, None))
-        journal.subscribe(self.ledger)
+        journal.subscribe(self.ledger, KINDS)
 
         def new_recorder(
             report: Callable[[EmuError], None],
@@ -143,9 +143,12 @@ class Layer:
 
         self.calls = CallLog(report)
         rules = InputRules(config.validate, entropy)
-        self.service = AiService(self.playback, self._upstream, gateway, outside, rules, self.calls.ended, entropy=entropy)
+        on_chunk = journal.chunk
+        self.service = AiService(
+            self.playback, self._upstream, gateway, outside, rules, self.calls.ended, on_chunk=on_chunk, entropy=entropy
+        )
         self.egress = EgressService(
-            self.playback, self._upstream, gateway, outside, self._network, config, self.calls.ended, entropy=entropy
+            self.playback, self._upstream, gateway, outside, self._network, config, self.calls.ended, on_chunk=on_chunk, entropy=entropy
         )
         self.sessions = Sessions(
             self.playback,

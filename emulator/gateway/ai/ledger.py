@@ -68,15 +68,19 @@ class _Session:
     faults: int = 0
 
 
+KINDS = frozenset({"ai", "egress", "denied", "recorded"})
+"""Kinds of entries that it takes something of."""
+
+
 class Ledger:
-    """Subscribe it to the journal; `clear` begins a new session."""
+    """Subscribe it to the journal for these kinds; `clear` begins a new session."""
 
     def __init__(self, price: Price = no_price) -> None:
         self._price = price
         self._session = _Session()
 
     def __call__(self, entry: Mapping[str, Any]) -> None:
-        """One entry of the journal; of other kinds than `ai`, `egress`, `denied` and `recorded` nothing is taken."""
+        """One entry of the journal."""
         if entry.get("kind") == "recorded":
             self._session.recorded.append(str(entry["recording"]))
         session = self._session

@@ -22,7 +22,7 @@ from emulator.errors import EmuError
 from emulator.gateway.ai import envelopes, markdown, search
 from emulator.gateway.ai.ai_gateway.public_urls import gateway_url
 from emulator.gateway.ai.ai_gateway.usage import UsageReader
-from emulator.gateway.ai.bodies import measured
+from emulator.gateway.ai.bodies import OnChunk, measured, to_nobody
 from emulator.gateway.ai.call_log import Report
 from emulator.gateway.ai.calls import Call
 from emulator.gateway.ai.canonical import Kind, ModelRequest, canonical, compact, key_of
@@ -64,7 +64,7 @@ def wall_ms() -> int:
 
 class AiService:
     """`serve` answers one request; it never raises for bad input. `entropy` gives random bytes (ids). `report` hears of every call when its
-    answer has been read to the end or left."""
+    answer has been read to the end or left, `on_chunk` of each chunk of one on its way."""
 
     def __init__(
         self,
@@ -75,8 +75,10 @@ class AiService:
         rules: InputRules,
         report: Report,
         *,
+        on_chunk: OnChunk = to_nobody,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        self._on_chunk = on_chunk
         self._rules = rules
         self._playback = playback
         self._upstream = upstream
@@ -191,7 +193,7 @@ class AiService:
         def ended(chunks: int, size: int, failure: Exception | None) -> None:
             self._end(call, response, chunks, size, reader, outcome, failure)
 
-        return measured(response, ended, reader.feed)
+        return measured(response, ended, reader.feed, lambda number, size: self._on_chunk(call.request_id, number, size))
 
     def _instances(self, kind: Kind) -> list[str]:
         return search.known_instances(kind, self._playback.library.shelf().recordings)

@@ -73,12 +73,13 @@ class Journal:
 
     def add(self, kind: str, **fields: Any) -> None:
         """Append one entry of any kind."""
+        for name, value in fields.items():
+            if isinstance(value, dict | list | tuple):
+                fields[name] = _copied(value)
         if kind in _CALLS and any(fields.get(name) for name in _WORDS):
-            fields = masked_value(fields)
-        else:
-            for name, value in fields.items():
-                if isinstance(value, dict | list | tuple):
-                    fields[name] = _copied(value)
+            # What is known keeps its name, also when it has the look of a token.
+            known = self._hiding.cleaned(fields) if self._hiding is not None else fields
+            fields = masked_value(known)
         self._append(kind, (time.time(), self._virtual_ms and self._virtual_ms(), entries.plain, kind, fields))
 
     def frame(self, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> None:
@@ -123,10 +124,12 @@ class Journal:
 
     # -- who reads
 
-    def subscribe(self, reader: Reader, kinds: Iterable[str] | None = None) -> Callable[[], None]:
-        """Call `reader` at once for each entry of these kinds from now on, of all kinds without; gives the function that ends it. Kinds
-        that nobody asks for cost nothing."""
-        return self._readers.join(reader, kinds)
+    def subscribe(
+        self, reader: Reader, kinds: Iterable[str] | None = None, *, when: Callable[[], bool] | None = None
+    ) -> Callable[[], None]:
+        """Call `reader` at once for each entry of these kinds from now on, of all kinds without, while `when()` holds; gives the function
+        that ends it. Kinds that nobody asks for cost nothing."""
+        return self._readers.join(reader, kinds, when)
 
     def watch_frames(self, watcher: FrameWatcher) -> Callable[[], None]:
         """Call `watcher` for each frame of a client's socket with what the frame is; no entry is made for it. Gives the function that ends
@@ -202,15 +205,22 @@ class Journal:
             wake()
 
     def _tell(self, kind: str) -> None:
-        """The newest entry, for those who want its kind."""
-        from emulator.gateway.journal import lines
-
-        number = self.last_seq
-        self._settle()
-        for block in self._ring.behind(number - 1):
-            entry = lines.decode(lines.split(block.lines)[-1])
-            for reader in self._readers.of(kind):
-                reader(entry)
+        """The newest entry, for those who want its kind now."""
+        readers = [joined.reader for joined in self._readers.of(kind) if joined.when is None or joined.when()]
+        if not readers:
+            return
+        if kind == "frame":
+            # What it may show depends on those before it.
+            (entry,) = self.since(self.last_seq - 1)
+        else:
+            record = self._pending[-1]
+            entry = _made(self.last_seq, record)
+            if self._hiding is not None and self._hiding.active:
+                if kind == "request":
+                    self._hiding.mend([entry], [None])
+                entry = self._hiding.cleaned(entry)
+        for reader in readers:
+            reader(entry)
 
     def _batch(self) -> None:
         until = time.perf_counter() + SHARE_S
@@ -231,11 +241,7 @@ class Journal:
         if not self._pending:
             self._heavy = 0
         first = self._made + 1
-        made: list[Entry] = []
-        for number, record in enumerate(records, first):
-            really_ms = int(record[0] * 1000)
-            virtual_ms = record[1]
-            made.append(record[2]((number, really_ms if virtual_ms is None else virtual_ms, really_ms), *record[3:]))
+        made = [_made(number, record) for number, record in enumerate(records, first)]
         self._made += len(records)
         hiding = self._hiding
         if hiding is None or not hiding.active:
@@ -274,6 +280,14 @@ class Journal:
         except OSError as error:
             self._file = None
             self.add("internal", text=f"the journal's file cannot be written any more: {error}")
+
+
+def _made(number: int, record: Record) -> Entry:
+    """The entry that a record becomes."""
+    really_ms = int(record[0] * 1000)
+    virtual_ms = record[1]
+    entry: Entry = record[2]((number, really_ms if virtual_ms is None else virtual_ms, really_ms), *record[3:])
+    return entry
 
 
 def _frame(head: entries.Head, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> Entry:

@@ -15,25 +15,32 @@ class Readers:
     """Readers by the kind they want; an entry that nobody wants is not made."""
 
     def __init__(self) -> None:
-        self._all: list[Reader] = []
-        self._by_kind: dict[str, list[Reader]] = {}
+        self._all: list[_Joined] = []
+        self._by_kind: dict[str, list[_Joined]] = {}
 
-    def of(self, kind: str) -> list[Reader]:
-        """Who wants this kind, in the order in which they came."""
+    def of(self, kind: str) -> list[_Joined]:
+        """Who may want this kind, in the order in which they came."""
         return self._by_kind.get(kind, self._all)
 
-    def join(self, reader: Reader, kinds: Iterable[str] | None) -> Callable[[], None]:
-        """From now on `reader` hears of these kinds, of all without; gives the function that ends it."""
+    def join(self, reader: Reader, kinds: Iterable[str] | None, when: Callable[[], bool] | None) -> Callable[[], None]:
+        """From now on `reader` hears of these kinds, of all without, while `when()` holds; gives the function that ends it."""
+        joined = _Joined(reader, when)
         if kinds is None:
             lists = [self._all, *self._by_kind.values()]
         else:
             lists = [self._by_kind.setdefault(kind, list(self._all)) for kind in kinds]
         for readers in lists:
-            readers.append(reader)
+            readers.append(joined)
 
         def leave() -> None:
             for readers in (self._all, *self._by_kind.values()):
-                if reader in readers:
-                    readers.remove(reader)
+                if joined in readers:
+                    readers.remove(joined)
 
         return leave
+
+
+class _Joined:
+    def __init__(self, reader: Reader, when: Callable[[], bool] | None) -> None:
+        self.reader = reader
+        self.when = when

@@ -34,12 +34,13 @@ from emulator.gateway.chance import Chance
 from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
 from emulator.gateway.crons import Crons, read_crons
-from emulator.gateway.dispatcher import Dispatcher
+from emulator.gateway.dispatcher import CODE_UPDATED, Dispatcher
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.from_host import FromHost
 from emulator.gateway.front.assets import NO_KEYS, FrontAssets
 from emulator.gateway.front.front import Front
 from emulator.gateway.front.tunnel import Tunnels
+from emulator.gateway.host_process import HostProcess
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.http import Edge
 from emulator.gateway.journal import Journal
@@ -58,6 +59,7 @@ from emulator.gateway.services import Services
 from emulator.gateway.sockets import SocketBook
 from emulator.gateway.stream_checker import KINDS, StreamWatch
 from emulator.gateway.timekeeper import Timekeeper
+from emulator.gateway.traps import Faults, Traps
 from emulator.gateway.verbs.alarms import AlarmVerbs
 from emulator.gateway.verbs.all import Verbs
 from emulator.gateway.verbs.asking import HostAsker, ObjectNames
@@ -67,6 +69,7 @@ from emulator.gateway.verbs.journal import JournalVerbs
 from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.verbs.traps import TrapVerbs
 from emulator.gateway.verbs.violations import ViolationVerbs
 from emulator.gateway.waiting import Waiting
 
@@ -92,7 +95,7 @@ class Gateway:
         self.chance = Chance(options.seed)
         self.redact = Redactor(project.secrets)
         self.journal = Journal(self.clock, project.state_folder / "journal.ndjson", self.redact)
-        self.journal.subscribe(Narrator(console))
+        Narrator(console).attach(self.journal)
         self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # What must outlive user code.
         self.book = SocketBook(self.clock, self.journal, max_message=_max_message(project))
@@ -140,7 +143,9 @@ class Gateway:
         upgrades = {"egress": self.outgoing.open, "ai": ModelSockets(self.book, self.models.service.converse).open}
         services = Services(served, upgrades, self.journal, asks_model=self._asks_model, on_chunk=self.book.chunk_delivered)
         # Hosts.
-        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, self.playback.denied)
+        faults = Faults(self._kill, self._deploy_over, self._evict)
+        self.traps = Traps(lambda: self.hosts.active, self.book, faults, self.journal, work)
+        from_host = FromHost(self.journal, self.book, self.objects, services, self.alarms, self.traps, self.playback.denied)
         self.hosts = Hosts(
             start.command,
             start.runtime,
@@ -154,6 +159,7 @@ class Gateway:
             on_warning=lambda text: console.show(Caution(Notice(text))),
             on_loaded=self._loaded,
             reach=lambda: reach_of(self.playback),
+            on_serving=self.traps.greet,
             crash_keeps_sockets=self.options.reload is not Reload.CLOSE,
             first=start.first,
         )
@@ -172,7 +178,8 @@ class Gateway:
         address = start.listener.getsockname()
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
         self._set_crons()
-        ask, names = HostAsker(self.dispatcher, self.hosts), ObjectNames(project.name, self._classes)
+        self._ask = HostAsker(self.dispatcher, self.hosts)
+        ask, names = self._ask, ObjectNames(project.name, self._classes)
         self.waiting = Waiting(self.alarms, self.hosts, ask)
         files = ObjectFiles(options.persist_to, project.name)
         self.verbs = Verbs(
@@ -184,6 +191,7 @@ class Gateway:
             journal=JournalVerbs(self.journal),
             violations=ViolationVerbs(self.streams),
             models=ModelVerbs(self.models.verbs),
+            traps=TrapVerbs(self.traps),
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
         self.own_paths = OwnPaths(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
@@ -263,6 +271,7 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         self.reloader.stop()
+        await self.traps.close()
         try:
             async with asyncio.timeout(HOSTS_WITHIN_S):
                 await self.hosts.stop(STOPPING, GRACE_S)
@@ -306,6 +315,17 @@ class Gateway:
         self._start.lock.settled()
 
     # -- what happens
+
+    def _kill(self, host: HostProcess) -> None:
+        self.hosts.kill(host)
+
+    async def _deploy_over(self) -> None:
+        """A deploy over a host that is stopped: no turn of it goes on, not even to its end."""
+        await self.hosts.begin_anew(CODE_UPDATED)
+
+    async def _evict(self, class_name: str, ident: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self._ask("evict", **{"class": class_name, "id": ident, "sockets": "hibernate"})
+        return found
 
     def _asks_model(self, target: str, request: ServiceRequest) -> bool:
         if target != "egress":

@@ -68,6 +68,19 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
+def is_stopped(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has been stopped by a signal. Raises ChildProcessError when it has ended and been waited for."""
+    return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def go_on(process: subprocess.Popen[bytes]) -> None:
+    """Let a stopped one run on. Its parent's death needs no such thing: the kernel then kills it (PDEATHSIG), and where it does not,
+    hangs up on the stopped processes of a group that nobody is the parent of any more."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGCONT)
+
+
 async def read_lines(pipe: Any, heard: Callable[[str], None]) -> asyncio.Future[None]:
     """From now on every line of a pipe goes to `heard`. Gives a future that is done when the last one has gone there."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()

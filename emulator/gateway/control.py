@@ -7,6 +7,7 @@ reach a token is needed.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hmac
 import html
@@ -44,6 +45,7 @@ class Control:
         self.token = token
         self._enabled = enabled
         self.routes = list(verbs.routes())
+        self._whole: set[asyncio.Future[Any]] = set()
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
         """Answer one request to a reserved path."""
@@ -97,7 +99,8 @@ class Control:
 
     async def _answer(self, route: Route, parts: dict[str, str], query: dict[str, str], request: BaseRequest) -> web.StreamResponse:
         try:
-            answer = await route.verb(Call(parts, query, await _json(request), request.headers))
+            call = Call(parts, query, await _json(request), request.headers)
+            answer = await (self._to_its_end(route, call) if route.whole else route.verb(call))
         except EmuError as error:
             return _error(error)
         except RemoteError as error:
@@ -109,6 +112,17 @@ class Control:
         if isinstance(answer, Streamed):
             return await _stream(request, answer)
         return web.json_response(answer, dumps=_dumps)
+
+    async def _to_its_end(self, route: Route, call: Call) -> Any:
+        task = asyncio.ensure_future(route.verb(call))
+        self._whole.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._whole.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody's news when its client has left
 
     async def _scheduled(self, query: dict[str, str]) -> web.Response:
         """Run the `scheduled` handler once, as `wrangler dev` does: 200 `ok`, 500 `exception`."""

@@ -21,6 +21,13 @@ class AlarmDesk(Protocol):
         """An object set or deleted its alarm."""
 
 
+class PointDesk(Protocol):
+    """Who hears of the boundaries that hosts pass."""
+
+    def on_point(self, host: HostProcess, payload: bytes) -> None:
+        """One was passed, or stopped at."""
+
+
 class FromHost:
     """A HostListener (host_process.py)."""
 
@@ -31,6 +38,7 @@ class FromHost:
         objects: ObjectBook,
         services: Services,
         alarms: AlarmDesk,
+        points: PointDesk,
         on_denied: Callable[[str], None] = lambda what: None,
     ) -> None:
         """`on_denied`: a host has refused user code a socket, which the mode does not allow."""
@@ -39,6 +47,7 @@ class FromHost:
         self._objects = objects
         self._services = services
         self._alarms = alarms
+        self._points = points
         self._on_denied = on_denied
 
     def on_request(self, host: HostProcess, incoming: Incoming) -> None:
@@ -56,6 +65,14 @@ class FromHost:
         """Only a host that was started has sockets."""
         if host.started and host.link is not None:
             self._book.on_frame(host.link, frame)
+
+    def on_turn(self, payload: bytes) -> None:
+        """Kept as it is: the journal decodes it when somebody reads."""
+        self._journal.turn(payload)
+
+    def on_point(self, host: HostProcess, payload: bytes) -> None:
+        """Points come only when they were asked for."""
+        self._points.on_point(host, payload)
 
     def on_output(self, host: HostProcess, stream: str, line: str) -> None:
         """A line that did not come through the console of user code: print in a thread, a C library, the interpreter itself."""

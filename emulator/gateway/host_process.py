@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -31,12 +32,15 @@ HELLO_WITHIN_S = 15.0
 LOAD_WITHIN_S = 60.0
 GRACE_S = 1.0
 END_WITHIN_S = 0.5
+_LOOK_EVERY_S = 0.001
+"""How often a process that is about to stop itself is looked at: the kernel tells its parent nothing that a loop could wait for."""
 _PREFIX = "agents-emu-"
 _BLOCKED = "agents-emu: user code blocks the event loop: "
 """How the watch of a host, which cannot use the link then, names the line (stall.mjs, stall.py)."""
 _OWN_FAULT = 70
 """The exit status of a host whose own code is broken (main.mjs)."""
 _OWN_FILES = "emulator/hosts/"
+_TURN, _POINT = int(Kind.TURN), int(Kind.POINT)
 _REPORT = "this is a fault of agents-emu itself: please report it, with these lines"
 
 
@@ -64,6 +68,12 @@ class HostListener(Protocol):
 
     def on_socket(self, host: HostProcess, frame: Frame) -> None:
         """A socket's frame."""
+
+    def on_turn(self, payload: bytes) -> None:
+        """A turn of an object has ended: a TURN's lines."""
+
+    def on_point(self, host: HostProcess, payload: bytes) -> None:
+        """The host has passed a boundary, or has stopped itself there: a POINT's lines."""
 
     def on_output(self, host: HostProcess, stream: str, line: str) -> None:
         """The process wrote a line to `stdout` or `stderr`."""
@@ -228,6 +238,13 @@ class HostProcess:
         if self.link is not None and not self.link.lost:
             self.link.note("network", reach=reach)
 
+    def points(self, on: bool, trap: int | None) -> None:
+        """Have it tell of the boundaries it passes from now on, and stop itself at the one with the number `trap`."""
+        if self.link is not None and not self.link.lost:
+            self.link.note("points", on=on, trap=trap)
+            # Nobody may wait for a turn of the loop to be counted.
+            self.link.flush()
+
     async def load(self, project: dict[str, Any]) -> Ready:
         """Load the user's code. Raises LoadFailed, or StartError E343 when the host says nothing in time or dies over it."""
         self._loaded = asyncio.get_running_loop().create_future()
@@ -279,6 +296,28 @@ class HostProcess:
             self.kill()
             await asyncio.shield(self.ended)
 
+    async def stopped(self, within_s: float) -> bool:
+        """Wait until it has stopped itself; False when it has ended, or does not stop."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not child_process.is_stopped(self._process):
+                    await asyncio.sleep(_LOOK_EVERY_S)
+        except (TimeoutError, ChildProcessError):
+            return False
+        return True
+
+    async def halt(self) -> bool:
+        """Stop it, whatever it does, until `go_on`; False when it has ended."""
+        try:
+            os.kill(self.pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return False
+        return await self.stopped(END_WITHIN_S)
+
+    def go_on(self) -> None:
+        """Let it run on."""
+        child_process.go_on(self._process)
+
     def kill(self) -> None:
         """End it now, and whatever it left running in its process group."""
         self._close_listener()
@@ -291,7 +330,11 @@ class HostProcess:
 
     def on_session(self, frame: Frame) -> None:
         kind = frame.kind
-        if kind == Kind.HELLO and self._greeted is not None:
+        if kind == _TURN:
+            self._listening().on_turn(frame.payload)
+        elif kind == _POINT:
+            self._listening().on_point(self, frame.payload)
+        elif kind == Kind.HELLO and self._greeted is not None:
             self._take_hello(frame.json())
         elif kind == Kind.READY and self._loaded is not None:
             fields = frame.json()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,7 @@ class Hosts:
         on_warning: Callable[[str], None],
         on_loaded: Callable[[list[str] | None, str | None], None],
         reach: Callable[[], str],
+        on_serving: Callable[[HostProcess], None],
         crash_keeps_sockets: bool,
         first: HostProcess | None = None,
     ) -> None:
@@ -70,8 +72,8 @@ class Hosts:
         `on_host_ended`: no instance of any object is left.
         `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
         that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
-        `reach`: how far sockets of user code may go (reach.py). `crash_keeps_sockets`: clients do not notice one; without it they connect
-        again, as in production."""
+        `reach`: how far sockets of user code may go (reach.py). `on_serving`: a host is about to open objects.
+        `crash_keeps_sockets`: clients do not notice one; without it they connect again, as in production."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -84,6 +86,7 @@ class Hosts:
         self._on_warning = on_warning
         self._on_loaded = on_loaded
         self._reach = reach
+        self._on_serving = on_serving
         self._crash_keeps_sockets = crash_keeps_sockets
         self._first = first
         self.active: HostProcess | None = None
@@ -116,16 +119,64 @@ class Hosts:
         """A new process with the same code."""
         return await self.reload()
 
+    async def deploy(self) -> Reloaded:
+        """The code as it is now, as a deploy brings it (durable-objects.md 1.5, S-92): clients are cut off without a Close frame, and turns
+        end at once with the platform's words. When it does not load, nothing happens."""
+        async with self._lock:
+            return await self._replace(keep_sockets=False, breaking=True)
+
+    async def begin_anew(self, message: str, between: Callable[[], Awaitable[None]] | None = None) -> Reloaded:
+        """End the serving host where it stands, stopped or not, cut its clients off, and tell who waits for it `message`. `between` runs
+        while there is no host; then the code as it is now is loaded."""
+        async with self._lock:
+            host, self.active = self.active, None
+            self._dispatcher.pause()
+            self._ended(False)
+            if host is not None:
+                self._dying.add(host)
+                if host.link is not None:
+                    host.link.farewell = message
+                    host.link.cut()
+            for dead in list(self._dying):
+                await self._bury(dead)
+            if between is not None:
+                await between()
+            # Whoever begins anew will do so again.
+            return await self._replace(keep_sockets=False, spare_delay_s=0)
+
+    async def exchange(self, between: Callable[[], Awaitable[None]], *, breaking: bool) -> Reloaded:
+        """As a reload, or, with `breaking`, as a deploy; and `between`, which must not raise, runs while no host has a file of an object
+        open. It does not run when the code does not load while an older host goes on serving (`kept`)."""
+        async with self._lock:
+            return await self._replace(keep_sockets=not breaking, breaking=breaking, between=between)
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Meanwhile no user code runs, and no host comes or goes. What objects have committed is on disk; nobody but they themselves could
+        notice."""
+        async with self._lock:
+            host = self.active
+            halted = host is not None and await host.halt()
+            try:
+                yield
+            finally:
+                if host is not None and halted:
+                    host.go_on()
+
     def crash(self) -> int | None:
         """Kill the serving host as a crash would; gives its pid."""
         host = self.active
         if host is None:
             return None
+        self.kill(host)
+        return host.pid
+
+    def kill(self, host: HostProcess) -> None:
+        """End this one as a crash would."""
         host.kill()
         if host.link is not None:
             # A process takes its time to end: what clients send from now on must not go to it.
             host.link.cut()
-        return host.pid
 
     async def stop(self, message: str, grace_s: float) -> None:
         """End all hosts: the serving one may finish its turns within the grace."""
@@ -155,7 +206,16 @@ class Hosts:
 
     # -- the swap
 
-    async def _replace(self, *, keep_sockets: bool, before_start: Awaitable[None] | None = None) -> Reloaded:
+    async def _replace(
+        self,
+        *,
+        keep_sockets: bool,
+        breaking: bool = False,
+        before_start: Awaitable[None] | None = None,
+        between: Callable[[], Awaitable[None]] | None = None,
+        spare_delay_s: float = SPARE_DELAY_S,
+    ) -> Reloaded:
+        """`breaking`: the turns of the old host get no time to end, and its clients hear nothing of how they do. `between`: `exchange`."""
         began = _machine_ms()
         preparing = asyncio.ensure_future(before_start) if before_start is not None else None
         try:
@@ -163,13 +223,18 @@ class Hosts:
             if preparing is not None:
                 await preparing
             if isinstance(loaded, dict):
+                if between is not None and self.active is None:
+                    await self._retire(CODE_UPDATED, breaking=breaking)
+                    await between()
                 return self._load_failed(began, loaded)
-            reset = await self._retire(CODE_UPDATED)
+            reset = await self._retire(CODE_UPDATED, breaking=breaking)
             if self._stopping:
                 self._discard(loaded[0])
                 return self._load_failed(began, _error_object(_stopped()))
+            if between is not None:
+                await between()
             sockets = self._ended(keep_sockets)
-            self._serve(*loaded)
+            self._serve(*loaded, spare_delay_s)
         except Exception as error:
             if self.active is None:
                 # Nobody may wait for a host that will not come.
@@ -197,9 +262,11 @@ class Hosts:
             self._discard(fresh)
             return _error_object(error)
 
-    async def _retire(self, message: str) -> int | None:
+    async def _retire(self, message: str, *, breaking: bool) -> int | None:
         old = self._replacing = self.active
         self._dispatcher.pause()
+        if breaking:
+            self._book.host_ended(keep=False)
         if old is None:
             for dead in list(self._dying):
                 await self._bury(dead)
@@ -207,7 +274,7 @@ class Hosts:
         if old.link is not None:
             old.link.farewell = message
         self._journal.add("host.draining", host=old.kind, pid=old.pid)
-        reset = await old.drain(message)
+        reset = await (old.drain(message, 0) if breaking else old.drain(message))
         self.active = None
         self._known.discard(old)
         self._replacing = None
@@ -217,7 +284,7 @@ class Hosts:
         self._on_host_ended()
         return self._book.host_ended(keep=keep_sockets)
 
-    def _serve(self, host: HostProcess, ready: Ready) -> None:
+    def _serve(self, host: HostProcess, ready: Ready, spare_delay_s: float) -> None:
         assert host.link is not None
         self.active = host
         if host.link.lost:
@@ -227,6 +294,7 @@ class Hosts:
             return
         self._modules = ready.modules
         self._served_since = asyncio.get_running_loop().time()
+        self._on_serving(host)
         host.start(self._book.handover())
         self._dispatcher.resume(host.link)
         self._journal.add("host.serving", host=host.kind, pid=host.pid, runtime=host.runtime)
@@ -235,7 +303,7 @@ class Hosts:
         for warning in ready.warnings:
             self._on_warning(warning)
         self._on_loaded(ready.inputs, None)
-        self._want_spare()
+        self._want_spare(spare_delay_s)
 
     def _load_failed(self, began: int, error: dict[str, Any]) -> Reloaded:
         kept = self.active is not None
@@ -276,13 +344,13 @@ class Hosts:
         if host.link is not None:
             host.link.farewell = PROCESS_ENDED
 
-    def _want_spare(self) -> None:
+    def _want_spare(self, delay_s: float = SPARE_DELAY_S) -> None:
         if self._spare is None and self._spare_task is None and not self._stopping:
-            self._spare_task = self._spawn(self._make_spare())
+            self._spare_task = self._spawn(self._make_spare(delay_s))
 
-    async def _make_spare(self) -> None:
+    async def _make_spare(self, delay_s: float) -> None:
         try:
-            await asyncio.sleep(SPARE_DELAY_S)
+            await asyncio.sleep(delay_s)
             host = self._new()
             await self._connect(host)
             host.preload(self._modules)

@@ -120,5 +120,21 @@ class Reloader:
         self._console.show(Reloaded(self._count, paths, outcome.ms, outcome.sockets, keep))
         return outcome
 
+    async def deploy(self) -> hosts.Reloaded:
+        """Read the configuration and load the code as they are now, and swap as production does. Raises ConfigError, and nothing has
+        changed."""
+        self._adopt(self._reread())
+        self._loading_since_s = time.time()
+        outcome = await self._hosts.deploy()
+        if self._stop.is_set():
+            return outcome
+        if outcome.error is not None:
+            self._journal.add("load.failed", error=outcome.error, kept=outcome.kept, paths=[])
+            return outcome
+        self._count += 1
+        self._journal.add("deploy", ms=outcome.ms, reset=outcome.reset)
+        self._console.show(Reloaded(self._count, (), outcome.ms, outcome.sockets, False))
+        return outcome
+
     def _shown(self, paths: set[Path]) -> tuple[str, ...]:
         return tuple(sorted(str(path.relative_to(self._root)) for path in paths if path.is_relative_to(self._root)))

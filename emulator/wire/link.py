@@ -19,6 +19,7 @@ from emulator.wire.frames import Frame, Kind, RawHeaders
 _REQUEST, _RESPONSE, _BODY, _CREDIT = int(Kind.REQUEST), int(Kind.RESPONSE), int(Kind.BODY), int(Kind.CREDIT)
 _CANCEL, _BROKEN, _CALL, _RESULT, _ERROR = int(Kind.CANCEL), int(Kind.BROKEN), int(Kind.CALL), int(Kind.RESULT), int(Kind.ERROR)
 _NOTE, _PING, _PONG = int(Kind.NOTE), int(Kind.PING), int(Kind.PONG)
+_TURN, _POINT = int(Kind.TURN), int(Kind.POINT)
 _FIRST_SOCKET = int(Kind.TEXT)
 _FIRST_EXCHANGE = int(Kind.REQUEST)
 
@@ -51,7 +52,7 @@ class Receiver(Protocol):
         which was cancelled meanwhile (it has to be told that its client is gone)."""
 
     def on_session(self, frame: Frame) -> None:
-        """A frame of the session arrived (kinds below 16, PING and PONG aside)."""
+        """A frame of the session arrived (kinds below 16, PING and PONG aside), or a TURN or POINT."""
 
     def on_lost(self, error: Exception | None) -> None:
         """The link ended; everything that waited on it has failed already."""
@@ -252,6 +253,8 @@ class Link(asyncio.Protocol):
             self._receiver.on_call(incoming, frame.json())
         elif kind == _NOTE:
             self._receiver.on_note(frame.json(), frame.now_ms)
+        elif kind in (_TURN, _POINT):
+            self._receiver.on_session(frame)
         elif kind >= _FIRST_EXCHANGE:
             exchange = self._exchanges.get(frame.id)
             if exchange is not None:

@@ -42,6 +42,9 @@ class Host:
         self.alarm_outcome = "done"
         self.done = asyncio.Event()
         self.grace_s = 0.0
+        self.points = False
+        self.trap: int | None = None
+        self.passed = 0
         self.protocol = 99 if Path("other-protocol.log").exists() else frames.PROTOCOL
 
     def now_ms(self) -> int:
@@ -198,6 +201,8 @@ class Host:
                 await self._assets(incoming, "http://any/" + "/".join(rest))
             case ["ai", class_name, name]:
                 await self._model(incoming, class_name, name)
+            case ["points", count]:
+                await self._pass_points(incoming, int(count))
             case ["far", *rest]:
                 await self._far(incoming, "http://" + "/".join(rest))
             case ["ws", *options]:
@@ -279,6 +284,26 @@ class Host:
             for ident in self.sockets:
                 self.link.send(Kind.TEXT, ident, b"chunk %d" % count)
         incoming.respond(200, b"OK", [], str(count).encode())
+
+    async def _pass_points(self, incoming: Incoming, count: int) -> None:
+        """A turn of `count` points, each after a frame to every socket; stops where it is told to, as wire/README.md says."""
+        for number in range(1, count + 1):
+            for ident in self.sockets:
+                self.link.send(Kind.TEXT, ident, b"before %d" % number)
+            self._point("frame", f"before {number}")
+            if number % 5 == 0:
+                await asyncio.sleep(0)
+        incoming.respond(200, b"OK", [], str(self.passed).encode())
+
+    def _point(self, what: str, label: str) -> None:
+        if not self.points:
+            return
+        self.passed += 1
+        lines = [str(self.passed), what, OBJECT["class"], OBJECT["id"], OBJECT["name"], "1", label]
+        self.link.send(Kind.POINT, 0, "\n".join(lines).encode())
+        if self.passed == self.trap:
+            self.link.flush()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     async def _far(self, incoming: Incoming, url: str) -> None:
         """Open a WebSocket, send one message, answer with what comes back."""
@@ -382,6 +407,8 @@ class Host:
                 incoming.result(None)
             case "rpc":
                 incoming.result({"result": [call["method"], call["args"]]})
+            case "clock":
+                incoming.result({"next_ms": None})
             case "evict" | "abort" | "awake":
                 self.heard.append(call["op"])
                 known = call["id"] == OBJECT["id"]
@@ -392,7 +419,9 @@ class Host:
                 incoming.fail({"name": "Error", "message": f"no {other}", "props": {}})
 
     def on_note(self, note: dict[str, Any], now_ms: int) -> None:
-        """The gateway says where user code may reach to; this host's code reaches for nothing."""
+        """Where user code may reach to is nothing to this host's code, which reaches for nothing."""
+        if note["op"] == "points":
+            self.points, self.trap, self.passed = note["on"], note["trap"], 0
 
 
 async def main(path: str) -> None:

@@ -13,6 +13,7 @@ from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
 from emulator.gateway.verbs.route import Route, VerbSet
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.verbs.traps import TrapVerbs
 from emulator.gateway.verbs.violations import ViolationVerbs
 
 
@@ -28,6 +29,7 @@ class Verbs:
     journal: JournalVerbs
     violations: ViolationVerbs
     models: ModelVerbs
+    traps: TrapVerbs
 
     def routes(self) -> Iterator[Route]:
         """All of them, in the order of the fields."""

@@ -29,8 +29,8 @@ class HostVerbs:
         """Where they are."""
         return [
             Route("POST", "hosts/{kind}/crash", lambda call: self.crash(call.parts["kind"])),
-            Route("POST", "hosts/{kind}/restart", lambda call: self.restart(call.parts["kind"])),
-            Route("POST", "deploy", lambda call: self.deploy()),
+            Route("POST", "hosts/{kind}/restart", lambda call: self.restart(call.parts["kind"]), whole=True),
+            Route("POST", "deploy", lambda call: self.deploy(), whole=True),
         ]
 
     async def crash(self, kind: str) -> Any:
@@ -47,8 +47,9 @@ class HostVerbs:
         return _outcome(await self._hosts.restart())
 
     async def deploy(self) -> Any:
-        """What a deploy does: new code, objects reset."""
-        return _outcome(await self._reloader.reload())
+        """What a deploy in production does: the configuration and the code as they are now, every client cut off without a Close frame,
+        every turn ended at once with the platform's words. Those that follow each other wait for each other."""
+        return _outcome(await self._reloader.deploy())
 
     async def scheduled(self, cron: str, time: str | None) -> None:
         """Run the Worker's `scheduled` handler. `time` is milliseconds since 1970, None for now. Raises RemoteError."""

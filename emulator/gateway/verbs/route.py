@@ -37,11 +37,13 @@ Verb = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` is below the control API's root, its `{names}` as in openapi.json; each stands for one segment."""
+    """`path` is below the control API's root, its `{names}` as in openapi.json; each stands for one segment. A `whole` verb is brought to
+    its end though its client leaves: half of it would leave no server."""
 
     method: str
     path: str
     verb: Verb
+    whole: bool = False
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         """The named parts when the path's segments (still percent-encoded) are those of this route."""

@@ -17,6 +17,8 @@ STATUSES: Final = {
     "E250": 409,  # the real clock is not moved
     "E252": 503,  # no rest, no end
     "E253": 503,
+    "E270": 409,  # no rewind here
+    "E271": 503,  # a host whose points cannot be counted now
     "E405": 503,  # a host that cannot answer now
 }
 

@@ -100,6 +100,8 @@ class Control:
     async def _answer(self, route: Route, parts: dict[str, str], query: dict[str, str], request: BaseRequest) -> web.StreamResponse:
         try:
             call = Call(parts, query, await _json(request), request.headers)
+            if route.method != "GET":
+                self._journal.verb(route.method, unquote(request.path.removeprefix(CONTROL)), call.body)
             answer = await (self._to_its_end(route, call) if route.whole else route.verb(call))
         except EmuError as error:
             return _error(error)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,7 @@ from emulator.scenarios.control import Control
 from emulator.scenarios.document import Document, Settings
 from emulator.scenarios.failures import ScenarioFailed
 from emulator.scenarios.performing import Performer
+from emulator.scenarios.steps import Connect
 from emulator.scenarios.transcript import Line
 from emulator.scenarios.world import Place, World
 
@@ -26,7 +28,7 @@ BOUND_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """A fault (crash, evict, drop, deploy) at the point with this number, counted from 1 since the first step."""
+    """A fault (crash, evict, drop, deploy) at the point with this number, counted from 1 since the first step that is no `connect`."""
 
     at: int
     fault: str
@@ -91,13 +93,14 @@ async def run(
         caught: dict[str, Any] | None = None
         try:
             async with asyncio.timeout(bound_s):
-                await _prepare(world, document.settings, trap, points)
-                outcome = await _perform(world, document)
+                outcome = await _perform(world, document, trap, points)
         except TimeoutError:
             hint = "\n".join(await pending.words(world)) or None
             failure = ScenarioFailed("E489", f"the scenario did not end within {bound_s:g} s and was ended", hint=hint)
         except EmuError as error:
             failure = error
+        if failure is not None:
+            outcome = {"requests": await _counted(world)}
         if trap is not None:
             caught = await _quietly(world, "traps")
         failure = await _missing_recording(world, document.settings, failure)
@@ -115,27 +118,36 @@ async def run(
         )
 
 
-async def _prepare(world: World, settings: Settings, trap: Trap | None, points: bool) -> None:
-    if settings.state is not None:
-        await world.control("POST", "state/load", {"name": settings.state})
-    if points or trap is not None:
-        await world.control("POST", "points", {"on": True})
-    if trap is not None:
-        await world.control("POST", "traps", {"at": trap.at, "fault": trap.fault})
-
-
-async def _perform(world: World, document: Document) -> dict[str, Any]:
+async def _perform(world: World, document: Document, trap: Trap | None, points: bool) -> dict[str, Any]:
+    if document.settings.state is not None:
+        await world.control("POST", "state/load", {"name": document.settings.state})
     for plan in document.clients.values():
         world.add_client(plan)
     performer = Performer(world, document.place)
     await world.settle()
-    await performer.all(document.steps)
+    # A client that cannot connect tries again, which is no agent's business: interruptions begin behind the first connections.
+    first = list(takewhile(lambda step: isinstance(step, Connect), document.steps))
+    await performer.all(first)
+    if points or trap is not None:
+        await world.control("POST", "points", {"on": True})
+    if trap is not None:
+        await world.control("POST", "traps", {"at": trap.at, "fault": trap.fault})
+    await performer.all(document.steps[len(first) :])
     checks = [await performer.perform(check) for check in document.outcome]
     return {
         "checks": checks,
         "chats": {name: player.chat.texts for name, player in world.players.items() if player.chat is not None},
         "requests": await server_steps.outside_requests(world),
     }
+
+
+async def _counted(world: World) -> dict[str, int]:
+    """What the agents asked others in a run that failed."""
+    try:
+        async with asyncio.timeout(pending.WITHIN_S):
+            return await server_steps.outside_requests(world)
+    except (EmuError, TimeoutError):
+        return {}
 
 
 async def _broken_promises(world: World) -> tuple[dict[str, Any], ...]:

@@ -46,9 +46,12 @@ def place_of(ready: Mapping[str, Any]) -> Place:
 
 
 @asynccontextmanager
-async def own_server(root: Path, settings: Settings, environ: Mapping[str, str], *, keep: bool = False) -> AsyncIterator[Served]:
-    """A server of the project in `root`. With `keep` it is left running. Raises StartError E346."""
-    log = root / ".agents-emu" / "scenario-server.log"
+async def own_server(
+    root: Path, settings: Settings, environ: Mapping[str, str], *, keep: bool = False, number: int = 0
+) -> AsyncIterator[Served]:
+    """A server of the project in `root`. With `keep` it is left running. `number` tells those apart that run side by side.
+    Raises StartError E346."""
+    log = root / ".agents-emu" / f"scenario-server{number or ''}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="agents-emu-"))
     ready_file = folder / "ready.json"

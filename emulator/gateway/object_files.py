@@ -29,6 +29,10 @@ class ObjectFiles:
         """Every object with a file and its name, None where the file tells none. Names of `known` ones are not looked up. In a thread."""
         return await asyncio.to_thread(self._all, known)
 
+    def path(self, class_name: str, ident: str) -> Path:
+        """Where an object's database is, or would be."""
+        return self._root / f"{self._worker}-{class_name}" / f"{ident}.sqlite"
+
     def _all(self, known: Container[ObjectKey]) -> dict[ObjectKey, str | None]:
         found: dict[ObjectKey, str | None] = {}
         for folder in self._root.glob(f"{self._worker}-*"):

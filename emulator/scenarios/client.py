@@ -31,7 +31,7 @@ _NO_STATUS = 1005
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`kind` is `in` or `out` with a frame's data (text, or bytes), or `end` with (code, reason)."""
+    """`kind` is `in` or `out` with a frame's data (text, or bytes), `end` with (code, reason), or `reconnect` with the path."""
 
     kind: str
     data: Any

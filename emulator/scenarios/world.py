@@ -163,7 +163,10 @@ class World:
         self._at(self.time.now_ms + reconnect_ms(player.attempts), lambda: self.soon(self._reconnect(player)))
 
     async def _reconnect(self, player: Player) -> None:
-        if not player.client.is_open and not player.left and await self.connect(player) is not None:
+        if player.client.is_open or player.left:
+            return
+        player.events.append(Event("reconnect", self.path_of(player.client.plan)))
+        if await self.connect(player) is not None:
             self._lost(player, 1006)
 
     async def _give_transcript(self, player: Player) -> None:
@@ -247,6 +250,8 @@ class World:
                 self.line(player.client.name, "<-", event.data)
             elif event.kind == "out":
                 self.line(player.client.name, "->", event.data)
+            elif event.kind == "reconnect":
+                self.line(player.client.name, "reconnect", event.data)
             else:
                 player.end = event.data
                 code, reason = event.data

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emulator.errors import UsageError
+from emulator.gateway import object_sql
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.object_files import ObjectFiles
 from emulator.gateway.objects import ObjectBook
@@ -38,6 +39,7 @@ class ObjectVerbs:
             Route("POST", "objects/{class}/{name}/abort", lambda call: self.abort(*call.object, call.body.get("reason"))),
             Route("GET", "objects/{class}/{name}/awake", lambda call: self.awake(*call.object)),
             Route("POST", "objects/{class}/{name}/call", lambda call: self.call(*call.object, call.body)),
+            Route("POST", "objects/{class}/{name}/sql", lambda call: self.sql(*call.object, call.body)),
         ]
 
     async def objects(self) -> dict[str, Any]:
@@ -98,3 +100,13 @@ class ObjectVerbs:
             raise UsageError("E227", 'a call is {"method": text, "args": list}')
         fields = {"class": class_name, "id": self._names.id(class_name, name), "name": name, "method": method, "args": arguments}
         return await self._ask("rpc", **fields)
+
+    async def sql(self, class_name: str, name: str, body: Mapping[str, Any]) -> Any:
+        """Read the object's database: `{"query"}`. An object that has stored nothing is not there to be read."""
+        query = body.get("query")
+        if not isinstance(query, str):
+            raise UsageError("E227", 'a look into an object is {"query": text}')
+        path = self._files.path(class_name, self._names.id(class_name, name))
+        if not path.exists():
+            raise UsageError("E228", f"{class_name}/{name} has stored nothing", hint="GET objects lists those that exist")
+        return await object_sql.read(path, query)

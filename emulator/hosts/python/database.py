@@ -12,6 +12,7 @@ Three kinds of transaction (durable-objects.md 2.5, 2.6):
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -38,6 +39,7 @@ _BEGIN = trusted("BEGIN IMMEDIATE")
 _COMMIT = trusted("COMMIT")
 _ROLLBACK = trusted("ROLLBACK")
 _BUSY_TIMEOUT_S = 2.0
+_LONG_WAL_BYTES = 256 * 1024
 _CACHED_STATEMENTS = 128
 
 
@@ -143,7 +145,17 @@ class Database:
         connection, self._connection = self._connection, None
         self._known_tables.clear()
         if connection is not None:
+            if self._wal_is_long():
+                connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
             connection.close()
+
+    def _wal_is_long(self) -> bool:
+        """Whoever opens the file next reads the whole WAL, and with it SQLite forgets how much of it was folded in already: left alone, it
+        would grow with every opening."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size > _LONG_WAL_BYTES
+        except OSError:
+            return False
 
     def revoke(self, reason: str) -> None:
         """The instance is gone: roll back, close, and let every later access raise StorageRevoked(`reason`)."""
@@ -176,7 +188,7 @@ class Database:
         add_missing_functions(connection)
         for give in self._functions:
             give(connection)
-        # Closing is frequent and must be cheap: the WAL stays beside the file, and SQLite folds it in as it grows.
+        # Closing is frequent and must be cheap: the WAL stays beside the file until it is long.
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
         for category, limit in LIMITS:
             connection.setlimit(category, limit)

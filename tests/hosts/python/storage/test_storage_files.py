@@ -136,3 +136,17 @@ def test_delete_all_gives_the_space_back(rig: Any) -> None:
     assert rig.js.sql.databaseSize > 1_000_000
     rig.js.deleteAll()
     assert rig.js.sql.databaseSize <= 4096
+
+
+def test_the_log_does_not_grow_with_every_opening(rig: Any) -> None:
+    """Hibernating objects open their file again and again, and whoever opens it reads the whole log."""
+    rig.rows("CREATE TABLE t(a)")
+    longest = 0
+    for number in range(200):
+        rig.rows(f"INSERT INTO t VALUES ({number})")
+        rig.storage.commit()
+        rig.storage.close()
+        log = rig.path.with_name(f"{rig.path.name}-wal")
+        longest = max(longest, log.stat().st_size if log.exists() else 0)
+    assert longest < 300 * 1024
+    assert rig.rows("SELECT count(*) FROM t") == [[200]]

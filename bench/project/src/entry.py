@@ -44,9 +44,33 @@ class Reminder(Agent):
         self.broadcast("rings")
 
 
+class Crontab(Agent):
+    """Daily schedules at different minutes, and how often they have rung."""
+
+    async def plan(self, count):
+        self.ctx.storage.sql.exec("CREATE TABLE rings (n INTEGER NOT NULL)")
+        self.ctx.storage.sql.exec("INSERT INTO rings VALUES (0)")
+        for number in range(count):
+            await self.schedule(f"{number} {number % 24} * * *", self.ring)
+
+    async def ring(self, payload, schedule):
+        self.ctx.storage.sql.exec("UPDATE rings SET n = n + 1")
+
+    def rings(self):
+        return self.ctx.storage.sql.exec("SELECT n FROM rings").one()["n"]
+
+
+fired = []
+
+
 class Default(WorkerEntrypoint):
+    async def scheduled(self, controller, env, ctx):
+        fired.append(controller.cron)
+
     async def fetch(self, request):
         match urlsplit(request.url).path.split("/"):
+            case ["", "fired"]:
+                return Response(str(len(fired)))
             case ["", "echo", name]:
                 return await self.env.Echo.getByName(name).fetch(request)
             case ["", "answer", name]:

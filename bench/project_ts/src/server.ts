@@ -99,8 +99,32 @@ export class Reminder extends Agent<Env> {
   }
 }
 
+/** Daily schedules at different minutes, and how often they have rung. */
+export class Crontab extends Agent<Env> {
+  async plan(count: number) {
+    this.sql`CREATE TABLE rings (n INTEGER NOT NULL)`;
+    this.sql`INSERT INTO rings VALUES (0)`;
+    for (let number = 0; number < count; number++) await this.schedule(`${number} ${number % 24} * * *`, "ring");
+  }
+
+  ring() {
+    this.sql`UPDATE rings SET n = n + 1`;
+  }
+
+  rings() {
+    return this.sql<{ n: number }>`SELECT n FROM rings`[0]?.n;
+  }
+}
+
+let fired = 0;
+
 export default {
+  scheduled() {
+    fired++;
+  },
+
   async fetch(request: Request, env: Env) {
+    if (new URL(request.url).pathname === "/fired") return new Response(String(fired));
     return (await routeAgentRequest(request, env)) ?? new Response("not found", { status: 404 });
   },
 };

@@ -103,6 +103,10 @@ class AlarmBook:
         else:
             del self._alarms[key]
 
+    def forget(self, key: AlarmKey) -> None:
+        """Whatever this alarm was about is not there any more; a run in progress ends without a word."""
+        self._alarms.pop(key, None)
+
     def next_deadline(self) -> int | None:
         """When the next run is due, in ms since 1970, or None."""
         while self._heap:

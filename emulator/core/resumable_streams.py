@@ -267,13 +267,13 @@ class StreamChecker:
             if hearing.last is not None and number <= hearing.last:
                 what = f"chunk {number} of {ident} came twice to one client"
                 yield from _once(hearing, words.TWICE, what, ident, hearing.newest, evidence)
-            else:
-                missing = self._missing_before(listener, request, hearing, number, replayed=frame.get("replay") is True)
-                if missing:
-                    what = f"{_chunks(missing)} of {ident} never came to this client"
-                    yield from _once(hearing, words.LOST, what, ident, hearing.newest, evidence)
-                hearing.last = number
-                hearing.excused = False
+                return
+            missing = self._missing_before(listener, request, hearing, number, replayed=frame.get("replay") is True)
+            if missing:
+                what = f"{_chunks(missing)} of {ident} never came to this client"
+                yield from _once(hearing, words.LOST, what, ident, hearing.newest, evidence)
+            hearing.last = number
+            hearing.excused = False
         elif request.numbered:
             return  # too large to be stored, so it has no number and never comes again (8.1)
         else:

@@ -14,6 +14,10 @@ TEXTS = {
     "E283": "A step cannot be done in this situation, such as connecting a client that is connected.",
     "E284": "The golden transcript was written by another version of agents-emu, or by something else. Look at the run, then --update.",
     "E285": "Nothing could be recorded, or the file to record into exists.",
+    "E290": "A sweep runs a scenario many times and compares. On the real clock no two runs are the same, with or without a fault.",
+    "E291": "The scenario never comes to a point of this kind: no request leaves, say, or nothing is committed. The connections that a"
+    " scenario begins with are not interrupted.",
+    "E292": "Each point is a run of its own. Choose fewer kinds with --at, or sweep a shorter scenario.",
     "E480": "What a step waits for did not come within its time, which is 30 s on the scenario's clock unless timeout says otherwise. On a"
     " virtual clock this takes no time, so it is never the machine's slowness: nothing was going to come. The nearest frame and what"
     " differs in it are shown.",

@@ -176,6 +176,25 @@ async def test_reminders_py(session, tmp_path, node: Node):
             await client.call("remind_by_cron", "whenever", "never")
 
 
+async def test_checkout_py(tmp_path, node: Node):
+    async with serving_offline(SAMPLES / "checkout_py", tmp_path) as server:
+        for agent in ("Careless", "Careful"):
+            async with node.client(server.host, agent, "me") as client:
+                await client.ready()
+                assert [await client.call("pay", "7"), await client.call("pay", "7")] == ["ch_1", "ch_1"]
+                assert (await client.seen("state", 2))[-1]["state"] == {"paid": {"7": "ch_1"}}
+        assert "POST https://payments.example/charges" in await requests_of(server)
+        assert "PUT https://payments.example/charges/7" in await requests_of(server)
+
+
+async def requests_of(server) -> list[str]:
+    """What the agents asked others, each time; paying an order again asks nobody."""
+    _, lines = await server.request("GET", "/cdn-cgi/emu/api/journal")
+    asked = [f"{entry['method']} {entry['url']}" for entry in map(json.loads, lines.splitlines()) if entry["kind"] == "egress"]
+    assert len(asked) == len(set(asked))
+    return asked
+
+
 async def test_counter_py(tmp_path, node: Node):
     async with (
         serving(SAMPLES / "counter_py", tmp_path) as server,

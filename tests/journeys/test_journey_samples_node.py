@@ -201,6 +201,18 @@ async def test_counter_ts(serve_offline, node: Node):
         assert await server.get("/agents/counter/a") == (200, {"count": 3})
 
 
+async def test_checkout_ts(serve_offline, node: Node):
+    async with serve_offline("checkout_ts") as server:
+        for agent in ("Careless", "Careful"):
+            async with node.tab(server.host, agent, "me") as page:
+                for turn in ("first", "again"):
+                    await page.say(turn, "Pay order 7")
+                    assert (await page.turn(turn))["text"] == "Order 7 is paid. Thank you! Your receipt is ch_1."
+        _, lines = await server.request("GET", "/cdn-cgi/emu/api/journal")
+        asked = [f"{entry['method']} {entry['url']}" for entry in map(json.loads, lines.splitlines()) if entry["kind"] == "egress"]
+        assert asked == ["POST https://payments.example/charges", "PUT https://payments.example/charges/7"]
+
+
 async def test_reminders_ts(serve_offline, node: Node):
     async with serve_offline("reminders_ts") as server, node.client(server.host, "Reminders", "me") as client:
         await client.ready()

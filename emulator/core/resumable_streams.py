@@ -80,11 +80,14 @@ class _Hearing:
 
 @dataclass(slots=True)
 class _Listener:
-    """A socket. `ready` is when its first frame passed: before that it may miss what others hear. `offers` were not answered yet."""
+    """A socket. `ready` is when its first frame passed: before that it may miss what others hear. `offers` were not acknowledged yet.
+    `probes` are resume requests, those in `answered` were sent before an acknowledgement: an offer for one of them crossed it."""
 
     connection: str | None
     ready: int | None = None
     offers: dict[str, Evidence] = field(default_factory=dict)
+    probes: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
     hearings: dict[str, _Hearing] = field(default_factory=dict)
 
 
@@ -127,6 +130,8 @@ class StreamChecker:
             case "cf_agent_use_chat_request", str(ident):
                 self._asked(listener, ident, frame, evidence)
             case "cf_agent_stream_resume_request", _:
+                listener.probes.add(str(frame.get("probeId")))
+                listener.answered.discard(str(frame.get("probeId")))
                 for hearing in listener.hearings.values():
                     hearing.probed = True
             case "cf_agent_stream_resume_ack", str(ident):
@@ -142,7 +147,7 @@ class StreamChecker:
         evidence = Evidence(at, socket, True, text[:SHOWN])
         match frame["type"], frame.get("id"):
             case "cf_agent_stream_resuming", str(ident):
-                self._offered(listener, ident, evidence)
+                self._offered(listener, ident, frame, evidence)
             case "cf_agent_chat_recovering", str(ident) if frame.get("recovering") is False:
                 self._request(ident).settled = True
             case "cf_agent_use_chat_response", str(ident):
@@ -192,11 +197,15 @@ class StreamChecker:
         listener.hearings[ident] = hearing
         # An acknowledgement of whatever puts the connection back among those that hear all that is live (8.5).
         listener.offers.clear()
+        listener.answered |= listener.probes
+        listener.probes.clear()
         self._request(ident)
 
     # -- to clients
 
-    def _offered(self, listener: _Listener, ident: str, evidence: Evidence) -> None:
+    def _offered(self, listener: _Listener, ident: str, frame: Frame, evidence: Evidence) -> None:
+        if frame.get("probeId") in listener.answered:
+            return
         listener.offers.setdefault(ident, evidence)
         if listener.connection is None:
             return

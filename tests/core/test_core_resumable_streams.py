@@ -116,6 +116,19 @@ def test_an_end_that_crosses_the_acknowledgement_is_not_the_second() -> None:
     assert (talk.codes, talk.unfinished) == ([], [])
 
 
+def test_an_offer_that_crosses_the_acknowledgement_of_the_first_one() -> None:
+    talk = Talk(A)
+    talk.offer(A, "r")
+    talk.probe(A)
+    talk.acknowledge(A, "r")
+    talk.offer(A, "r", probeId="p")
+    talk.chunks(A, "r", 0, replay=True)
+    talk.caught_up(A, "r")
+    talk.chunks(A, "r", 1)
+    talk.end(A, "r")
+    assert (talk.codes, talk.unfinished) == ([], [])
+
+
 def test_live_chunks_that_cross_an_acknowledgement_nobody_offered() -> None:
     talk = Talk(A)
     talk.ask(A, "r")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from emulator.clock.idle_loop import IdleLoop
 from emulator.clock.virtual import VirtualClock
@@ -22,7 +23,7 @@ WITHIN_S = 30.0
 """How long (really) the server may be busy at one instant without any sign of getting on."""
 LOOK_EVERY_S = 0.25
 LOOK_WITHIN_S = 1.0
-MOST_ROUNDS = 10_000
+MOST_ROUNDS = 5_000
 """How often the two processes may give each other something to do at one instant."""
 
 Pending = Callable[[], Awaitable[list[str]]]
@@ -86,6 +87,21 @@ class Timekeeper:
     async def run_until_idle(self, limit_ms: int, *, within_s: float = WITHIN_S) -> int:
         """Move from deadline to deadline until there is none before `limit_ms`; gives how many there were."""
         return await self._alone(self._run_until_idle(limit_ms), within_s)
+
+    @property
+    def moving(self) -> bool:
+        """Whether somebody moves time."""
+        return self._moving.locked()
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """Meanwhile nobody moves time."""
+        async with self._moving:
+            yield
+
+    def restart(self) -> None:
+        """The clock has been set back, and there is no host."""
+        self.host_ms = None
 
     async def _settle(self) -> int:
         await self._do_all()

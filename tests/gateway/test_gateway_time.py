@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from emulator.config.instants import instant_ms, iso
+from emulator.gateway.chance import Chance
 
 START_MS = instant_ms("2026-01-01")
 DAY_MS = 86_400_000
@@ -251,19 +252,32 @@ async def test_code_that_does_not_load_cannot_be_advanced(
     assert (error["code"], "SyntaxError" in error["what"]) == ("E411", True)
 
 
-async def test_each_host_draws_from_a_seed_of_its_own(serve: Any, client: aiohttp.ClientSession) -> None:
-    async def seeds(**flags: Any) -> list[int | None]:
-        server, found = serve(**flags), []
-        for _ in range(2):
-            found.append(json.loads(await get(client, server, "/state"))["project"]["seed"])
-            await ask(client, server, "deploy")
-        return found
+def test_a_seed_gives_each_host_another_and_every_run_the_same() -> None:
+    def drawn(seed: int | None) -> list[Any]:
+        chance = Chance(seed)
+        first = [chance.host_seed(), chance.host_seed(), chance.bytes(16), chance.bytes(16), chance.fraction()]
+        chance.restart()
+        chance.fraction()  # another stream
+        again = [chance.host_seed(), chance.host_seed(), chance.bytes(16), chance.bytes(16)]
+        assert again == first[:4] or seed is None
+        return first
 
-    first, again, other, none = await asyncio.gather(seeds(seed="7"), seeds(seed="7"), seeds(seed="8"), seeds())
-    assert first == again
-    assert len({*first, *other}) == 4
-    assert all(isinstance(seed, int) and 0 <= seed < 2**53 for seed in first)
-    assert none == [None, None]
+    assert drawn(7) == drawn(7)
+    hosts = [seed for run in (drawn(7), drawn(8)) for seed in run[:2]]
+    assert len({*hosts}) == 4
+    assert all(isinstance(seed, int) and 0 <= seed < 2**53 for seed in hosts)
+    assert drawn(None)[:2] == [None, None]
+    assert drawn(None)[2] != drawn(None)[2]
+
+
+async def test_the_host_is_told_its_seed_and_the_time(frozen: Any, client: aiohttp.ClientSession) -> None:
+    chance = Chance(1)
+    for _ in range(2):
+        project = json.loads(await get(client, frozen, "/state"))["project"]
+        assert project["seed"] == chance.host_seed()
+        assert project["clock"] == {"virtual": True, "now_ms": (await shown(client, frozen))["now_ms"]}
+        await ask(client, frozen, "clock/advance", ms=1000)
+        await ask(client, frozen, "deploy")
 
 
 async def test_an_acknowledged_alarm_outlives_both_processes(serve: Any, client: aiohttp.ClientSession) -> None:

@@ -29,8 +29,10 @@ FORBIDDEN = {
     "cli": {"hosts/python", "hosts", "wire"},
 }
 
-CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"}
-"""All that the command line knows of the rings below config: addresses, and the three doors of the gateway."""
+CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"} | {
+    f"emulator.gateway.journal.{module}" for module in ("file", "reading", "schema")
+}
+"""All that the command line knows of the rings below config: addresses, the three doors of the gateway, and the journal as a file."""
 
 CLI_AI_MAY = {
     f"emulator.gateway.ai.{module}"

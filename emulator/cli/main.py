@@ -31,6 +31,7 @@ COMMANDS = {
     "scenario": "record and run what clients do, on a clock that repeats",
     "clock": "show the time that agents see, and move it",
     "objects": "list the objects that exist",
+    "journal": "show what happened, and follow it",
     "evict": "drop an object's instance; its sockets stay",
     "hibernate": "let an idle object hibernate now",
     "version": "print the version",

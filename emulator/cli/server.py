@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +93,29 @@ async def control(session: ClientSession, server: RunningServer, method: str, pa
     if response.status < 400:
         return data
     raise _refusal(data, response.status, url)
+
+
+async def stream(server: RunningServer, path: str) -> AsyncIterator[bytes]:
+    """The lines of an answer of the control API, as they come, without their line feeds; they end with the server. Raises as `control`."""
+    import aiohttp
+
+    from emulator.cli.agent_connection import new_session
+
+    url = server.url.rstrip("/") + CONTROL + path
+    async with new_session() as session:
+        try:
+            async with session.get(url, headers=_authorization()) as response:
+                if response.status >= 400:
+                    raise _refusal(await response.json(content_type=None), response.status, url)
+                rest = b""
+                async for data in response.content.iter_any():
+                    *lines, rest = (rest + data).split(b"\n")
+                    for line in lines:
+                        yield line
+        except aiohttp.ClientPayloadError:
+            return  # the server has ended
+        except (aiohttp.ClientError, OSError) as error:
+            raise unreachable(server, error) from error
 
 
 def ask(server: RunningServer, method: str, path: str, body: Any = None) -> Any:

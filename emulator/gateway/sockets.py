@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from emulator.core import sockets as rules
@@ -138,8 +138,8 @@ class SocketBook:
     def gone(self, socket: ClientSocket) -> None:
         """The connection has ended."""
         self.drops.disarm(socket)
+        self.journal.add("socket.end", socket=socket.id, **_label(socket), **_subject(socket))
         if socket.id in self.sockets:
-            self.journal.add("socket.end", socket=socket.id, **_label(socket), **_subject(socket))
             self._pass(socket, _GONE, b"", 0)
 
     def _pass(self, socket: ClientSocket, kind: int, payload: bytes, flags: int) -> None:
@@ -278,6 +278,11 @@ class SocketBook:
             del self.sockets[socket.id]
             socket.cut()
         return len(ended)
+
+    def restart(self) -> None:
+        """As at the server's start; there is no socket."""
+        self.drops.disarm_next()
+        self._auto.clear()
 
     def close_all(self, code: int, reason: str) -> None:
         """The server ends: a Close frame for everybody, and no waiting for theirs."""

@@ -25,9 +25,11 @@ class Wanted:
     object: str | None = None
     kinds: frozenset[str] | None = None
 
-    def takes(self, line: bytes) -> bool:
-        """Whether an encoded entry is wanted."""
+    def takes(self, line: bytes, since: int = 0) -> bool:
+        """Whether an encoded entry is wanted, if its number is above `since`."""
         kind = lines.kind_of(line)
+        if since and lines.decode(line)["seq"] <= since:
+            return False
         if kind in ALWAYS:
             return True
         if self.kinds is not None and kind not in self.kinds:

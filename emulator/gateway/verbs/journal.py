@@ -22,8 +22,9 @@ class JournalVerbs:
 
     async def read(self, call: Call) -> Any:
         """Entries after `since`, about `object`, of `kinds`, at most `limit`, as NDJSON, and with `follow` those to come; as server-sent
-        events, which always follow, when `Accept` asks for them. Raises UsageError E227."""
+        events, which always follow, when `Accept` asks for them. Raises UsageError E227 or E231."""
         from emulator.gateway.journal.reading import Wanted, follow
+        from emulator.gateway.journal.schema import kinds_of
 
         query = call.query
         as_events = "text/event-stream" in call.headers.get("Accept", "")
@@ -33,7 +34,7 @@ class JournalVerbs:
             since = _number("since", query.get("since", "0"))
         limit = _number("limit", query["limit"]) if "limit" in query else None
         live = as_events or query.get("follow", "0") not in ("0", "false")
-        kinds = frozenset(filter(None, query["kinds"].split(","))) if query.get("kinds") else None
+        kinds = kinds_of(query["kinds"]) if query.get("kinds") else None
         batches = follow(self._journal, since, Wanted(query.get("object"), kinds), live=live, limit=limit)
         if as_events:
             return Streamed("text/event-stream", _events(batches))

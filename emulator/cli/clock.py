@@ -58,7 +58,7 @@ def advance(server: RunningServer, span: str, as_json: bool) -> None:
 @server_options
 def to(server: RunningServer, instant: str, as_json: bool) -> None:
     """Move to INSTANT: 2026-12-24T09:00:00Z, 2026-12-24, or milliseconds since 1970."""
-    _moved(ask(server, "POST", "clock", {"to": int(instant) if instant.isascii() and instant.isdigit() else instant}), as_json)
+    _moved(ask(server, "POST", "clock", {"to": _instant(instant)}), as_json)
 
 
 @clock.command()
@@ -66,7 +66,7 @@ def to(server: RunningServer, instant: str, as_json: bool) -> None:
 @server_options
 def step(server: RunningServer, until: str | None, as_json: bool) -> None:
     """Move to the next deadline."""
-    _moved(ask(server, "POST", "clock/step", {} if until is None else {"until_ms": until}), as_json)
+    _moved(ask(server, "POST", "clock/step", {} if until is None else {"until_ms": _instant(until)}), as_json)
 
 
 @clock.command()
@@ -87,6 +87,11 @@ def run_until_idle(server: RunningServer, limit: str, as_json: bool) -> None:
 def _preset(ctx: click.Context, verb: str) -> dict[str, Any]:
     found = (ctx.default_map or {}).get(verb)
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _instant(text: str) -> int | str:
+    """As the control API takes it: a number is milliseconds since 1970."""
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def _read(read: Callable[[str], int], text: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.core.alarms import AlarmBook, AlarmKey, DueAlarm, Outcome
@@ -56,7 +56,7 @@ class Alarms:
         self._closing = asyncio.Event()
         self._wanted = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
-        self._runs: set[asyncio.Task[Any]] = set()
+        self._runs: dict[asyncio.Task[Any], AlarmKey] = {}
         dispatcher.on_resume.append(self.settle)
 
     async def load(self, *, reconcile: bool) -> None:
@@ -101,6 +101,15 @@ class Alarms:
             self._start(due)
         return due is not None
 
+    def skip(self, key: AlarmKey, time_ms: int) -> None:
+        """The object has given up its alarm of this time without a run."""
+        if self.book.time_of(key) == time_ms:
+            name = next((name for other, name, *_ in self.book.pending() if other == key), None)
+            self.book.delete(key)
+            self._change(key, None, name)
+            self._journal.add("alarm.skipped", object=_subject(key, name), time_ms=time_ms)
+            self.settle()
+
     def settle(self) -> None:
         """Deliver what is due and set the one timer for what comes next. Without a host nothing is due."""
         if self._dispatcher.link is None:
@@ -115,12 +124,38 @@ class Alarms:
         self._armed_ms = deadline
         self._timer = None if deadline is None else self._clock.call_at(deadline, self._ring)
 
+    def replace(self, covers: Callable[[str, str], bool], alarms: Mapping[AlarmKey, tuple[int, str | None]]) -> None:
+        """The objects that `covers` (class, id) were exchanged, and these are their alarms, as the index on disk has them. There must be no
+        host."""
+        for run in [run for run, key in self._runs.items() if covers(*key)]:
+            # How it would end says nothing of the object that is there now.
+            run.cancel()
+        for key in [key for key, *_ in self.book.pending() if covers(*key)]:
+            self.book.forget(key)
+        self._changes = {key: change for key, change in self._changes.items() if not covers(*key)}
+        for key, (time_ms, name) in alarms.items():
+            self.book.set(key, time_ms, name)
+
     async def written(self) -> bool:
         """Write what is unwritten now; whether the index has every change."""
         if self._writer is not None:
             self._wanted.set()
             await asyncio.wait({self._writer}, timeout=ANSWER_WITHIN_S)
         return not self._changes
+
+    async def restart(self) -> None:
+        """As at the start of a server without objects; the index on disk goes with them. There must be no host."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._armed_ms = None
+        for run in list(self._runs):
+            run.cancel()
+        self._changes.clear()
+        self._waiting.clear()
+        if self._writer is not None:
+            await self._writer
+        await self._index.close()
+        self.book = AlarmBook()
 
     async def close(self) -> None:
         """Write what is unwritten, at once or never, and close the index; `unwritten` tells of the rest."""
@@ -147,8 +182,8 @@ class Alarms:
 
     def _start(self, due: DueAlarm) -> None:
         task = asyncio.get_running_loop().create_task(self._run(due))
-        self._runs.add(task)
-        task.add_done_callback(self._runs.discard)
+        self._runs[task] = due.key
+        task.add_done_callback(self._runs.pop)
 
     async def _run(self, due: DueAlarm) -> None:
         began = self._clock.now_ms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from emulator.core.lifecycle import State
@@ -25,6 +26,14 @@ class ObjectBook:
     def host_ended(self) -> None:
         """No instance is left: those with sockets sleep, the others are gone."""
         self._notes = {key: {**note, "state": State.HIBERNATED.value} for key, note in self._notes.items() if note.get("sockets")}
+
+    def forget(self, covers: Callable[[str, str], bool]) -> None:
+        """Objects, by class and id, that are not what they were."""
+        self._notes = {key: note for key, note in self._notes.items() if not covers(*key)}
+
+    def restart(self) -> None:
+        """There are none."""
+        self._notes.clear()
 
     def all(self) -> list[dict[str, Any]]:
         """Every object of the book, as copies."""

@@ -14,6 +14,8 @@ from types import TracebackType
 from emulator.errors import StartError
 
 FILE_NAME = ".agents-emu.lock"
+SWAP = ".agents-emu.swap"
+"""Where an exchange of the state is prepared (snapshots/swap.py)."""
 
 
 class StateLock:
@@ -26,7 +28,8 @@ class StateLock:
         self.unclean = False
 
     def __enter__(self) -> StateLock:
-        """Raises StartError E321 (another emulator has it), E322 (another runtime has) or E323 (the folder cannot be written)."""
+        """Raises StartError E321 (another emulator has it), E322 (another runtime has), E323 (the folder cannot be written) or E324
+        (a holder before us was killed while it exchanged the state, and that cannot be finished)."""
         path = self._folder / FILE_NAME
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +52,7 @@ class StateLock:
             what = f"{other[1]} (process {other[0]}) has the objects of this state folder open"
             hint = "stop it, or choose another folder with --persist-to"
             raise StartError("E322", what, where=str(self._folder), hint=hint)
+        _mend(self._folder, descriptor)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
@@ -69,6 +73,22 @@ class StateLock:
                 os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _mend(folder: Path, descriptor: int) -> None:
+    """Finish what a killed holder had begun (snapshots/swap.py). Closes the descriptor when it raises."""
+    if not (folder / SWAP).exists():
+        return
+    import sqlite3  # late, as what follows: a start must not wait for what is needed once in a year
+
+    from emulator.gateway.snapshots.swap import mend
+
+    try:
+        mend(folder)
+    except (OSError, ValueError, KeyError, sqlite3.Error) as error:
+        os.close(descriptor)
+        what = f"an exchange of the state that was cut off cannot be finished: {error}"
+        raise StartError("E324", what, where=str(folder / SWAP), hint="see what has its files open, or look at the disk") from error
 
 
 def runtime_in(folder: Path) -> tuple[int, str] | None:

@@ -125,7 +125,7 @@ async def test_after_an_unclean_stop_the_objects_own_value_wins(serve: Any, clie
     server.again()
     assert index(server) == [(ID, later * 1_000_000, "a")]
     assert json.loads(await get(client, server, "/cdn-cgi/emu/api/alarms"))["alarms"] == [
-        {"class": "Echo", "id": ID, "name": "a", "time_ms": later, "retry": 0, "running": False}
+        {"class": "Echo", "id": ID, "name": "a", "time_ms": later, "retry": 0, "retry_ms": None, "running": False}
     ]
     server.end(signal.SIGKILL)
     object_database(server, None)

@@ -30,8 +30,8 @@ def check(name: str, manifest: Manifest, scope: Scope, shape: Shape) -> None:
     if not scope.within(manifest.scope):
         what = f"the snapshot {name} has {manifest.scope}, and not {scope}"
         raise UsageError("E267", what, where=where, hint="agents-emu state list shows what is in each")
-    known = {migration.tag for migration in shape.migrations}
-    unknown = [tag for tag in manifest.migrations if tag not in known]
+    tags = {migration.tag for migration in shape.migrations}
+    unknown = [tag for tag in manifest.migrations if tag not in tags]
     if unknown:
         what = f'the snapshot {name} was saved after the migration "{unknown[0]}", which this project does not have'
         raise UsageError("E266", what, where=where, hint="git switch to the code it was saved with, or save another")

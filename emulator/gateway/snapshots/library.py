@@ -15,6 +15,8 @@ from emulator.errors import UsageError
 from emulator.gateway.snapshots import manifest as manifests
 from emulator.gateway.snapshots.manifest import Manifest
 
+SNAPSHOTS = "state"
+"""The folder among the fixtures."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DRAFT, _OLD = ".draft", ".replaced"
 

@@ -194,9 +194,12 @@ class Snapshots:
         known = ", ".join(sorted(self.shape().classes)) or "no class"
         return UsageError("E267", f"this project has no class {scope.class_name}", hint=f"there is {known}")
 
-    def abandon(self) -> None:
-        """Forget what was prepared."""
+    def abandon(self) -> bool:
+        """Forget what was prepared; False when it has begun already: then the next holder of the lock finishes it."""
+        if self._swap.unfinished:
+            return False
         self._swap.abandon()
+        return True
 
 
 def _stage(name: str, source: Path, target: Path, saved: SavedFile) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from emulator.gateway import alarm_rows
 from emulator.gateway.alarm_rows import AlarmRow
+from emulator.gateway.state_lock import SWAP
 
-FOLDER = ".agents-emu.swap"
 _NEW, _JOURNAL, _DRAFT = "new", "journal.json", "journal.draft"
 
 
@@ -24,7 +24,12 @@ class Swap:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._folder = state / FOLDER
+        self._folder = state / SWAP
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an exchange has begun and has not ended."""
+        return (self._folder / _JOURNAL).exists()
 
     def stage(self) -> Path:
         """An empty folder for what comes: files go where they shall be below `state`. Nothing of the state is touched."""
@@ -57,7 +62,7 @@ class Swap:
 def mend(state: Path) -> bool:
     """Finish an exchange whose journal stands, and throw away what was only staged; whether there was one to finish. Raises OSError or
     sqlite3.Error."""
-    folder = state / FOLDER
+    folder = state / SWAP
     if not folder.exists():
         return False
     journal = folder / _JOURNAL

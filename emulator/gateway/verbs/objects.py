@@ -37,7 +37,6 @@ class ObjectVerbs:
             Route("POST", "objects/{class}/{name}/evict", lambda call: self.evict(*call.object, call.body.get("sockets", "hibernate"))),
             Route("POST", "objects/{class}/{name}/hibernate", lambda call: self.evict(*call.object, "hibernate")),
             Route("POST", "objects/{class}/{name}/abort", lambda call: self.abort(*call.object, call.body.get("reason"))),
-            Route("GET", "objects/{class}/{name}/awake", lambda call: self.awake(*call.object)),
             Route("POST", "objects/{class}/{name}/call", lambda call: self.call(*call.object, call.body)),
             Route("POST", "objects/{class}/{name}/sql", lambda call: self.sql(*call.object, call.body)),
         ]
@@ -88,10 +87,6 @@ class ObjectVerbs:
         if not result["aborted"]:
             raise UsageError("E228", f"{class_name}/{name} is not in memory", hint="GET objects lists what is")
         return {"aborted": f"{class_name}/{name}"}
-
-    async def awake(self, class_name: str, name: str) -> Any:
-        """What holds the object in memory, in words; empty when nothing does, or when it is not there."""
-        return await self._ask("awake", **{"class": class_name, "id": self._names.id(class_name, name)})
 
     async def call(self, class_name: str, name: str, body: Mapping[str, Any]) -> Any:
         """A method of the object over RPC: `{"method", "args"}`."""

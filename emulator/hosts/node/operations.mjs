@@ -53,6 +53,9 @@ export class Operations {
         return Array.from(this.#host.objects, (handle) => handle.describe());
       case "awake":
         return this.#find(call)?.awakeBecause() ?? [];
+      case "skip_alarm":
+        this.#host.dropAlarm(this.#known(call));
+        return null;
       default:
         throw new Error(`unknown operation ${call.op}`);
     }

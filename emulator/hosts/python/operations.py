@@ -64,6 +64,9 @@ class Operations:
             case "awake":
                 handle = self._host.objects.find(call["class"], self._id(call))
                 return [] if handle is None else handle.awake()
+            case "skip_alarm":
+                self._host.drop_alarm(self._known(call))
+                return None
             case "clock":
                 return {"next_ms": await host_loop().move_clock(call["to_ms"])}
         raise js_error("Error", f"unknown operation {call['op']!r}")

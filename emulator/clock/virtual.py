@@ -35,7 +35,8 @@ class VirtualClock:
     """Milliseconds since 1970 that only `set` moves. Timers fire in `fire_due`, by time and then in the order they were armed."""
 
     def __init__(self, now_ms: int) -> None:
-        self._now_ms = now_ms
+        self._start_ms = self._now_ms = now_ms
+        self._sleepers: set[asyncio.Future[None]] = set()
         self._timers: list[VirtualTimer] = []
         self._armed = 0
         self._dead = 0
@@ -56,11 +57,13 @@ class VirtualClock:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        due = asyncio.get_running_loop().create_future()
+        due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.add(due)
         timer = self.call_at(self._now_ms + math.ceil(seconds * 1000), lambda: None if due.done() else due.set_result(None), why=why)
         try:
             await due
         finally:
+            self._sleepers.discard(due)
             timer.cancel()
 
     def next_deadline(self) -> int | None:
@@ -74,6 +77,15 @@ class VirtualClock:
         if now_ms < self._now_ms:
             raise ValueError(f"a clock does not go back: from {self._now_ms} to {now_ms}")
         self._now_ms = now_ms
+
+    def restart(self) -> None:
+        """Back to where it stood first. Every timer is cancelled, and so is who sleeps."""
+        for timer in self._timers:
+            timer._clock, timer.callback = None, None
+        self._timers, self._armed, self._dead = [], 0, 0
+        for due in list(self._sleepers):
+            due.cancel()
+        self._now_ms = self._start_ms
 
     def fire_due(self) -> int:
         """Fire what is due, and give how many fired. Timers that a callback arms for now are left for the next call."""

@@ -29,6 +29,10 @@ class CallLog:
             self._calls.append((asked, event))
         self._report(event)
 
+    def clear(self) -> None:
+        """Forget them."""
+        self._calls.clear()
+
     def calls(self) -> list[dict[str, Any]]:
         """The reports of the last calls, oldest first; what looks like a secret is masked."""
         return [masked_value(event) for _, event in self._calls]

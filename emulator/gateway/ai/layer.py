@@ -71,6 +71,7 @@ class Layer:
         recheck_ms: float = 500,
     ) -> None:
         config = options.ai
+        self._options = options
         self._gateway: AiGateway | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -161,10 +162,11 @@ class Layer:
             begun=begun,
             now=now,
         )
+        self.lease = Lease(self.sessions, self.playback, lost)
         layer = ModelLayer(
             self.playback,
             self.sessions,
-            Lease(self.sessions, self.playback, lost),
+            self.lease,
             self.ledger,
             self.calls,
             redact,
@@ -175,6 +177,16 @@ class Layer:
             drifts=checks,
         )
         self.verbs = AiVerbs(layer)
+
+    def restart(self) -> None:
+        """As at the server's start: another session begins, in the mode that the server was started with, and nothing is known of calls
+        before. Raises RecordingError or OSError when what was recorded cannot be written; it has begun all the same."""
+        self.lease.take_away()
+        self.faults.clear()
+        self.calls.clear()
+        if self._gateway is not None:
+            self._gateway.reset()
+        self.sessions.restart(mode=self._options.ai_mode, cassette=self._options.cassette, speed=self._options.ai_speed)
 
     def start(self) -> None:
         """Watch what people edit while the server runs."""

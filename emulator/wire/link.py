@@ -71,6 +71,8 @@ class Link(asyncio.Protocol):
         self._decoder = frames.FrameDecoder()
         self._exchanges: dict[int, Outgoing | Incoming] = {}
         self._out: list[bytes] = []
+        self._awaited = 0
+        """Queued frames that somebody waits for."""
         self._take: Callable[[Frame], None] = self._dispatch
         self._reading = False
         self._queued_s = 0.0
@@ -91,7 +93,7 @@ class Link(asyncio.Protocol):
         """Queue one frame; the frames of one loop turn leave in one write. Frames sent after the loss go nowhere."""
         if self.lost or self._loop is None:
             return
-        if not self._out:
+        if not self._awaited:
             self._queued_s = perf_counter()
             if not self._reading:
                 self._loop.call_soon(self.flush, context=_EMPTY)
@@ -101,14 +103,24 @@ class Link(asyncio.Protocol):
         self._out.append(frames.HEAD.pack(length, kind, flags, ident, self._clock()))
         if payload:
             self._out.append(payload)
-        if len(self._out) > 2 and perf_counter() - self._queued_s > GATHER_S:
+        self._awaited += 1
+        if self._awaited > 1 and perf_counter() - self._queued_s > GATHER_S:
             self.flush()
+
+    def add(self, kind: int, payload: bytes) -> None:
+        """Queue a frame of the session that nobody waits for: it leaves with the others, at the latest with the loop's turn."""
+        if self.lost or self._loop is None:
+            return
+        if not self._out and not self._reading:
+            self._loop.call_soon(self.flush, context=_EMPTY)
+        self._out.append(frames.HEAD.pack(len(payload), kind, 0, 0, self._clock()) + payload)
 
     def flush(self) -> None:
         """Write what is queued now."""
         if self._out and self._transport is not None:
             data = b"".join(self._out)
             self._out.clear()
+            self._awaited = 0
             self._transport.write(data)
 
     def send_json(self, kind: int, value: Any, ident: int = 0) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, TypedDict
 
-from emulator.hosts.python.holds import UserLine, UserLines
+from emulator.hosts.python.holds import Begun, UserLine, UserLines
 from emulator.hosts.python.instance import Instance
 
 
@@ -23,7 +23,7 @@ class Reason(TypedDict):
 def reasons(instance: Instance) -> list[Reason]:
     """What keeps this instance from being dropped, its facets aside; empty when nothing does."""
     lines = instance.lines
-    found = [_reason(hold.what, hold.text, lines.place(hold.line), hold.since_s) for hold in instance.holds]
+    found = [_reason(hold.what, hold.text, lines.place(_line(hold.begun, lines)), hold.since_s) for hold in instance.holds.values()]
     turns = {turn.task: turn for turn in instance.in_flight if turn.task is not None}
     for task, since_s in instance.tasks.items():
         turn = turns.get(task)
@@ -40,6 +40,10 @@ def as_text(reason: Reason) -> str:
     """One reason in words: what `evict` answers as `why`."""
     where = f" ({reason['where']})" if reason["where"] else ""
     return f"{reason['what']}: {reason['text']}{where}"
+
+
+def _line(begun: Begun, lines: UserLines) -> UserLine | None:
+    return stands_at(begun, lines) if isinstance(begun, asyncio.Task) else begun
 
 
 def stands_at(task: asyncio.Task[Any], lines: UserLines) -> UserLine | None:

@@ -5,17 +5,21 @@ A hold is made on the hot path, so it remembers a code object and an offset; the
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from emulator.hosts.python.surface.frames import OURS
 
 type UserLine = tuple[CodeType, int]
 """A line of the user's: its code and the offset of the instruction in it."""
+
+type Begun = UserLine | asyncio.Task[Any] | None
+"""Where something began: the line, or the task that waits for it and stands there until it ends, which costs nothing to remember."""
 
 _INSTALLED = ("site-packages", "dist-packages", "python_modules", "node_modules")
 
@@ -32,8 +36,8 @@ class Holding(Protocol):
         """What it is, for people."""
 
     @property
-    def line(self) -> UserLine | None:
-        """The user's line that began it."""
+    def begun(self) -> Begun:
+        """Where the user's code began it."""
 
     @property
     def since_s(self) -> float:
@@ -43,12 +47,12 @@ class Holding(Protocol):
 class Hold:
     """What keeps its owner awake until it is released."""
 
-    __slots__ = ("line", "since_s", "text", "what")
+    __slots__ = ("begun", "since_s", "text", "what")
 
-    def __init__(self, what: str, text: str, line: UserLine | None) -> None:
+    def __init__(self, what: str, text: str, begun: Begun) -> None:
         self.what = what
         self.text = text
-        self.line = line
+        self.begun = begun
         self.since_s = time.time()
 
 
@@ -72,9 +76,9 @@ class UserLines:
         folders = filename[len(root) :].split(os.sep)[:-1]
         return not any(folder in _INSTALLED or folder.startswith(".venv") for folder in folders)
 
-    def here(self) -> UserLine | None:
-        """The innermost line of the user's that is running."""
-        return self.of(sys._getframe(1))
+    def here(self, skip: int = 1) -> UserLine | None:
+        """The innermost line of the user's that is running; `skip` frames are known to be none."""
+        return self.of(sys._getframe(skip))
 
     def of(self, frame: FrameType | None) -> UserLine | None:
         """The same, seen from `frame`."""

@@ -30,7 +30,7 @@ from emulator.hosts.python.network.waiting import Waiting
 from emulator.hosts.python.objects import ObjectHandle, ObjectTable
 from emulator.hosts.python.operations import Operations
 from emulator.hosts.python.owner import Owner
-from emulator.hosts.python.points import Points, tell_turn
+from emulator.hosts.python.points import Points, identity, turn_lines
 from emulator.hosts.python.runtime import HostRuntime, runner_of_caller
 from emulator.hosts.python.service import Fetcher
 from emulator.hosts.python.sockets import SocketHub
@@ -48,7 +48,10 @@ from emulator.hosts.python.surface.values import JsObject
 from emulator.hosts.python.surface.websocket import WebSocket
 from emulator.hosts.python.worker import Invocation, RequestHandler
 from emulator.wire.exchange import Incoming
+from emulator.wire.frames import Kind
 from emulator.wire.link import Link
+
+_TURN = int(Kind.TURN)
 
 MAX_OPEN_FILES = 256
 """Databases open at once; further ones close the one unused longest."""
@@ -273,9 +276,10 @@ class Host:
             if handle.lifecycle.state is State.INACTIVE:
                 self.objects.forget(handle)
 
-    def turn_ended(self, handle: ObjectHandle, turn: Turn) -> None:
+    def turn_ended(self, instance: Instance, turn: Turn) -> None:
         """Tell the gateway."""
-        tell_turn(self.link, handle, turn, (time.time() - turn.since_s) * 1000)
+        who = instance.identity = instance.identity or identity(instance.handle)
+        self.link.add(_TURN, turn_lines(who, turn, time.time()))
 
     def user_error(self, where: str, error: BaseException, handle: ObjectHandle | None) -> None:
         """Show an error of user code that no caller hears, unless it has been shown where it began."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from emulator.core.gates import InputGate, TooDeep
 from emulator.core.lifecycle import Step
 from emulator.hosts.python.database import COMMIT_LOST
-from emulator.hosts.python.holds import Hold, UserLine
+from emulator.hosts.python.holds import Begun, Hold
 from emulator.hosts.python.loop import HostLoop
 from emulator.hosts.python.owner import Ended, Owner, current_owner, current_section
 from emulator.hosts.python.storage import CommitFailed, ObjectStorage
@@ -48,13 +48,13 @@ class InstanceGone(BaseException):
     """Unwinds user code whose instance has just been reset; not an Exception, so that user code cannot catch it by accident."""
 
 
-class Turn:
+class Turn(Usage):
     """One delivery to user code: `work(instance)` runs it, exactly one of `done(result)` and `failed(error, reset)` ends it.
 
     `reset` tells an object that was reset from user code that merely raised: the first breaks the caller's stub, the second does not.
     """
 
-    __slots__ = ("done", "failed", "label", "retry_alarm", "since_s", "task", "used", "work")
+    __slots__ = ("done", "failed", "label", "retry_alarm", "since_s", "task", "work")
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class Turn:
         self.done = done
         self.failed = failed
         self.retry_alarm = True
-        self.used = Usage()
         self.since_s = 0.0
         """When it came, and from its start when that was: seconds since 1970 on the clock that user code sees."""
         self.task: asyncio.Task[Any] | None = None
+        self.commits = self.rows_read = self.rows_written = self.statements = 0
 
 
 class Instance(Owner):
@@ -86,6 +86,8 @@ class Instance(Owner):
         self._constructed = False
         self._name_written = False
         self.broken: JsException | None = None
+        self.identity: str | None = None
+        """How turns name it (points.py), once one has ended."""
         self._loop = cast(HostLoop, asyncio.get_running_loop())
         self.waiting: deque[Turn] = deque()
         """Events that have not started."""
@@ -93,6 +95,7 @@ class Instance(Owner):
         """Events that have started and whose end nobody has heard."""
         self._outbox: list[Effect] = []
         self._unindexed_alarms = 0
+        self._points = handle.world.points
         self._ticking = False
 
     # -- events
@@ -102,8 +105,9 @@ class Instance(Owner):
         if self.dead:
             turn.failed(self.broken or js_error("Error", _ABORTED, durableObjectReset=True), True)
             return
-        turn.since_s = time.time()
         self.waiting.append(turn)
+        if self._ticking or not now:
+            turn.since_s = time.time()
         if self._ticking:
             return
         if now:
@@ -135,16 +139,15 @@ class Instance(Owner):
 
     def _start(self, turn: Turn) -> None:
         self.in_flight[turn] = None
-        points = self.handle.world.points
-        if points.on:
-            points.reached("turn", self.handle, turn.label)
+        if self._points.on:
+            self._points.reached("turn", self.handle, turn.label)
         turn.since_s = time.time()
         turn.task = self.run(self._drive(turn), turn.label)
         if not self.tasks and not self.holds and not self.waiting:
             self.on_quiet()
 
     async def _drive(self, turn: Turn) -> None:
-        current_usage.set(turn.used)
+        current_usage.set(turn)
         try:
             result = await turn.work(self)
         except Ended as error:
@@ -162,10 +165,9 @@ class Instance(Owner):
         if turn not in self.in_flight:
             return False
         del self.in_flight[turn]
-        world = self.handle.world
-        world.turn_ended(self.handle, turn)
-        if world.points.on:
-            world.points.reached("end", self.handle, turn.label)
+        self.handle.world.turn_ended(self, turn)
+        if self._points.on:
+            self._points.reached("end", self.handle, turn.label)
         return True
 
     @property
@@ -217,9 +219,8 @@ class Instance(Owner):
         usage = current_usage.get()
         if usage is not None:
             usage.commits += 1
-        points = self.handle.world.points
-        if points.on:
-            points.reached("commit", self.handle, "")
+        if self._points.on:
+            self._points.reached("commit", self.handle, "")
 
     def _commit_failed(self, failure: CommitFailed) -> None:
         error = js_error("Error", str(failure))
@@ -346,7 +347,7 @@ class Instance(Owner):
         expire(self.user_object, self._loop)
         for turn in unanswered:
             if turn.task is not None:
-                self.handle.world.turn_ended(self.handle, turn)
+                self.handle.world.turn_ended(self, turn)
             turn.failed(error, True)
 
     def retire(self) -> None:
@@ -379,15 +380,15 @@ class WayBack:
 
     __slots__ = ("_owner", "_section", "hold")
 
-    def __init__(self, what: str, text: str) -> None:
+    def __init__(self, what: str, text: str, begun: Begun = None) -> None:
         owner = self._owner = current_owner.get()
         self._section = current_section.get()
-        self.hold = None if owner is None else owner.hold(what, text)
+        self.hold = None if owner is None else owner.hold(what, text, begun)
 
     @property
-    def line(self) -> UserLine | None:
-        """The user's line that waits."""
-        return None if self.hold is None else self.hold.line
+    def begun(self) -> Begun:
+        """Where the user's code waits."""
+        return None if self.hold is None else self.hold.begun
 
     def __call__(self, settle: Callable[[Any], None], value: Any) -> None:
         owner = self._owner

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from emulator.clock.idle_loop import IdleLoop
 from emulator.clock.virtual import VirtualClock, VirtualTimer
-from emulator.hosts.python.holds import UserLine
+from emulator.hosts.python.holds import Begun
 from emulator.hosts.python.owner import Owner, contained, current_owner, current_section
 from emulator.hosts.python.surface import suspend
 
@@ -28,14 +28,16 @@ _NO_OWNER = contextvars.Context()
 _ROUNDING_MS = 0.001
 """Seconds since 1970 as a float are exact to a quarter of a microsecond."""
 
-_KINDS = {"_set_result_unless_cancelled": "asyncio.sleep", "Timeout._on_timeout": "asyncio.timeout"}
-"""What asyncio arms a timer for, by the callback's name."""
+_WAKE_SLEEPER: Any = asyncio.futures._set_result_unless_cancelled  # type: ignore[attr-defined]
+_TIME_OUT: Any = asyncio.Timeout._on_timeout  # type: ignore[attr-defined]
+_KINDS = {_WAKE_SLEEPER: "asyncio.sleep", _TIME_OUT: "asyncio.timeout"}
+"""What asyncio arms timers with, for a task that waits."""
 
 
 class OwnedTimer(asyncio.TimerHandle):
     """A timer of user code; it holds its owner awake."""
 
-    __slots__ = ("_armed", "_owner", "_spent", "kind", "line", "since_s")
+    __slots__ = ("_armed", "_owner", "_spent", "begun", "kind", "since_s")
     _context: contextvars.Context
     _callback: Any
 
@@ -55,18 +57,19 @@ class OwnedTimer(asyncio.TimerHandle):
         self._spent = False
         self._armed: VirtualTimer | None = None
         self.kind: str | None = None
-        self.line: UserLine | None = owner.lines.here()
+        waits = callback is _WAKE_SLEEPER or getattr(callback, "__func__", None) is _TIME_OUT
+        self.begun: Begun = asyncio.current_task(loop) if waits else owner.lines.here(3)
         self.since_s = time.time()
-        owner.holds[self] = None
+        owner.holds[id(self)] = self
 
     @property
     def text(self) -> str:
         """`setInterval 30000 ms`."""
-        name = getattr(self._callback, "__qualname__", "")
+        callback = getattr(self._callback, "__func__", self._callback)
         loop: HostLoop = self._loop  # type: ignore[attr-defined]
         left_s = self.when() - loop.platform_time()
         delay_ms = round((time.time() + left_s - self.since_s) * 1000)
-        return f"{self.kind or _KINDS.get(name, 'loop.call_later')} {delay_ms} ms"
+        return f"{self.kind or _KINDS.get(callback, 'loop.call_later')} {delay_ms} ms"
 
     def cancel(self) -> None:
         if self.cancelled():

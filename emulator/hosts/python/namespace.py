@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -157,7 +158,7 @@ class DurableObjectStub(JsProxy):
         if self._bond is not None and self._bond.broken is not None:
             return JsPromise.rejected(copied_error(self._bond.broken))
         answer = JsPromise()
-        back = WayBack("call", f"{self.id._class}.{label}")
+        back = WayBack("call", f"{self.id._class}.{label}", asyncio.current_task())
 
         def failed(error: JsException, reset: bool) -> None:
             flags = {} if reset else {"remote": True, "durableObjectId": str(self.id)}

@@ -37,7 +37,7 @@ class ObjectWorld(Protocol):
     lines: UserLines
     points: Points
 
-    def turn_ended(self, handle: ObjectHandle, turn: Turn) -> None:
+    def turn_ended(self, instance: Instance, turn: Turn) -> None:
         """An event that had started has its end."""
 
     def storage_of(self, handle: ObjectHandle, instance: Instance) -> ObjectStorage:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emulator.hosts.python.holds import UserLine
+from emulator.hosts.python.holds import Begun
 from emulator.hosts.python.instance import WayBack, emit
 from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
@@ -34,7 +34,7 @@ _OUTSIDE = (b"egress", b"ai")
 class Sockets(Protocol):
     """Who keeps the host's sockets (sockets.py)."""
 
-    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, line: UserLine | None = None) -> StandardSocket:
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, begun: Begun = None) -> StandardSocket:
         """A request of ours asks for an upgrade; what comes is for `socket`."""
 
 
@@ -64,8 +64,8 @@ def send(link: Link, sockets: Sockets, points: Points, target: bytes, request: J
 
     def leave() -> None:
         outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body, upgrade=upgrade)
-        standard = sockets.expect(outgoing, WebSocket(), owner, request.url, back.line) if upgrade else None
-        coming = Coming(points if target in _OUTSIDE else None, owner, label, back.line)
+        standard = sockets.expect(outgoing, WebSocket(), owner, request.url, back.begun) if upgrade else None
+        coming = Coming(points if target in _OUTSIDE else None, owner, label, back.begun)
         coming.reached("request")
         outgoing.answer.add_done_callback(lambda _future: back(lambda done: _settle(answer, done, request, coming, standard), outgoing))
         if signal is not None:
@@ -81,15 +81,15 @@ def send(link: Link, sockets: Sockets, points: Points, target: bytes, request: J
 
 
 class Coming:
-    """An answer on its way to `owner`, who asked for it at `line`. `points` is None when nobody wants to stop there."""
+    """An answer on its way to `owner`, who asked for it at `begun`. `points` is None when nobody wants to stop there."""
 
-    __slots__ = ("label", "line", "owner", "points")
+    __slots__ = ("begun", "label", "owner", "points")
 
-    def __init__(self, points: Points | None, owner: Owner | None, label: str, line: UserLine | None) -> None:
+    def __init__(self, points: Points | None, owner: Owner | None, label: str, begun: Begun) -> None:
         self.points = points
         self.owner = owner
         self.label = label
-        self.line = line
+        self.begun = begun
 
     def reached(self, what: str) -> None:
         """`answer` or `chunk`: it is about to reach user code."""
@@ -101,7 +101,7 @@ class Coming:
         """The answer's body for its reader."""
         if not isinstance(source, BodyReader):
             return source
-        return NetworkBody(source, self.owner, f"the body of {self.label}", self.line, lambda: self.reached("chunk"))
+        return NetworkBody(source, self.owner, f"the body of {self.label}", self.begun, lambda: self.reached("chunk"))
 
 
 def _settle(answer: JsPromise, outgoing: Outgoing, request: JsRequest, coming: Coming, standard: StandardSocket | None) -> None:
@@ -144,7 +144,7 @@ class RawExchange:
         self._given_up = False
         label = f"{method.decode('latin-1')} {url.partition(b'?')[0].decode('latin-1')}"
         self._back = WayBack("fetch", label)
-        self._coming = Coming(points, current_owner.get(), label, self._back.line)
+        self._coming = Coming(points, current_owner.get(), label, self._back.begun)
         emit(lambda: self._leave(link, method, url, [*headers, (b"x-emu-redirect", b"manual")], body))
 
     def _leave(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
@@ -227,14 +227,14 @@ class NetworkBody:
         reader: BodyReader,
         owner: Owner | None,
         text: str,
-        line: UserLine | None = None,
+        begun: Begun = None,
         arrived: Callable[[], None] | None = None,
     ) -> None:
-        """`text` says what it is, `line` is the line that asked for it; `arrived` is called before a chunk is handed out."""
+        """`text` says what it is, `begun` is where it was asked for; `arrived` is called before a chunk is handed out."""
         self._reader = reader
         self._owner = owner
         self._arrived = arrived
-        self._hold = None if owner is None else owner.hold("body", text, line)
+        self._hold = None if owner is None else owner.hold("body", text, begun)
 
     async def read(self) -> bytes | None:
         """The next chunk, None at the end."""

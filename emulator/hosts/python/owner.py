@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from emulator.core.gates import InputGate, Section
-from emulator.hosts.python.holds import Hold, Holding, UserLine, UserLines
+from emulator.hosts.python.holds import Begun, Hold, Holding, UserLines
 from emulator.hosts.python.surface import suspend
 
 current_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("emulator_owner", default=None)
@@ -33,7 +33,8 @@ class Owner:
         self.lines = lines
         self.tasks: dict[asyncio.Task[Any], float] = {}
         """By when they were first waited for, in seconds since 1970."""
-        self.holds: dict[Holding, None] = {}
+        self.holds: dict[int, Holding] = {}
+        """By `id`: timers that are due together may be equal."""
         self.dead = False
         self.gate: InputGate | None = None
         self._template = contextvars.Context()
@@ -66,21 +67,22 @@ class Owner:
         """Nothing it began is unfinished."""
         return not self.tasks and not self.holds
 
-    def hold(self, what: str, text: str, line: UserLine | None = None) -> Hold:
-        """Something outside a task keeps it busy (`Holding` has the words) until it is released; the running line began it, or `line`."""
-        hold = Hold(what, text, line or self.lines.here())
-        self.holds[hold] = None
+    def hold(self, what: str, text: str, begun: Begun = None) -> Hold:
+        """Something outside a task keeps it busy (`Holding` has the words) until it is released; `begun` says where when
+        it is not the running line."""
+        hold = Hold(what, text, begun or self.lines.here(2))
+        self.holds[id(hold)] = hold
         return hold
 
     def release(self, hold: Holding) -> None:
         """That something has ended."""
-        self.holds.pop(hold, None)
+        self.holds.pop(id(hold), None)
         if not self.holds and not self.tasks:
             self.on_quiet()
 
     def held_by(self, *kinds: str) -> bool:
         """Whether something of these kinds (`Holding.what`) is unfinished."""
-        return any(hold.what in kinds for hold in self.holds)
+        return any(hold.what in kinds for hold in self.holds.values())
 
     def track(self, task: asyncio.Task[Any]) -> None:
         """A task that has not finished in its first step."""
@@ -100,7 +102,7 @@ class Owner:
         self.dead = True
         for task in tuple(self.tasks):
             task.cancel()
-        for hold in tuple(self.holds):
+        for hold in tuple(self.holds.values()):
             if isinstance(hold, asyncio.TimerHandle):
                 hold.cancel()
         self.holds.clear()

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LABEL_LIMIT = 80
 """Characters of a frame that a point shows."""
 
-_TURN, _POINT = int(Kind.TURN), int(Kind.POINT)
+_POINT = int(Kind.POINT)
+_NOTHING = "0\n0\n0\n0"
 
 
 class Points:
@@ -49,7 +50,7 @@ class Points:
     def reached(self, what: str, handle: ObjectHandle | None, label: str) -> None:
         """Tell it; at the trap, stop here until the gateway continues this process, or kills it."""
         self._count += 1
-        who = "\n\n\n" if handle is None else f"{_identity(handle)}\n{handle.lifecycle.generation}"
+        who = "\n\n\n" if handle is None else identity(handle)
         self._link.send(_POINT, 0, f"{self._count}\n{what}\n{who}\n{_line(label)}".encode("utf-8", "replace"))
         if self._count == self._trap:
             self._link.flush()
@@ -68,19 +69,20 @@ def hand_over(transport: Any) -> None:
         transport._write_ready()
 
 
-def tell_turn(link: Link, handle: ObjectHandle, turn: Turn, ms: float) -> None:
-    """TURN: one turn of an object has ended."""
-    used = turn.used
-    link.send(
-        _TURN,
-        0,
-        f"{_identity(handle)}\n{handle.lifecycle.generation}\n{_line(turn.label)}\n{ms:.3f}\n{used.commits}\n{used.rows_read}\n"
-        f"{used.rows_written}\n{used.statements}".encode("utf-8", "replace"),
-    )
+def turn_lines(who: str, turn: Turn, now_s: float) -> bytes:
+    """The payload of TURN; `who` is `identity` of the object."""
+    label = turn.label
+    if "\n" in label:
+        label = _line(label)
+    ms = (now_s - turn.since_s) * 1000
+    quiet = not (turn.statements or turn.commits)
+    used = _NOTHING if quiet else f"{turn.commits}\n{turn.rows_read}\n{turn.rows_written}\n{turn.statements}"
+    return f"{who}\n{label}\n{ms:.3f}\n{used}".encode("utf-8", "replace")
 
 
-def _identity(handle: ObjectHandle) -> str:
-    return f"{handle.class_name}\n{handle.id}\n{_line(handle.name or '')}"
+def identity(handle: ObjectHandle) -> str:
+    """Class, id, name and generation in lines: of one instance."""
+    return f"{handle.class_name}\n{handle.id}\n{_line(handle.name or '')}\n{handle.lifecycle.generation}"
 
 
 def _line(text: str) -> str:

@@ -114,7 +114,7 @@ def call_across(
     except Exception as error:
         answer.fail(python_error(error))
         return answer
-    back = WayBack("call", f"a call of {label}")
+    back = WayBack("call", f"a call of {label}", asyncio.current_task())
 
     async def turn() -> Any:
         return transferred(await work(sent), home, caller)

@@ -89,7 +89,7 @@ class HostRuntime:
             if repeat:
                 again = arm()
                 if isinstance(again, OwnedTimer) and isinstance(first, OwnedTimer):
-                    again.line = first.line
+                    again.begun = first.begun
             else:
                 self._timers.pop(ident, None)
             self._guarded(callback, "timer")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.core import sockets as rules
 from emulator.hosts.python.dispatch import Dispatcher
-from emulator.hosts.python.holds import UserLine
+from emulator.hosts.python.holds import Begun
 from emulator.hosts.python.instance import Instance, Turn
 from emulator.hosts.python.owner import Owner, current_owner, current_section
 from emulator.hosts.python.points import LABEL_LIMIT, Points
@@ -148,9 +148,9 @@ class StandardSocket:
         owner: Owner | None,
         url: str,
         connecting: Outgoing | None = None,
-        line: UserLine | None = None,
+        begun: Begun = None,
     ) -> None:
-        """`connecting` is the handshake of one that user code opens; until `open`, frames wait. `line` is the line that began it."""
+        """`connecting` is the handshake of one that user code opens; until `open`, frames wait. `begun` is where."""
         self._hub = hub
         self._ident = ident
         self._owner = owner
@@ -161,7 +161,7 @@ class StandardSocket:
         self.socket = socket
         self._to_client = connecting is None
         what = "socket" if self._to_client else "outgoing socket"
-        self._hold = None if owner is None else owner.hold(what, url.partition("?")[0], line)
+        self._hold = None if owner is None else owner.hold(what, url.partition("?")[0], begun)
 
     def send_text(self, text: str) -> None:
         self._send(_TEXT, text.encode("utf-8", "replace"))
@@ -279,7 +279,7 @@ class SocketHub:
         record = self._record_of(server)
         if record is None:
             keeper = server.owner or owner
-            standard = self.standard[incoming.id] = StandardSocket(self, incoming.id, server, keeper, url or "", line=server.line)
+            standard = self.standard[incoming.id] = StandardSocket(self, incoming.id, server, keeper, url or "", begun=server.line)
             server.attach(standard)
             return
         instance = record.handle.instance
@@ -342,10 +342,10 @@ class SocketHub:
 
         outgoing.answer.add_done_callback(connected)
 
-    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, line: UserLine | None = None) -> StandardSocket:
+    def expect(self, outgoing: Outgoing, socket: WebSocket, owner: Owner | None, url: str, begun: Begun = None) -> StandardSocket:
         """A request of ours asks for an upgrade. Its socket is known at once: what the other side says first may come in the same read as
         its handshake. Then `attach` and `open`, or `end` when the answer was no upgrade."""
-        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, url, outgoing, line)
+        standard = self.standard[outgoing.id] = StandardSocket(self, outgoing.id, socket, owner, url, outgoing, begun)
         return standard
 
     # -- frames

@@ -153,7 +153,10 @@ class Client:
         await self._release()
 
     async def _release(self) -> None:
-        session, self._session, self._socket = self._session, None, None
+        websocket, session = self._socket, self._session
+        self._socket = self._session = None
+        if websocket is not None:
+            websocket._response.close()  # else aiohttp tells that we left without a Close frame
         if session is not None:
             await session.close()
 

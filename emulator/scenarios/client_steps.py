@@ -11,13 +11,16 @@ import aiohttp
 
 from emulator.errors import BackendError, UsageError
 from emulator.scenarios import naming, steps, variables
-from emulator.scenarios.client import frame_text
+from emulator.scenarios.chat_side import reconnect_ms
+from emulator.scenarios.client import Refused, frame_text
 from emulator.scenarios.failures import ScenarioFailed, differs, unmet
 from emulator.scenarios.matching import Difference, Match, brief, match
 from emulator.scenarios.steps import NOT_GIVEN
 from emulator.scenarios.transcript import offset
 from emulator.scenarios.world import Player, World
 
+ATTEMPTS = 3
+"""How often a client tries to connect again."""
 SHOWN_FRAMES = 5
 SHOWN_HEADERS = ("content-type", "location")
 """Others say when and by whom, which is different in every run."""
@@ -58,6 +61,23 @@ async def connect(world: World, step: steps.Connect) -> None:
     player = world.player(step.client)
     if player.client.is_open:
         raise UsageError("E283", f"the client {step.client} is connected already", hint="disconnect or drop it first")
+    refused, attempts = await _opened(world, player, step), 0
+    while refused is not None and refused.status >= 500 and step.refused is NOT_GIVEN and player.reconnects and attempts < ATTEMPTS:
+        # Whoever reconnects tries again too: the server may be coming up just now.
+        attempts += 1
+        await world.until(lambda: False, f"the next attempt of {step.client}", reconnect_ms(attempts))
+        refused = await _opened(world, player, step)
+    if step.refused is NOT_GIVEN:
+        if refused is not None:
+            hint = "does the Worker's fetch call routeAgentRequest, and is the address right?"
+            raise ScenarioFailed("E482", f"the Worker answered {refused.status} to the connection of {step.client}", hint=hint)
+    elif refused is None:
+        raise ScenarioFailed("E482", f"{step.client} was connected, and should have been refused")
+    else:
+        holds(world, "the refusal's status", step.refused, refused.status)
+
+
+async def _opened(world: World, player: Player, step: steps.Connect) -> Refused | None:
     world.line(step.client, "connect", world.path_of(player.client.plan))
     opening = asyncio.ensure_future(world.connect(player))
     try:
@@ -69,14 +89,7 @@ async def connect(world: World, step: steps.Connect) -> None:
         opening.cancel()
     if refused is not None:
         world.line(step.client, "refused", str(refused.status))
-    if step.refused is NOT_GIVEN:
-        if refused is not None:
-            hint = "does the Worker's fetch call routeAgentRequest, and is the address right?"
-            raise ScenarioFailed("E482", f"the Worker answered {refused.status} to the connection of {step.client}", hint=hint)
-    elif refused is None:
-        raise ScenarioFailed("E482", f"{step.client} was connected, and should have been refused")
-    else:
-        holds(world, "the refusal's status", step.refused, refused.status)
+    return refused
 
 
 async def disconnect(world: World, step: steps.Disconnect) -> None:

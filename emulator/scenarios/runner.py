@@ -37,8 +37,9 @@ class Trap:
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a run went. `failure` is None when all was as expected; `outcome` is what came of it, as JSON: `{checks, chats, requests}`;
-    `virtual` tells whether the transcript's times repeat; `trap` what the server says of its trap, None without one; `violations` are the
-    promises of the chat protocol that were broken, as `GET violations` has them, requests without an end among them."""
+    `virtual` tells whether the transcript's times repeat; `trap` what the server says of its points and its trap, None without;
+    `violations` are the promises of the chat protocol that were broken, as `GET violations` has them, requests without an end among
+    them."""
 
     name: str
     transcript: str
@@ -101,7 +102,7 @@ async def run(
             failure = error
         if failure is not None:
             outcome = {"requests": await _counted(world)}
-        if trap is not None:
+        if trap is not None or points:
             caught = await _quietly(world, "traps")
         failure = await _missing_recording(world, document.settings, failure)
         violations = await _broken_promises(world)

@@ -47,6 +47,11 @@ class Player:
     left: bool = False
     attempts: int = 0
 
+    @property
+    def reconnects(self) -> bool:
+        """Whether it does what partysocket does when its connection breaks."""
+        return self.chat is not None and self.client.plan.reconnects
+
 
 class World:
     """Made by `opened`. `tell` hears each line of the transcript as it is written."""
@@ -157,7 +162,7 @@ class World:
             player.chat.receive(event.data)
 
     def _lost(self, player: Player, code: int) -> None:
-        if player.chat is None or player.left or not player.client.plan.reconnects or is_final(code):
+        if player.left or not player.reconnects or is_final(code):
             return
         player.attempts += 1
         self._at(self.time.now_ms + reconnect_ms(player.attempts), lambda: self.soon(self._reconnect(player)))

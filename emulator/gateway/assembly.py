@@ -8,12 +8,10 @@ import secrets
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from emulator.clock.idle_loop import IdleLoop
-from emulator.clock.virtual import VirtualClock
 from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload, Secrets
 from emulator.config.document import shown
 from emulator.core import sockets as rules
@@ -33,7 +31,6 @@ from emulator.gateway.assets import AssetService
 from emulator.gateway.chance import Chance
 from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
 from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
-from emulator.gateway.crons import Crons, read_crons
 from emulator.gateway.dispatcher import CODE_UPDATED, Dispatcher
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.from_host import FromHost
@@ -55,23 +52,34 @@ from emulator.gateway.own_paths import OwnPaths
 from emulator.gateway.reach import reach_of
 from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
+from emulator.gateway.rewind import Rewind
 from emulator.gateway.services import Services
+from emulator.gateway.snapshots.library import SNAPSHOTS, SnapshotLibrary
+from emulator.gateway.snapshots.live import LiveState
+from emulator.gateway.snapshots.snapshots import Snapshots, shape_of
 from emulator.gateway.sockets import SocketBook
 from emulator.gateway.stream_checker import KINDS, StreamWatch
-from emulator.gateway.timekeeper import Timekeeper
 from emulator.gateway.traps import Faults, Traps
 from emulator.gateway.verbs.alarms import AlarmVerbs
 from emulator.gateway.verbs.all import Verbs
 from emulator.gateway.verbs.asking import HostAsker, ObjectNames
+from emulator.gateway.verbs.awake import AwakeVerbs
 from emulator.gateway.verbs.clock import ClockVerbs
 from emulator.gateway.verbs.hosts import HostVerbs
 from emulator.gateway.verbs.journal import JournalVerbs
 from emulator.gateway.verbs.models import ModelVerbs
 from emulator.gateway.verbs.objects import ObjectVerbs
+from emulator.gateway.verbs.rewind import RewindVerbs
 from emulator.gateway.verbs.sockets import SocketVerbs
+from emulator.gateway.verbs.state import StateVerbs
 from emulator.gateway.verbs.traps import TrapVerbs
 from emulator.gateway.verbs.violations import ViolationVerbs
-from emulator.gateway.waiting import Waiting
+
+if TYPE_CHECKING:
+    from emulator.clock.virtual import VirtualClock
+    from emulator.core.cron import Cron
+    from emulator.gateway.crons import Crons
+    from emulator.gateway.timekeeper import Timekeeper
 
 GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
@@ -90,7 +98,12 @@ class Gateway:
         self.console = console
         self._start = start
         start_ms = options.clock.start_ms
-        virtual = None if start_ms is None else VirtualClock(start_ms)
+        virtual: VirtualClock | None = None
+        if start_ms is not None:
+            # Late, as all that a virtual clock needs: most servers start without one.
+            from emulator.clock.virtual import VirtualClock
+
+            virtual = VirtualClock(start_ms)
         self.clock: Clock = virtual or SystemClock()
         self.chance = Chance(options.seed)
         self.redact = Redactor(project.secrets)
@@ -109,6 +122,9 @@ class Gateway:
         self.time: Timekeeper | None = None
         self.crons: Crons | None = None
         if virtual is not None:
+            from emulator.gateway.crons import Crons
+            from emulator.gateway.timekeeper import Timekeeper
+
             self.time = Timekeeper(virtual, self.dispatcher, self.journal, held=self._held, pending=self._waits_for)
             self.crons = Crons(virtual, self.dispatcher, self.journal)
         # What user code reaches outside.
@@ -180,18 +196,21 @@ class Gateway:
         self._set_crons()
         self._ask = HostAsker(self.dispatcher, self.hosts)
         ask, names = self._ask, ObjectNames(project.name, self._classes)
-        self.waiting = Waiting(self.alarms, self.hosts, ask)
+        self._ask = ask
         files = ObjectFiles(options.persist_to, project.name)
         self.verbs = Verbs(
             objects=ObjectVerbs(ask, names, book=self.book, objects=self.objects, files=files, alarms=self.alarms),
+            awake=AwakeVerbs(ask, names, self.book, self.clock, options.idle_ms),
             sockets=SocketVerbs(self.book, names),
             hosts=HostVerbs(self.hosts, self.reloader, ask, self.clock),
-            alarms=AlarmVerbs(self.alarms, names),
+            alarms=AlarmVerbs(self.alarms, names, ask, self.clock),
             clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons, console.show),
+            state=StateVerbs(self._live_state(), project.name, self.clock, virtual=self.time is not None),
             journal=JournalVerbs(self.journal),
             violations=ViolationVerbs(self.streams),
             models=ModelVerbs(self.models.verbs),
             traps=TrapVerbs(self.traps),
+            rewind=RewindVerbs(self._rewind(files)),
         )
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
         self.own_paths = OwnPaths(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
@@ -316,6 +335,28 @@ class Gateway:
 
     # -- what happens
 
+    def _rewind(self, files: ObjectFiles) -> Rewind | None:
+        """There is no way back on the real clock."""
+        keeper, crons = self.time, self.crons
+        if keeper is None or crons is None:
+            return None
+        remember = (self.chance, self.objects, self.book, self.traps, self.models, self.streams, crons)
+        restarts = [*(one.restart for one in remember), self._set_crons, self.journal.restart]
+        return Rewind(self.options.persist_to, self.hosts, files, self.alarms, clock=keeper.clock, keeper=keeper, restarts=restarts)
+
+    def _live_state(self) -> LiveState:
+        library = SnapshotLibrary(self.options.fixtures / SNAPSHOTS)
+        clock_ms = (lambda: None) if self.time is None else self.clock.now_ms
+        return LiveState(
+            Snapshots(library, self.options.persist_to, lambda: shape_of(self.project), self.clock.now_ms, clock_ms),
+            self.hosts,
+            book=self.book,
+            objects=self.objects,
+            alarms=self.alarms,
+            journal=self.journal,
+            on_failure=self._start.lock.doubted,
+        )
+
     def _kill(self, host: HostProcess) -> None:
         self.hosts.kill(host)
 
@@ -413,13 +454,19 @@ class Gateway:
         return self.hosts.active is not None and self.hosts.active.debugged
 
     async def _waits_for(self) -> list[str]:
-        return await self.waiting.words()
+        from emulator.gateway.waiting import Waiting
+
+        return await Waiting(self.alarms, self.hosts, self._ask).words()
 
     def _set_crons(self) -> None:
         """What the project's triggers are now; told when production would not take one."""
-        crons, problems = read_crons(self.project.crons) if self.project.crons else ([], [])
-        for problem in problems:
-            self._warn(Notice(f"triggers.crons: {problem}", shown(self.project.config_path), "production refuses it (code 10100)"))
+        crons: list[Cron] = []
+        if self.project.crons:
+            from emulator.gateway.crons import read_crons
+
+            crons, problems = read_crons(self.project.crons)
+            for problem in problems:
+                self._warn(Notice(f"triggers.crons: {problem}", shown(self.project.config_path), "production refuses it (code 10100)"))
         if self.crons is not None:
             self.crons.set(crons)
 
@@ -451,6 +498,8 @@ class Gateway:
 def serve(project: Project, options: Options, console: Console, start: Start) -> int:
     """Run a gateway until it is told to end; gives the exit code."""
     if options.clock.virtual:
+        from emulator.clock.idle_loop import IdleLoop
+
         # This loop can tell when nothing is left to do, which is when virtual time may move.
         with asyncio.Runner(loop_factory=IdleLoop) as runner:
             return runner.run(_serve(project, options, console, start))
@@ -491,6 +540,8 @@ async def _serve(project: Project, options: Options, console: Console, start: St
 
 
 def _external_work() -> Work:
+    from emulator.clock.idle_loop import IdleLoop
+
     loop = asyncio.get_running_loop()
     assert isinstance(loop, IdleLoop)
     return loop.external

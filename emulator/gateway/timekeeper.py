@@ -19,8 +19,6 @@ from emulator.gateway.dispatcher import Dispatcher
 from emulator.gateway.journal import Journal
 from emulator.wire.exchange import LinkLost
 
-WITHIN_S = 30.0
-"""How long (really) the server may be busy at one instant without any sign of getting on."""
 LOOK_EVERY_S = 0.25
 LOOK_WITHIN_S = 1.0
 MOST_ROUNDS = 5_000
@@ -70,21 +68,22 @@ class Timekeeper:
                 async with asyncio.timeout(LOOK_WITHIN_S):
                     self.host_ms = (await link.call("clock", to_ms=self.clock.now_ms()))["next_ms"]
 
-    # -- the moves. Each raises UserCodeError E252 or E253 when the server does not come to rest, NoHost when the code does not load.
+    # -- the moves. `within_s` is how long (really) the server may be busy at one instant without any sign of getting on. Each raises
+    # UserCodeError E252 or E253 when the server does not come to rest, NoHost when the code does not load.
 
-    async def settle(self, *, within_s: float = WITHIN_S) -> int:
+    async def settle(self, *, within_s: float) -> int:
         """Wait until nothing is left to do now."""
         return await self._alone(self._settle(), within_s)
 
-    async def advance(self, to_ms: int, *, within_s: float = WITHIN_S) -> int:
+    async def advance(self, to_ms: int, *, within_s: float) -> int:
         """Move to `to_ms`, through every deadline on the way; gives how many there were."""
         return await self._alone(self._advance(to_ms), within_s)
 
-    async def step(self, until_ms: int | None, *, within_s: float = WITHIN_S) -> int:
+    async def step(self, until_ms: int | None, *, within_s: float) -> int:
         """Move to the next deadline, at most to `until_ms`; gives 1, or 0 when there was none."""
         return await self._alone(self._step(until_ms), within_s)
 
-    async def run_until_idle(self, limit_ms: int, *, within_s: float = WITHIN_S) -> int:
+    async def run_until_idle(self, limit_ms: int, *, within_s: float) -> int:
         """Move from deadline to deadline until there is none before `limit_ms`; gives how many there were."""
         return await self._alone(self._run_until_idle(limit_ms), within_s)
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.config.instants import LAST_MS, instant_ms, iso
 from emulator.errors import UsageError
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.clocks import Clock
 from emulator.gateway.console import Note
-from emulator.gateway.crons import Crons
-from emulator.gateway.timekeeper import WITHIN_S, Timekeeper
 from emulator.gateway.verbs.route import Call, Route
+
+if TYPE_CHECKING:
+    from emulator.gateway.crons import Crons
+    from emulator.gateway.timekeeper import Timekeeper
 
 DAY_MS = 86_400_000
 MOST_PENDING = 100
 """How many deadlines are listed."""
+WITHIN_MS = 30_000
+"""How long (really) the server may be busy at one instant without any sign of getting on."""
 MOST_WITHIN_MS = 600_000
 
 
@@ -90,7 +94,7 @@ class ClockVerbs:
             raise UsageError(
                 "E250", "the clock is the machine's: nobody moves it", hint="start with a virtual one: agents-emu dev --clock virtual"
             )
-        within = call.body.get("within_ms", round(WITHIN_S * 1000))
+        within = call.body.get("within_ms", WITHIN_MS)
         if not _is_number(within) or not 0 < within <= MOST_WITHIN_MS:
             raise UsageError("E251", f'"within_ms" must be a number of milliseconds up to {MOST_WITHIN_MS}')
         from_ms = self._clock.now_ms()

@@ -17,8 +17,19 @@ STATUSES: Final = {
     "E250": 409,  # the real clock is not moved
     "E252": 503,  # no rest, no end
     "E253": 503,
+    "E261": 404,  # no such snapshot
+    "E262": 409,  # there is one of that name
+    "E264": 409,  # a snapshot that does not fit the project
+    "E265": 409,
+    "E266": 409,
+    "E267": 404,  # nothing of that name in it
+    "E268": 503,  # a database that stays locked
+    "E324": 500,  # the disk
+    "E325": 500,
+    "E411": 503,  # code that does not load
     "E270": 409,  # no rewind here
     "E271": 503,  # a host whose points cannot be counted now
+    "E326": 500,  # files that cannot be removed
     "E405": 503,  # a host that cannot answer now
 }
 

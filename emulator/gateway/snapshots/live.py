@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.errors import EmuError, StartError, UsageError, UserCodeError
+from emulator.errors import EmuError, UserCodeError
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.hosts import Hosts, Reloaded
 from emulator.gateway.journal import Journal
 from emulator.gateway.objects import ObjectBook
 from emulator.gateway.snapshots import databases
+from emulator.gateway.snapshots.failures import cannot_save, cannot_stage, locked, unfinished
 from emulator.gateway.snapshots.manifest import Manifest
 from emulator.gateway.snapshots.scope import Scope
 from emulator.gateway.snapshots.snapshots import Change, Snapshots
@@ -97,8 +98,7 @@ class LiveState:
                 except databases.Busy:
                     await asyncio.to_thread(_empty, draft)
             await asyncio.sleep(PAUSE_S)
-        hint = "end what has it open, such as a database browser, and try again"
-        raise UserCodeError("E268", "an object's database stays locked", hint=hint)
+        raise locked()
 
     async def _exchange(self, change: Change) -> Exchanged:
         removed, sockets, tried = 0, 0, False
@@ -151,23 +151,3 @@ def _does_not_load(outcome: Reloaded) -> EmuError:
     error = outcome.error or {}
     what = f"the project's code does not load, so the state stays as it is: {error.get('message', '')}".rstrip(": ")
     return UserCodeError("E411", what, where=error.get("where"), hint="correct the code and save, then try again")
-
-
-def cannot_save(name: str, error: Exception) -> EmuError:
-    """A file cannot be copied or written."""
-    if isinstance(error, databases.Damaged):
-        hint = "move the damaged file away, or save a class or an object without it"
-        return UsageError("E269", f"the snapshot {name} cannot be saved: a database is damaged: {error}", hint=hint)
-    return StartError("E325", f"the snapshot {name} cannot be written: {error}", hint="look at the disk and at permissions")
-
-
-def cannot_stage(error: Exception) -> EmuError:
-    """Nothing was touched."""
-    return StartError(
-        "E325", f"the state folder cannot be written: {error}", hint="look at the disk and at permissions; the state is untouched"
-    )
-
-
-def unfinished(error: Exception) -> EmuError:
-    """Files were not, or not all, exchanged."""
-    return StartError("E324", f"the exchange of the state could not be finished: {error}", hint="restart agents-emu, which finishes it")

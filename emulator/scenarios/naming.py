@@ -13,10 +13,10 @@ from typing import Any
 
 from emulator.config.instants import instant_ms
 
-_ID_KEY = re.compile(r"(?:^id|Id|_id|^_pk|ID)s?$")
-_ID_TEXT = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b")
-_INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
-_SHORTEST = 4
+ID_KEY = re.compile(r"(?:^id|Id|_id|^_pk|ID)s?$")
+ID_TEXT = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\b")
+INSTANT = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
+SHORTEST_ID = 4
 """Shorter texts under an id's key are numbers of parts (`txt`, `0`), the same in every run."""
 _YEAR_MS = 366 * 86_400_000
 _DAY_MS = 86_400_000
@@ -42,7 +42,7 @@ class Names:
 
     def text(self, text: str) -> str:
         """A text with stable names in it."""
-        for found in _ID_TEXT.finditer(text):
+        for found in ID_TEXT.finditer(text):
             self._name(found[0])
         return self._replaced(text)
 
@@ -57,10 +57,10 @@ class Names:
             inner = json_in(value)
             if inner is not None:
                 self._learn(inner, None)
-            elif key is not None and _ID_KEY.search(key) and len(value) >= _SHORTEST and not re.search(r"[\s/]", value):
+            elif key is not None and ID_KEY.search(key) and len(value) >= SHORTEST_ID and not re.search(r"[\s/]", value):
                 self._name(value)
             else:
-                for found in _ID_TEXT.finditer(value):
+                for found in ID_TEXT.finditer(value):
                     self._name(found[0])
 
     def _name(self, ident: str) -> None:
@@ -89,7 +89,7 @@ class Names:
                 longest_first = sorted(self._names, key=len, reverse=True)
                 self._known = re.compile("|".join(map(re.escape, longest_first)))
             text = self._known.sub(lambda found: self._names[found[0]], text)
-        return _INSTANT.sub(self._instant, text)
+        return INSTANT.sub(self._instant, text)
 
     def _instant(self, found: re.Match[str]) -> str:
         try:

@@ -122,7 +122,8 @@ def test_words_are_text_as_everybody_expects() -> None:
         (
             "ai: replya\nsteps: []\n",
             [
-                'E281 "ai" is "replya": a mode of the model layer: replay, stub, ... is expected\n  where  bug.yaml:1\n  next   did you mean "replay"?'
+                'E281 "ai" is "replya": a mode of the model layer: replay, stub, ... is expected\n  where  bug.yaml:1\n'
+                '  next   did you mean "replay"?',
             ],
         ),
         ("- connect: a\n", [f"E281 a scenario is a table with steps, found a list of 1\n  where  bug.yaml:1\n  next   {problems.MANUAL}"]),

@@ -92,7 +92,9 @@ def _python_command(project: Project, options: Options, console: Console) -> Hos
     if interpreter.path != Path(sys.executable):
         # Our own copy of the SDKs, which are pure Python for 3.12 and newer, behind everything the project's environment has.
         arguments += ["--fallback-path", sysconfig.get_path("purelib")]
-    return HostCommand(project.host.value, arguments, project.root, "choose another interpreter with --python")
+    # The order of a set of texts is chance too, and drawn before the host can be told anything.
+    environ = {} if options.seed is None else {"PYTHONHASHSEED": "0"}
+    return HostCommand(project.host.value, arguments, project.root, "choose another interpreter with --python", environ)
 
 
 def _node_command(project: Project, options: Options) -> HostCommand:

@@ -52,7 +52,6 @@ from emulator.gateway.own_paths import OwnPaths
 from emulator.gateway.reach import reach_of
 from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
-from emulator.gateway.rewind import Rewind
 from emulator.gateway.services import Services
 from emulator.gateway.snapshots.library import SNAPSHOTS, SnapshotLibrary
 from emulator.gateway.snapshots.live import LiveState
@@ -79,6 +78,7 @@ if TYPE_CHECKING:
     from emulator.clock.virtual import VirtualClock
     from emulator.core.cron import Cron
     from emulator.gateway.crons import Crons
+    from emulator.gateway.rewind import Rewind
     from emulator.gateway.timekeeper import Timekeeper
 
 GRACE_S = 0.7
@@ -340,6 +340,8 @@ class Gateway:
         keeper, crons = self.time, self.crons
         if keeper is None or crons is None:
             return None
+        from emulator.gateway.rewind import Rewind
+
         remember = (self.chance, self.objects, self.book, self.traps, self.models, self.streams, crons)
         restarts = [*(one.restart for one in remember), self._set_crons, self.journal.restart]
         return Rewind(self.options.persist_to, self.hosts, files, self.alarms, clock=keeper.clock, keeper=keeper, restarts=restarts)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import UsageError
-from emulator.gateway.rewind import Rewind
 from emulator.gateway.verbs.route import Call, Route
+
+if TYPE_CHECKING:
+    from emulator.gateway.rewind import Rewind
 
 
 class RewindVerbs:

@@ -33,12 +33,24 @@ class ObjectFiles:
         """Where an object's database is, or would be."""
         return self._root / f"{self._worker}-{class_name}" / f"{ident}.sqlite"
 
+    def folders(self) -> list[Path]:
+        """Where the objects of each class are."""
+        prefix = f"{self._worker}-"
+        # Not those of a worker whose name begins like ours.
+        return [folder for folder in self._root.glob(f"{prefix}*") if folder.name.removeprefix(prefix).isidentifier()]
+
+    def any(self) -> bool:
+        """Whether there is an object."""
+        return any(len(path.stem) == 64 for folder in self.folders() for path in folder.glob("*.sqlite"))
+
+    def forget(self) -> None:
+        """They are other files now."""
+        self._names.clear()
+
     def _all(self, known: Container[ObjectKey]) -> dict[ObjectKey, str | None]:
         found: dict[ObjectKey, str | None] = {}
-        for folder in self._root.glob(f"{self._worker}-*"):
+        for folder in self.folders():
             class_name = folder.name.removeprefix(f"{self._worker}-")
-            if not class_name.isidentifier():
-                continue  # of a worker whose name begins like ours
             namespace = Namespace.of(self._worker, class_name)
             for path in folder.glob("*.sqlite"):
                 try:

@@ -9,13 +9,16 @@ import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from emulator.clock.virtual import VirtualClock
 from emulator.errors import EmuError, StartError, UsageError
 from emulator.gateway.alarms import Alarms
 from emulator.gateway.hosts import Hosts, Reloaded
 from emulator.gateway.object_files import ObjectFiles
-from emulator.gateway.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from emulator.clock.virtual import VirtualClock
+    from emulator.gateway.timekeeper import Timekeeper
 
 REWOUND = "The server was rewound."
 """What those are told who wait for an answer."""

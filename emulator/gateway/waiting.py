@@ -46,11 +46,11 @@ class Waiting:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 rows = await self._ask("objects")
                 awake = [row for row in rows if row["state"] not in ("inactive", "hibernated")][:MOST]
-                return [f"{row['class']}/{row.get('name') or row['id']} has {text}" for row in awake for text in await self._awake(row)]
+                return [f"{row['class']}/{row.get('name') or row['id']}: {text}" for row in awake for text in await self._awake(row)]
         except (TimeoutError, EmuError, RemoteError, NoHost, LinkLost, Overloaded):
             at = f" at {host.blocked_at}" if host.blocked_at else ""
             return [f"user code keeps the {host.kind} host busy{at}"]
 
     async def _awake(self, row: dict[str, Any]) -> list[str]:
         found = await self._ask("awake", **{"class": row["class"], "id": row["id"]})
-        return [str(text) for text in found]
+        return [f"{reason['text']} ({reason['where']})" if reason["where"] else str(reason["text"]) for reason in found]

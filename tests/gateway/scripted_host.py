@@ -26,6 +26,7 @@ from emulator.wire.exchange import Answer, BodyBroken, BodyReader, Incoming, Rem
 from emulator.wire.frames import Frame, Kind
 from emulator.wire.link import Link
 
+AWAKE = {"what": "timer", "text": "a timer of 30 s", "where": "src/chat.py:88", "since_ms": None}
 OBJECT = {"class": "Echo", "id": Namespace.of("t", "Echo").id_from_name("a"), "name": "a"}
 
 
@@ -413,7 +414,7 @@ class Host:
                 self.heard.append(call["op"])
                 known = call["id"] == OBJECT["id"]
                 incoming.result(
-                    {"evict": {"evicted": known}, "abort": {"aborted": known}, "awake": ["1 timer"] if known else []}[call["op"]]
+                    {"evict": {"evicted": known}, "abort": {"aborted": known}, "awake": [AWAKE] if known else []}[call["op"]]
                 )
             case other:
                 incoming.fail({"name": "Error", "message": f"no {other}", "props": {}})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 
 from emulator.scenarios.sweep import Point
 
 _SHOWN = 60
+_KIND = re.compile(r'"type": ?"(cf_agent_\w+)"')
 
 
 def place_words(point: Point, passed: Sequence[Point]) -> str:
@@ -51,13 +52,9 @@ def _event(point: Point) -> str:
 
 
 def _label(point: Point) -> str:
-    """A frame of the SDK by its kind and what it carries; anything else as it is."""
+    """A frame of the SDK by its kind, where the point shows so much of it; anything else as it is."""
     text = point.label
-    if point.what == "frame" and text.startswith("{"):
-        try:
-            frame = json.loads(text)
-        except ValueError:
-            frame = None  # the point shows only its beginning
-        if isinstance(frame, dict) and "type" in frame:
-            return str(frame["type"])
+    kind = _KIND.search(text) if point.what == "frame" else None
+    if kind is not None:
+        return kind[1]
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -24,7 +24,7 @@ from emulator.scenarios.control import Control
 from emulator.scenarios.document import Document
 from emulator.scenarios.runner import Run, Trap
 from emulator.scenarios.server import own_server
-from emulator.scenarios.steps import NOT_GIVEN, patterns
+from emulator.scenarios.steps import NOT_GIVEN, patterns, verb
 from emulator.scenarios.world import Place
 
 EVERY = "every-event"
@@ -196,7 +196,7 @@ def differences(document: Document, baseline: Run, went: Run) -> list[str]:
     for step, right, value in zip(document.outcome, checks, went.outcome.get("checks", []), strict=False):
         # A check that says what is right has been judged by that.
         if not any(pattern is not NOT_GIVEN for pattern in patterns(step)) and right != value:
-            found.append(_changed(type(step).__name__.lower(), right, value))
+            found.append(_changed(verb(step), right, value))
     if not document.outcome and went.failure is None:
         for name, texts in baseline.outcome.get("chats", {}).items():
             if went.outcome["chats"].get(name) != texts:

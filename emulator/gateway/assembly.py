@@ -107,7 +107,10 @@ class Gateway:
         self.clock: Clock = virtual or SystemClock()
         self.chance = Chance(options.seed)
         self.redact = Redactor(project.secrets)
-        self.journal = Journal(self.clock, project.state_folder / "journal.ndjson", self.redact)
+        # One server of a project at a time is the one that other commands find; another (a scenario's own) takes nothing from it.
+        first = ready.read(ready.default_path(project.root)) is None
+        journal_file = project.state_folder / "journal.ndjson" if first else None
+        self.journal = Journal(self.clock, journal_file, self.redact)
         Narrator(console).attach(self.journal)
         self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # What must outlive user code.
@@ -230,7 +233,7 @@ class Gateway:
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
         self.strict_code = 0
-        self._ready_files = [path for path in (ready.default_path(project.root), options.ready_file) if path]
+        self._ready_files = [path for path in (ready.default_path(project.root) if first else None, options.ready_file) if path]
 
     async def start(self) -> None:
         """Load the project, then serve. A project that does not load is served as an error, and recovers on save."""

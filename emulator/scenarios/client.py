@@ -57,6 +57,7 @@ class Client:
         self._reader: asyncio.Task[None] | None = None
         self._pongs: dict[bytes, asyncio.Future[None]] = {}
         self._pings = 0
+        self._leaving = False
 
     @property
     def name(self) -> str:
@@ -75,7 +76,7 @@ class Client:
         session = self._session = ClientSession(
             connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
         )
-        self.stalled = False
+        self.stalled = self._leaving = False
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 self._socket = await session.ws_connect(
@@ -125,7 +126,9 @@ class Client:
     async def close(self, code: int, reason: str) -> None:
         """Leave with a Close frame."""
         if self._socket is not None and self.is_open:
+            self._leaving = True
             await self._socket.close(code=code, message=reason.encode())
+            self._on_event(self, Event("end", (self._socket.close_code or ABNORMAL, "")))
             await self._ended()
 
     async def abort(self) -> None:
@@ -184,7 +187,8 @@ class Client:
             for pong in self._pongs.values():
                 if not pong.done():
                     pong.set_result(None)
-            self._on_event(self, Event("end", (code, reason)))
+            if not self._leaving:
+                self._on_event(self, Event("end", (code, reason)))
 
     def _answered(self, payload: bytes) -> None:
         pong = self._pongs.get(payload)

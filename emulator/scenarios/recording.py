@@ -34,6 +34,7 @@ class Recording:
         self._values = RecordedValues(start_ms)
         self._at_ms = start_ms
         self._clients: dict[str, Any] = {}
+        self._addresses: dict[str, str] = {}
         self._names: dict[int, str] = {}
         self._open: dict[int, bool] = {}
         self._early: dict[int, list[Entry]] = {}
@@ -96,11 +97,15 @@ class Recording:
 
     def _connect(self, socket: int, path: str, protocols: str = "") -> None:
         self._flush()
+        new = _name(len(self._clients))
+        if path not in self._addresses:
+            self._addresses[path] = self._values.address(path, new)
+        path = self._addresses[path]
         plan: Any = {"connect": path, "protocols": re.split(r"\s*,\s*", protocols)} if protocols else path
         gone = (name for name, known in self._clients.items() if known == plan and not self._is_open(name))
         name = next(gone, None)
         if name is None:
-            name = _name(len(self._clients))
+            name = new
             self._clients[name] = plan
         self._names[socket] = name
         self._open[socket] = True

@@ -1,15 +1,17 @@
 """Variables of a scenario: `${name}` is bound where a pattern meets it first, and stands for its value from then on.
 
-`${any}` fits anything and binds nothing. `$${` is `${` itself.
+`${any}` fits anything and binds nothing. `$${` is `${` itself. In what is sent, `{$json: VALUE}` is a text with that value as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 ANY = "any"
+JSON_TEXT = "$json"
 _USE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _ESCAPED = "$${"
 
@@ -49,6 +51,8 @@ def fill(value: Any, bound: Mapping[str, Any]) -> Any:
             return _value(name, bound)
         return _USE.sub(lambda found: "${" if found[0] == _ESCAPED else _text(_value(found[1], bound)), value)
     if isinstance(value, Mapping):
+        if len(value) == 1 and JSON_TEXT in value:
+            return json.dumps(fill(value[JSON_TEXT], bound), ensure_ascii=False, separators=(",", ":"))
         return {fill(name, bound) if isinstance(name, str) else name: fill(member, bound) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [fill(member, bound) for member in value]
@@ -77,6 +81,4 @@ def _value(name: str, bound: Mapping[str, Any]) -> Any:
 
 
 def _text(value: Any) -> str:
-    import json
-
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

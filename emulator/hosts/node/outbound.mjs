@@ -13,6 +13,8 @@ import { LinkLost, RemoteError } from "./wire/exchange.mjs";
 /** The gateway follows redirects unless it is told not to; where it arrived it tells in the other header (gateway/egress.py). */
 const REDIRECT_HEADER = "x-emu-redirect";
 const URL_HEADER = "x-emu-url";
+/** Tells the gateway whose code asks (wire/README.md). */
+const OBJECT_HEADER = "x-emu-object";
 
 const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
@@ -78,7 +80,7 @@ class Sending {
     const { link, sockets } = this.#world;
     const { method, url } = this.#request;
     const upgrade = this.#request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    this.#outgoing = link.request(this.#target, { method, url, headers: this.#headers() }, this.#ownContent(), { upgrade });
+    this.#outgoing = link.request(this.#target, { method, url, headers: this.#headers(upgrade) }, this.#ownContent(), { upgrade });
     if (upgrade) {
       this.#end = endOf(freshSocket());
       this.#socket = sockets.standard.expect(this.#outgoing, this.#end, this.#owner);
@@ -91,9 +93,12 @@ class Sending {
     );
   }
 
-  #headers() {
-    const lines = pairsOf(this.#request.headers);
-    return this.#request.redirect === "manual" ? [...lines, [REDIRECT_HEADER, "manual"]] : lines;
+  #headers(upgrade) {
+    const lines = [...pairsOf(this.#request.headers)];
+    if (this.#request.redirect === "manual") lines.push([REDIRECT_HEADER, "manual"]);
+    const handle = this.#owner?.handle;
+    if (!upgrade && handle !== undefined) lines.push([OBJECT_HEADER, `${handle.className}/${handle.id}`]);
+    return lines;
   }
 
   /** What user code streams is pulled as its own code. */

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.hosts.python.holds import Begun
-from emulator.hosts.python.instance import WayBack, emit
+from emulator.hosts.python.instance import Instance, WayBack, emit
 from emulator.hosts.python.owner import Owner, current_owner
 from emulator.hosts.python.surface.errors import JsException, js_error, python_error
 from emulator.hosts.python.surface.headers import pairs_of
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 NETWORK_LOST = "Network connection lost."
 URL_HEADER = "x-emu-url"
 """Where a response came from that took a redirect (gateway/egress.py)."""
+
+OBJECT_HEADER = b"x-emu-object"
+"""Tells the gateway whose code asks (wire/README.md)."""
 
 _OUTSIDE = (b"egress", b"ai")
 """Targets whose requests leave the project."""
@@ -61,6 +64,8 @@ def send(link: Link, sockets: Sockets, points: Points, target: bytes, request: J
     back = WayBack("fetch", label)
     wanted = request.headers.get("upgrade")
     upgrade = isinstance(wanted, str) and wanted.lower() == "websocket"
+    if not upgrade:
+        headers += _asker(owner)
 
     def leave() -> None:
         outgoing = link.request(target, request.method.encode(), request.url.encode(), headers, body, upgrade=upgrade)
@@ -78,6 +83,13 @@ def send(link: Link, sockets: Sockets, points: Points, target: bytes, request: J
 
     emit(leave)
     return answer
+
+
+def _asker(owner: Owner | None) -> list[tuple[bytes, bytes]]:
+    """The header that names the object whose code asks; the Worker has none."""
+    if not isinstance(owner, Instance):
+        return []
+    return [(OBJECT_HEADER, f"{owner.handle.class_name}/{owner.handle.id}".encode())]
 
 
 class Coming:
@@ -144,8 +156,9 @@ class RawExchange:
         self._given_up = False
         label = f"{method.decode('latin-1')} {url.partition(b'?')[0].decode('latin-1')}"
         self._back = WayBack("fetch", label)
-        self._coming = Coming(points, current_owner.get(), label, self._back.begun)
-        emit(lambda: self._leave(link, method, url, [*headers, (b"x-emu-redirect", b"manual")], body))
+        owner = current_owner.get()
+        self._coming = Coming(points, owner, label, self._back.begun)
+        emit(lambda: self._leave(link, method, url, [*headers, (b"x-emu-redirect", b"manual"), *_asker(owner)], body))
 
     def _leave(self, link: Link, method: bytes, url: bytes, headers: RawHeaders, body: Body) -> None:
         if self._given_up:

@@ -26,6 +26,7 @@ class ChatSide:
         self._turns = 0
         self.turn: ChatTurn | None = None
         self.ended: Ended | None = None
+        self._acknowledged: set[Any] = set()
         self.texts: list[str] = []
         """The answers of all turns that ended."""
 
@@ -49,6 +50,7 @@ class ChatSide:
 
     def connected(self) -> None:
         """A new connection is open."""
+        self._acknowledged.clear()
         if self.turn is not None and self.waits:
             self._send(self.turn.resume())
         else:
@@ -64,7 +66,9 @@ class ChatSide:
             return
         if self.turn is not None and self.waits:
             self._follow(self.turn.receive(frame))
-        elif frame.get("type") == "cf_agent_stream_resuming":
+        elif frame.get("type") == "cf_agent_stream_resuming" and frame.get("id") not in self._acknowledged:
+            # Offers come twice, on connect and as the answer to the resume request; two acknowledgements bring two replays.
+            self._acknowledged.add(frame.get("id"))
             self._send({"type": "cf_agent_stream_resume_ack", "id": frame.get("id")})
 
     def transcript(self, messages: Sequence[Any]) -> None:

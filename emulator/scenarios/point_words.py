@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from emulator.scenarios.sweep import Point
 
 _SHOWN = 60
+_MODEL = "the model's call"
+_BINDING = "POST https://workers-binding.ai/"
+_CARRIED = re.compile(r'\{"body": ?"\{.{0,40}?\\"type\\": ?\\"([\w-]+)\\"')
 _KIND = re.compile(r'"type": ?"(cf_agent_\w+)"')
 
 
@@ -22,7 +25,7 @@ def _after(point: Point) -> str:
     if point.what == "turn":
         return f"as {_event(point)}"
     if point.what == "request":
-        return f"as {point.label} left"
+        return f"as {_label(point)} left"
     if point.what in ("answer", "chunk"):
         return f"after {_event(point)}, which the agent had not read yet"
     return f"after {_event(point)}"
@@ -54,7 +57,12 @@ def _event(point: Point) -> str:
 def _label(point: Point) -> str:
     """A frame of the SDK by its kind, where the point shows so much of it; anything else as it is."""
     text = point.label
-    kind = _KIND.search(text) if point.what == "frame" else None
-    if kind is not None:
-        return kind[1]
+    if point.what == "frame":
+        carried = _CARRIED.match(text)
+        kind = carried or _KIND.search(text)
+        return kind[1] if kind is not None else _short(text)
+    return _MODEL if text.startswith(_BINDING) else _short(text)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

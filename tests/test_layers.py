@@ -29,7 +29,13 @@ FORBIDDEN = {
     "cli": {"hosts/python", "hosts", "wire"},
 }
 
-CLI_MAY = {"emulator.core.routing", "emulator.gateway.console", "emulator.gateway.main", "emulator.gateway.ready"} | {
+CLI_MAY = {
+    "emulator.core.routing",
+    "emulator.gateway.console",
+    "emulator.gateway.main",
+    "emulator.gateway.ready",
+    "emulator.gateway.snapshots.offline",
+} | {
     f"emulator.gateway.journal.{module}" for module in ("file", "reading", "schema")
 }
 """All that the command line knows of the rings below config: addresses, the three doors of the gateway, and the journal as a file."""

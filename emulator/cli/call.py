@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.server import Target, complete_target, control, find_target, server_options, unreachable
+from emulator.cli.completing import complete_target
+from emulator.cli.server import Target, control, find_target, server_options, unreachable
 from emulator.errors import UsageError, UserCodeError
 from emulator.gateway.ready import RunningServer
 

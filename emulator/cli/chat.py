@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emulator.cli.server import Target, complete_target, find_target, server_options, unreachable
+from emulator.cli.completing import complete_target
+from emulator.cli.server import Target, find_target, server_options, unreachable
 from emulator.errors import BackendError, UserCodeError
 from emulator.gateway.ready import RunningServer
 from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from emulator.cli.completing import complete_target
 from emulator.cli.lifecycle import send
-from emulator.cli.server import complete_target, server_options
+from emulator.cli.server import server_options
 from emulator.gateway.ready import RunningServer
 
 

@@ -166,13 +166,3 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(find_server(directory), *arguments, **options)
 
     return with_server
-
-
-def complete_target(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Classes of the running server, for the shell's completion."""
-    try:
-        server = find_server(ctx.params.get("directory") or Path())
-    except EmuError:
-        return []  # nothing runs, so there is nothing to offer
-    offers = [f"{binding.class_name}/" for binding in server.bindings if binding.class_name]
-    return [offer for offer in offers if offer.startswith(incomplete)]

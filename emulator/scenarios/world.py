@@ -156,9 +156,7 @@ class World:
         player = self.players[client.name]
         player.events.append(event)
         self._arrived.set()
-        if event.kind == "end":
-            self._lost(player, event.data[0])
-        elif event.kind == "in" and player.chat is not None and isinstance(event.data, str):
+        if event.kind == "in" and player.chat is not None and isinstance(event.data, str):
             player.chat.receive(event.data)
 
     def _lost(self, player: Player, code: int) -> None:
@@ -261,6 +259,8 @@ class World:
                 player.end = event.data
                 code, reason = event.data
                 self.line(player.client.name, "closed", f"{code} {reason}".rstrip())
+                # Only now is it certain at which time it was.
+                self._lost(player, code)
 
     # -- the transcript
 

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 MINUTE_MS = 60_000
 DAY_MINUTES = 1_440
@@ -65,7 +66,7 @@ class Cron:
         minutes = _values("minute", minute, 0, 59)
         hours = _values("hour", hour, 0, 23)
         months = _values("month", month, 1, 12)
-        return cls(text, tuple(sorted(minutes)), tuple(sorted(hours)), months, _either(_month_days(day), _week_days(weekday)))
+        return cls(text, tuple(sorted(minutes)), tuple(sorted(hours)), months, lru_cache(2)(_either(_month_days(day), _week_days(weekday))))
 
     def next_after(self, now_ms: int) -> int | None:
         """The first time after `now_ms` at which it fires, in ms since 1970; None for a day that never comes (31 February)."""

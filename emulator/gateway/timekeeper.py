@@ -24,6 +24,8 @@ LOOK_WITHIN_S = 1.0
 MOST_ROUNDS = 5_000
 """How often the two processes may give each other something to do at one instant."""
 
+Move = Callable[[], Awaitable[int]]
+"""Moves the clock, and gives the count of deadlines on the way."""
 Pending = Callable[[], Awaitable[list[str]]]
 """What the server waits for or is busy with, in words."""
 
@@ -73,19 +75,19 @@ class Timekeeper:
 
     async def settle(self, *, within_s: float) -> int:
         """Wait until nothing is left to do now."""
-        return await self._alone(self._settle(), within_s)
+        return await self._alone(self._settle, within_s)
 
     async def advance(self, to_ms: int, *, within_s: float) -> int:
         """Move to `to_ms`, through every deadline on the way; gives how many there were."""
-        return await self._alone(self._advance(to_ms), within_s)
+        return await self._alone(lambda: self._advance(to_ms), within_s)
 
     async def step(self, until_ms: int | None, *, within_s: float) -> int:
         """Move to the next deadline, at most to `until_ms`; gives 1, or 0 when there was none."""
-        return await self._alone(self._step(until_ms), within_s)
+        return await self._alone(lambda: self._step(until_ms), within_s)
 
     async def run_until_idle(self, limit_ms: int, *, within_s: float) -> int:
         """Move from deadline to deadline until there is none before `limit_ms`; gives how many there were."""
-        return await self._alone(self._run_until_idle(limit_ms), within_s)
+        return await self._alone(lambda: self._run_until_idle(limit_ms), within_s)
 
     @property
     def moving(self) -> bool:
@@ -160,6 +162,7 @@ class Timekeeper:
             else:
                 asking = link.call("clock", to_ms=now_ms)
                 sent = self._frames
+                link.flush()
                 answer = await asking
         except LinkLost:
             # Another host will come, which has timers of its own.
@@ -170,7 +173,7 @@ class Timekeeper:
         due_ms = self.next_ms()
         return self._frames == sent and (due_ms is None or due_ms > now_ms)
 
-    async def _alone(self, move: Awaitable[int], within_s: float) -> int:
+    async def _alone(self, move: Move, within_s: float) -> int:
         """Run one move after the other, each watched: it may take long, but not without getting on."""
         moving = asyncio.ensure_future(self._locked(move))
         seen, quiet_s = -1, 0.0
@@ -187,9 +190,9 @@ class Timekeeper:
                 moving.cancel()
                 await asyncio.wait({moving})
 
-    async def _locked(self, move: Awaitable[int]) -> int:
+    async def _locked(self, move: Move) -> int:
         async with self._moving:
-            return await move
+            return await move()
 
     async def _words(self) -> str:
         found = [*self._loop.external_work(), *await self._pending()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from link_gateway import START_MS, Gateway, host
 
 SOURCE = """
@@ -34,7 +35,7 @@ class Box(DurableObject):
             "gmtime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "asctime": time.asctime(), "ctime": time.ctime(),
             "strftime": time.strftime("%Y"), "localtime": time.localtime().tm_year,
             "now": DateTime.now(datetime.UTC).isoformat(), "utcnow": DateTime.utcnow().isoformat(),
-            "naive": DateTime.now().year, "today": str(date.today()), "datetime today": DateTime.today().year,
+            "naive": DateTime.now().isoformat(), "today": str(date.today()), "datetime today": DateTime.today().year,
             "still datetime": type(DateTime.now()) is datetime.datetime,
             "Date.now": js.Date.now(), "Date": js.Date.new().toISOString(), "performance": js.performance.now(),
             "email": email.utils.formatdate(), "log": logging.makeLogRecord({}).created,
@@ -101,9 +102,19 @@ class Box(DurableObject):
         js.setTimeout(lambda: self.log.append(f"timeout {now() - self.born:.3f}"), 1000)
         return "set"
 
+    async def stuck(self):
+        async def section():
+            await asyncio.Event().wait()
+        await self.ctx.blockConcurrencyWhile(section)
+
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
         name = urlsplit(request.url).path.strip("/").split("/")[0]
+        if name == "left":
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                print("stopped")
         if name == "late":
             self.ctx.waitUntil(asyncio.sleep(60))
             return Response("{}")
@@ -111,7 +122,8 @@ class Default(WorkerEntrypoint):
 """
 
 
-async def test_every_clock_of_user_code_is_the_virtual_one(tmp_path: Path) -> None:
+async def test_every_clock_of_user_code_is_the_virtual_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
     async with host(tmp_path, SOURCE) as gateway:
         first = await gateway.fetch("/a/clocks")
         second = await gateway.fetch("/a/clocks")
@@ -127,8 +139,9 @@ async def test_every_clock_of_user_code_is_the_virtual_one(tmp_path: Path) -> No
         assert first[difference] == 0
     assert later["now"] == "2026-01-02T01:01:01.001000+00:00" and later["utcnow"] == "2026-01-02T01:01:01.001000"
     assert later["gmtime"] == "2026-01-02T01:01:01Z" and later["Date"] == "2026-01-02T01:01:01.001Z"
-    assert {later[name] for name in ("strftime", "localtime", "naive", "datetime today")} == {"2026", 2026}
-    assert later["today"].startswith("2026-01-0") and "2026" in later["asctime"] and later["ctime"] == later["asctime"]
+    assert {later[name] for name in ("strftime", "localtime", "datetime today")} == {"2026", 2026}
+    assert later["naive"] == later["utcnow"], "local time is UTC, as on the platform"
+    assert later["today"] == "2026-01-02" and later["ctime"] == later["asctime"] == "Fri Jan  2 01:01:01 2026"
 
 
 async def test_the_machines_clock_stays_where_none_is_virtual(tmp_path: Path) -> None:
@@ -242,6 +255,24 @@ async def test_wait_until_is_cut_off_by_the_clock(tmp_path: Path) -> None:
         assert await gateway.clock() == START_MS + 30_000
         assert await gateway.clock(30_000) is None
         assert any("did not complete within 30 s" in note["text"] for note in gateway.notes if note["op"] == "log")
+
+
+async def test_a_section_is_cut_off_by_the_clock(tmp_path: Path) -> None:
+    async with host(tmp_path, SOURCE) as gateway:
+        waiting = gateway.request("/a/stuck").answer
+        assert await gateway.clock() == START_MS + 30_000
+        assert not waiting.done()
+        await gateway.clock(30_000)
+        assert "waited for too long" in str(waiting.exception())
+
+
+async def test_code_whose_client_has_left_stops_without_a_clock(tmp_path: Path) -> None:
+    async with host(tmp_path, SOURCE) as gateway:
+        request = gateway.request("/left")
+        assert await gateway.clock() == START_MS + 3_600_000
+        request.cancel("gone")
+        assert await gateway.clock() is None
+        assert [note["text"] for note in gateway.notes if note["op"] == "log"] == ["stopped"]
 
 
 async def test_time_sleep_is_refused_where_nothing_can_wait(tmp_path: Path) -> None:

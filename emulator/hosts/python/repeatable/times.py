@@ -12,6 +12,7 @@ import concurrent.futures._base
 import ctypes
 import datetime
 import gc
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -40,7 +41,9 @@ class CannotSleep(RuntimeError):
 
 
 def install_clock(clock: VirtualClock) -> None:
-    """For as long as the process lives. On the loop's thread."""
+    """For as long as the process lives; call it on the loop's thread. Local time becomes UTC, as on the platform: the same on any machine."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     functions = _functions(clock, threading.get_ident())
     # A thread that waits for a job measures its wait on the machine's clock.
     concurrent.futures._base.time = SimpleNamespace(monotonic=time.monotonic)  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import clock, measures, models, servers, table, typescript
+from bench import clock, journal, measures, models, servers, table, typescript
 from bench.processes import Others, Patience
 from bench.servers import Target
 from bench.suite import BENCH
@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--typescript", action="store_true", help="agents in TypeScript, and what else runs them")
     parser.add_argument("--models", action="store_true", help="model calls: what recording and replaying costs")
     parser.add_argument("--time", action="store_true", help="virtual time: how fast a simulated year passes")
+    parser.add_argument("--journal", action="store_true", help="what the journal costs while nobody reads it")
     parser.add_argument("--peers", action="store_true", help="also measure raw workerd and wrangler dev, if under build/peers")
     parser.add_argument("--patience", type=float, default=0, metavar="S", help="wait for a quiet machine, S seconds in all")
     parser.add_argument("--write", action="store_true", help="put the table into bench/README.md")
@@ -46,6 +47,8 @@ def main() -> int:
         targets, plan = [models.target()], models.measure
     elif arguments.time:
         targets, plan = clock.targets(), clock.measure
+    elif arguments.journal:
+        targets, plan = journal.targets(), journal.measure
     else:
         targets, plan = [servers.emulator("--ai-speed", "1x"), servers.floor(), *(servers.peers() if arguments.peers else [])], _measure
     rows: list[Row] = []
@@ -61,7 +64,7 @@ def main() -> int:
         print(f"\nThe measurement after these failed: {failure}", file=sys.stderr)
         return 1
     if arguments.write:
-        flags = "--typescript " if arguments.typescript else "--models " if arguments.models else "--time " if arguments.time else ""
+        flags = next((f"--{name} " for name in ("typescript", "models", "time", "journal") if getattr(arguments, name)), "")
         table.write(BENCH / "README.md", text, flags)
     return 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from emulator.gateway.journal.readers import Entry
@@ -19,9 +20,9 @@ MAX_TEXT = 64 * 1024
 
 Head = tuple[int, int, int]
 """Of every entry: `seq`, `ts_ms` (on the server's clock), `real_ms`."""
-_TURN = ("class", "id", "name", "generation", "label", "ms", "commits", "rows_read", "rows_written", "statements")
+_TURN = ("class", "id", "name", "generation", "label")
 _POINT = ("n", "what", "class", "id", "name", "generation", "label")
-_NUMBERS = frozenset(("n", "generation", "commits", "rows_read", "rows_written", "statements"))
+_NUMBERS = frozenset(("n", "generation"))
 _OBJECT = frozenset(("class", "id", "name", "generation"))
 
 
@@ -36,8 +37,8 @@ def gap(head: Head, first: int) -> Entry:
     return plain(head, "gap", {"from": first, "to": head[0]})
 
 
-def frame(head: Head, about: Entry | None, socket: int, outgoing: bool, binary: bool, payload: bytes) -> Entry:
-    """A WebSocket message between a client and its object."""
+def frame(head: Head, socket: int, about: tuple[str, str, str | None] | None, outgoing: bool, binary: bool, payload: bytes) -> Entry:
+    """A WebSocket message between a client and its object, `about`: class, id, name."""
     seq, ts_ms, real_ms = head
     size = len(payload)
     entry: Entry = {
@@ -51,7 +52,7 @@ def frame(head: Head, about: Entry | None, socket: int, outgoing: bool, binary: 
         "bytes": size,
     }
     if about is not None:
-        entry["object"] = about
+        entry["object"] = {"class": about[0], "id": about[1], "name": about[2]}
     shown = payload if size <= MAX_TEXT else payload[:MAX_TEXT]
     if binary:
         entry["base64"] = base64.b64encode(shown).decode("ascii")
@@ -64,7 +65,21 @@ def frame(head: Head, about: Entry | None, socket: int, outgoing: bool, binary: 
 
 def turn(head: Head, payload: bytes) -> Entry:
     """A turn of an object has ended; the payload is a TURN's (wire/README.md)."""
-    return plain(head, "turn", _lines(_TURN, payload))
+    *names, ms, commits, rows_read, rows_written, statements = payload.rsplit(b"\n", 5)
+    fields = _turned(names[0]) if names else {}
+    seq, ts_ms, real_ms = head
+    return {
+        "kind": "turn",
+        "seq": seq,
+        "ts_ms": ts_ms,
+        "real_ms": real_ms,
+        **fields,
+        "ms": float(ms or 0),
+        "commits": int(commits or 0),
+        "rows_read": int(rows_read or 0),
+        "rows_written": int(rows_written or 0),
+        "statements": int(statements or 0),
+    }
 
 
 def point(head: Head, payload: bytes) -> Entry:
@@ -131,6 +146,12 @@ def _is_text(content_type: str) -> bool:
     return content_type.startswith("text/") or "json" in content_type or "urlencoded" in content_type
 
 
+@lru_cache(1024)
+def _turned(lines: bytes) -> Entry:
+    """Whose turn it was: the same few again and again."""
+    return {"label": "", **_lines(_TURN, lines)}
+
+
 def _lines(names: tuple[str, ...], payload: bytes) -> Entry:
     """The fields of a frame of lines: the object in a member of its own, an empty line left out."""
     about: Entry = {}
@@ -138,6 +159,6 @@ def _lines(names: tuple[str, ...], payload: bytes) -> Entry:
     for name, text in zip(names, payload.decode("utf-8", "replace").split("\n"), strict=False):
         if not text:
             continue
-        value: Any = int(text) if name in _NUMBERS and text.isdecimal() else float(text) if name == "ms" else text
+        value: Any = int(text) if name in _NUMBERS and text.isdecimal() else text
         (about if name in _OBJECT else fields)[name] = value
     return {"object": about, **fields} if about else fields

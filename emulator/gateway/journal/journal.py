@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from time import time as really_s
 from typing import TYPE_CHECKING, Any
 
 from emulator.config import Redactor
@@ -31,10 +32,16 @@ if TYPE_CHECKING:
     from emulator.gateway.sockets import ObjectRef
 
 BATCH_S = 0.2
-"""How long an entry may be missing from the file."""
-SHARE_S = 0.004
-"""Of a batch's time so much may be spent on entries that nobody waits for."""
-SLICE = 256
+"""How long an entry may be missing from the file, while the server is not too busy."""
+PAUSE_S = 0.01
+"""Between two parts of a batch, so that nobody has to wait for a whole one."""
+PART_S = 0.003
+"""How long a part takes while there is time to spare."""
+SHARE = 0.02
+"""Of all time so much is for entries that nobody waits for, while there is none to spare."""
+BUSY = 0.6
+"""Of one core; above it there is no time to spare."""
+SLICE = 64
 BACKLOG = 40_000
 """Entries that may wait to be made."""
 BACKLOG_BYTES = 32 * 1024 * 1024
@@ -62,12 +69,14 @@ class Journal:
         self._heavy = 0
         self._made = 0
         self._readers = Readers()
-        self._watchers: list[FrameWatcher] = []
+        self.frame_watchers: list[FrameWatcher] = []
+        """Who is told of every frame (`watch_frames`)."""
         self._wakers: list[Callable[[], None]] = []
         self._file = JournalFile(path) if path is not None else None
         # Without a file nothing has to be made before somebody reads.
-        self._armed = path is None
+        self._armed = self._calm = path is None
         self._timer: asyncio.TimerHandle | None = None
+        self._used = (time.monotonic(), time.process_time())
 
     # -- what happens
 
@@ -80,20 +89,19 @@ class Journal:
             # What is known keeps its name, also when it has the look of a token.
             known = self._hiding.cleaned(fields) if self._hiding is not None else fields
             fields = masked_value(known)
-        self._append(kind, (time.time(), self._virtual_ms and self._virtual_ms(), entries.plain, kind, fields))
+        self._append(kind, (really_s(), self._virtual_ms and self._virtual_ms(), entries.plain, kind, fields))
 
     def frame(self, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> None:
         """A WebSocket message of the socket `ident` passes, from its object to the client if `outgoing`."""
-        self._pending.append((time.time(), self._virtual_ms and self._virtual_ms(), _frame, ident, about, outgoing, binary, payload))
+        # Twice for each message of each client: no call that is not needed.
+        self._pending.append((really_s(), self._virtual_ms and self._virtual_ms(), entries.frame, ident, about, outgoing, binary, payload))
         if len(payload) > _SMALL:
             self._heavy += len(payload)
-        if self._watchers:
-            for watcher in self._watchers:
+        if self.frame_watchers:
+            for watcher in self.frame_watchers:
                 watcher(ident, outgoing, binary, payload)
-        if not self._armed or self._wakers or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
-            self._appended()
-        if self._readers.of("frame"):
-            self._tell("frame")
+        if not self._calm or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
+            self._appended("frame")
 
     def request(
         self, method: bytes, target: str, status: int, seconds: float, about: AboutPath, asked: ShownBody | None, answered: ShownBody | None
@@ -104,19 +112,19 @@ class Journal:
         for body in (asked, answered):
             if body is not None and body.size > _SMALL:
                 self._heavy += min(body.size, entries.MAX_TEXT)
-        self._append("request", (time.time(), now, _request, method, target, status, seconds, about, asked, answered))
+        self._append("request", (really_s(), now, _request, method, target, status, seconds, about, asked, answered))
 
     def chunk(self, call: str, number: int, size: int) -> None:
         """The chunk `number`, from 1, of a model's answer has gone to the host; `call` is the call's id."""
-        self._append("chunk", (time.time(), self._virtual_ms and self._virtual_ms(), _chunk, call, number, size))
+        self._append("chunk", (really_s(), self._virtual_ms and self._virtual_ms(), _chunk, call, number, size))
 
     def turn(self, payload: bytes) -> None:
         """A turn has ended; `payload` as in TURN (wire/README.md)."""
-        self._append("turn", (time.time(), self._virtual_ms and self._virtual_ms(), entries.turn, payload))
+        self._append("turn", (really_s(), self._virtual_ms and self._virtual_ms(), entries.turn, payload))
 
     def point(self, payload: bytes) -> None:
         """A host has passed a point; `payload` as in POINT (wire/README.md)."""
-        self._append("point", (time.time(), self._virtual_ms and self._virtual_ms(), entries.point, payload))
+        self._append("point", (really_s(), self._virtual_ms and self._virtual_ms(), entries.point, payload))
 
     def verb(self, method: str, path: str, body: dict[str, Any]) -> None:
         """Somebody does something to the server through the control API."""
@@ -129,18 +137,31 @@ class Journal:
     ) -> Callable[[], None]:
         """Call `reader` at once for each entry of these kinds from now on, of all kinds without, while `when()` holds; gives the function
         that ends it. Kinds that nobody asks for cost nothing."""
-        return self._readers.join(reader, kinds, when)
+        leave = self._readers.join(reader, kinds, when)
+        self._look()
+
+        def left() -> None:
+            leave()
+            self._look()
+
+        return left
 
     def watch_frames(self, watcher: FrameWatcher) -> Callable[[], None]:
         """Call `watcher` for each frame of a client's socket with what the frame is; no entry is made for it. Gives the function that ends
         it. It is for parts of the gateway: what it is told has secrets in it."""
-        self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+        self.frame_watchers.append(watcher)
+        return lambda: self.frame_watchers.remove(watcher)
 
     def on_more(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` whenever there is more to read; gives the function that ends it."""
         self._wakers.append(wake)
-        return lambda: self._wakers.remove(wake)
+        self._look()
+
+        def leave() -> None:
+            self._wakers.remove(wake)
+            self._look()
+
+        return leave
 
     def blocks_behind(self, seq: int) -> Iterator[Block]:
         """What there is after `seq`, as lines. A first block after `seq + 1` means that those between are not in memory any more."""
@@ -181,6 +202,7 @@ class Journal:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = True
+        self._look()
         self.flush()
         if self._file is not None:
             self._file.close()
@@ -190,19 +212,23 @@ class Journal:
 
     def _append(self, kind: str, record: Record) -> None:
         self._pending.append(record)
-        if not self._armed or self._wakers or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
-            self._appended()
-        if self._readers.of(kind):
-            self._tell(kind)
+        if not self._calm or len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES or kind in self._readers.kinds:
+            self._appended(kind)
 
-    def _appended(self) -> None:
+    def _appended(self, kind: str) -> None:
+        """There is one more, and something to do about it."""
         if len(self._pending) >= BACKLOG or self._heavy > BACKLOG_BYTES:
             self._shed()
         if not self._armed:
-            self._armed = True
-            self._timer = asyncio.get_running_loop().call_later(BATCH_S, self._batch)
+            self._arm(BATCH_S)
         for wake in self._wakers:
             wake()
+        if self._readers.of(kind):
+            self._tell(kind)
+
+    def _look(self) -> None:
+        """Whether one more entry takes no more than keeping it, of a kind that nobody reads."""
+        self._calm = self._armed and not self._wakers and not self._readers.of("frame") and not self._readers.everything
 
     def _tell(self, kind: str) -> None:
         """The newest entry, for those who want its kind now."""
@@ -214,7 +240,7 @@ class Journal:
             (entry,) = self.since(self.last_seq - 1)
         else:
             record = self._pending[-1]
-            entry = _made(self.last_seq, record)
+            entry = _entry(self.last_seq, record)
             if self._hiding is not None and self._hiding.active:
                 if kind == "request":
                     self._hiding.mend([entry], [None])
@@ -223,13 +249,24 @@ class Journal:
             reader(entry)
 
     def _batch(self) -> None:
-        until = time.perf_counter() + SHARE_S
-        while self._pending and time.perf_counter() < until:
+        now_s, used_s = time.monotonic(), time.process_time()
+        busy = used_s - self._used[1] > BUSY * (now_s - self._used[0])
+        until = now_s + (SHARE * (now_s - self._used[0]) if busy else PART_S)
+        while self._pending:
             self._settle(SLICE)
+            if time.monotonic() >= until:
+                break
+        self._used = time.monotonic(), time.process_time()
         self._write()
         self._armed = self._file is None
-        if self._pending:
-            self._appended()
+        self._look()
+        if self._pending and self._file is not None:
+            self._arm(PAUSE_S)
+
+    def _arm(self, pause_s: float) -> None:
+        self._armed = True
+        self._look()
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._batch)
 
     def _settle(self, most: int = BACKLOG) -> None:
         """Make the oldest entries that are not made, `most` of them."""
@@ -237,11 +274,12 @@ class Journal:
             return
         from emulator.gateway.journal import lines  # late: a start does not wait for its library
 
-        records, self._pending = self._pending[:most], self._pending[most:]
+        records = self._pending[:most]
+        del self._pending[:most]
         if not self._pending:
             self._heavy = 0
         first = self._made + 1
-        made = [_made(number, record) for number, record in enumerate(records, first)]
+        made = [_entry(number, record) for number, record in enumerate(records, first)]
         self._made += len(records)
         hiding = self._hiding
         if hiding is None or not hiding.active:
@@ -282,17 +320,11 @@ class Journal:
             self.add("internal", text=f"the journal's file cannot be written any more: {error}")
 
 
-def _made(number: int, record: Record) -> Entry:
-    """The entry that a record becomes."""
+def _entry(number: int, record: Record) -> Entry:
     really_ms = int(record[0] * 1000)
     virtual_ms = record[1]
     entry: Entry = record[2]((number, really_ms if virtual_ms is None else virtual_ms, really_ms), *record[3:])
     return entry
-
-
-def _frame(head: entries.Head, ident: int, about: ObjectRef | None, outgoing: bool, binary: bool, payload: bytes) -> Entry:
-    label = {"class": about[0], "id": about[1], "name": about[2]} if about is not None else None
-    return entries.frame(head, label, ident, outgoing, binary, payload)
 
 
 def _request(

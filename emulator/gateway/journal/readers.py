@@ -15,25 +15,27 @@ class Readers:
     """Readers by the kind they want; an entry that nobody wants is not made."""
 
     def __init__(self) -> None:
-        self._all: list[_Joined] = []
-        self._by_kind: dict[str, list[_Joined]] = {}
+        self.everything: list[_Joined] = []
+        """Who wants all kinds."""
+        self.kinds: dict[str, list[_Joined]] = {}
+        """Who wants a kind that somebody asked for, with those who want all."""
 
     def of(self, kind: str) -> list[_Joined]:
         """Who may want this kind, in the order in which they came."""
-        return self._by_kind.get(kind, self._all)
+        return self.kinds.get(kind, self.everything)
 
     def join(self, reader: Reader, kinds: Iterable[str] | None, when: Callable[[], bool] | None) -> Callable[[], None]:
         """From now on `reader` hears of these kinds, of all without, while `when()` holds; gives the function that ends it."""
         joined = _Joined(reader, when)
         if kinds is None:
-            lists = [self._all, *self._by_kind.values()]
+            lists = [self.everything, *self.kinds.values()]
         else:
-            lists = [self._by_kind.setdefault(kind, list(self._all)) for kind in kinds]
+            lists = [self.kinds.setdefault(kind, list(self.everything)) for kind in kinds]
         for readers in lists:
             readers.append(joined)
 
         def leave() -> None:
-            for readers in (self._all, *self._by_kind.values()):
+            for readers in (self.everything, *self.kinds.values()):
                 if joined in readers:
                     readers.remove(joined)
 

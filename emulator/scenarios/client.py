@@ -7,6 +7,7 @@ it sent before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -103,7 +104,8 @@ class Client:
         if self._socket is None:
             return  # it broke before: nobody hears what is said into it
         self._on_event(self, Event("out", data))
-        await (self._socket.send_bytes(data) if isinstance(data, bytes) else self._socket.send_str(data))
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # it breaks just now: the reader says so
+            await (self._socket.send_bytes(data) if isinstance(data, bytes) else self._socket.send_str(data))
 
     async def barrier(self) -> None:
         """Wait until all that was sent by either side has arrived. Raises BackendError E651 when the server does not answer a ping."""

@@ -107,10 +107,18 @@ async def disconnect(world: World, step: steps.Disconnect) -> None:
 
 async def send(world: World, step: steps.Send) -> None:
     """Send a frame; when this returns, the server has read it."""
-    player = _open(world, step.client)
+    player = await _back(world, step)
     data = filled(world, step.data)
     await player.client.send(data if isinstance(data, bytes) else frame_text(data) if step.is_json else str(data))
     await player.client.barrier()
+
+
+async def _back(world: World, step: steps.Send | steps.Chat) -> Player:
+    """The client, connected. One that reconnects is waited for."""
+    player = world.player(step.client)
+    if player.reconnects and player.end is not None and not player.left:
+        await world.until(lambda: player.client.is_open, f"{step.client} to be back", step.timeout_ms)
+    return _open(world, step.client)
 
 
 def _open(world: World, name: str) -> Player:
@@ -260,7 +268,7 @@ def _shown(world: World, frame: Any) -> str:
 
 async def chat(world: World, step: steps.Chat) -> str | None:
     """Say something; gives the answer's text, None when it is not waited for."""
-    player = _open(world, step.client)
+    player = await _back(world, step)
     assert player.chat is not None
     if player.chat.waits:
         raise UsageError("E283", f"{step.client} waits for an answer already", hint=f"- answer: {step.client}")

@@ -41,7 +41,7 @@ class CannotSleep(RuntimeError):
 
 
 def install_clock(clock: VirtualClock) -> None:
-    """For as long as the process lives; call it on the loop's thread. Local time becomes UTC, as on the platform: the same on any machine."""
+    """For as long as the process lives; call it on the loop's thread. Local time becomes UTC, as on the platform."""
     os.environ["TZ"] = "UTC"
     time.tzset()
     functions = _functions(clock, threading.get_ident())

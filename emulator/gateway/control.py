@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, unquote
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from emulator.core.routing import CONTROL, SCHEDULED
-from emulator.errors import EmuError, UsageError
+from emulator.core.routing import CONTROL, INSPECTOR, SCHEDULED
+from emulator.errors import EmuError, InternalError, UsageError
 from emulator.gateway.dispatcher import NoHost, Overloaded
 from emulator.gateway.journal import Journal
 from emulator.gateway.verbs.all import Verbs
@@ -59,17 +59,21 @@ class Control:
         if not self._enabled:
             return _error(UsageError("E221", "the control API is switched off", hint="start without --no-inspector"))
         if not path.startswith(CONTROL):
-            return self._index() if request.method in ("GET", "HEAD") else _not_found(path)
+            # An address with a scheme is none of ours either: it may name another server.
+            shown = path in (INSPECTOR, INSPECTOR.rstrip("/")) and request.method in ("GET", "HEAD")
+            return self._index() if shown else _not_found(path)
         return await self._run(request, path.removeprefix(CONTROL), query)
 
     # -- who may ask
 
     def _refusal(self, request: BaseRequest, query: dict[str, str]) -> web.Response | None:
-        host = request.headers.get("Host", "")
+        hosts = request.headers.getall("Host", [])
+        # Of two nobody knows which one a proxy in between has looked at.
+        host = hosts[0] if len(hosts) == 1 else ""
         name = re.sub(r":\d+$", "", host).lower()
         if self.token is not None:
             given = request.headers.get("Authorization", "").removeprefix("Bearer ") or query.get("token", "")
-            if not hmac.compare_digest(given.encode(), self.token.encode()):
+            if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), self.token.encode()):
                 return _error(UsageError("E222", "a token is needed here", hint="it was printed when the server started"))
         elif name not in self._names:
             # A page elsewhere whose name was made to point at this machine (DNS rebinding) sends its own name.
@@ -111,6 +115,10 @@ class Control:
             return web.json_response({"error": {"culprit": "user code", "code": "E411", **_words(error.error)}}, status=503)
         except (LinkLost, Overloaded) as error:
             return web.json_response({"error": {"culprit": "user code", "code": "E402", "what": str(error)}}, status=503)
+        except Exception as error:
+            what = f"{route.method} {route.path}: {type(error).__name__}: {error}"
+            self._journal.add("internal", text=what)
+            return _error(InternalError("E900", what, hint="this is a fault of agents-emu: please report it"))
         if isinstance(answer, Streamed):
             return await _stream(request, answer)
         return web.json_response(answer, dumps=_dumps)
@@ -160,12 +168,18 @@ async def _json(request: BaseRequest) -> dict[str, Any]:
             raise UsageError("E227", f"the body is longer than {MAX_BODY} bytes")
         chunks.append(chunk)
     try:
-        value = json.loads(b"".join(chunks) or b"{}")
+        value = json.loads(b"".join(chunks) or b"{}", parse_constant=_no_number)
+    except RecursionError:
+        raise UsageError("E227", "the body is nested too deep") from None
     except ValueError as error:
         raise UsageError("E227", f"the body is no JSON: {error}") from None
     if not isinstance(value, dict):
         raise UsageError("E227", "the body must be a JSON object")
     return value
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def _dumps(value: Any) -> str:

@@ -30,6 +30,7 @@ STATUSES: Final = {
     "E270": 409,  # no rewind here
     "E271": 503,  # a host whose points cannot be counted now
     "E326": 500,  # files that cannot be removed
+    "E900": 500,  # our fault
     "E405": 503,  # a host that cannot answer now
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from emulator.cli.completing import complete_target
 from emulator.cli.objects import WIDTH_OF_FILES
 from emulator.cli.server import ask, find_target, server_options
 from emulator.cli.spans import from_now
-from emulator.cli.verb_group import VerbGroup
+from emulator.cli.verb_group import begin, group_options
 from emulator.gateway.ready import RunningServer
 
 EPILOG = """\b
@@ -27,9 +28,12 @@ run one early, move the clock (agents-emu clock). And `skip` leaves the rows: th
 schedules, at the latest after its next start, and then runs what is overdue."""
 
 
-@click.group(epilog=EPILOG, cls=VerbGroup)
-def alarms() -> None:
+@click.group(epilog=EPILOG, invoke_without_command=True)
+@group_options
+@click.pass_context
+def alarms(ctx: click.Context, directory: Path, as_json: bool) -> None:
     """List the alarms that are pending, run one now, or remove one."""
+    begin(ctx, alarms, directory, as_json)
 
 
 @alarms.command("list", epilog="\b\nExamples:\n  agents-emu alarms list\n  agents-emu alarms list --json")

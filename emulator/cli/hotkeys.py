@@ -59,7 +59,9 @@ class Hotkeys:
                 typed = b""
             if not typed:  # the terminal is gone
                 loop.remove_reader(descriptor)
-            for key in _ESCAPE_SEQUENCE.sub(b"", typed).decode("ascii", "ignore"):
+            # Escape alone is a key; with more behind it, it is the beginning of another one.
+            keys = typed if typed == b"\x1b" else _ESCAPE_SEQUENCE.sub(b"", typed)
+            for key in keys.decode("ascii", "ignore"):
                 on_key(key)
 
         loop.add_reader(descriptor, read)

@@ -16,11 +16,21 @@ from emulator.config.document import shown
 from emulator.gateway.console import Binding, Caution, Event, Note, Ready, Reloaded, RequestServed, SessionEnded, Subject, Trouble, UserLog
 
 MOST_BINDINGS = 11
-KEYS = "[h] hibernate all  [e] evict all  [r] reload  [x] clear  [l] log level  [?] help  [q] quit"
+KEYS = (
+    "[h] hibernate  [e] evict  [d] drop sockets  [D] deploy  [r] reload  [t] fire alarm  [T] advance clock  [s] snapshot  [R] reset state"
+    "  [p] AI mode  [l] log level  [x] clear  [?] help  [q] quit"
+)
 KEY_HELP = """\
   h  hibernate every idle object: instances go, sockets stay
   e  evict every object: the next event constructs it anew
+  d  drop every socket by a TCP reset: clients hear nothing
+  D  deploy: new code, objects reset, clients cut off, as in production
   r  reload the code
+  t  run the alarm that is due next
+  T  advance the clock; asks how far (with --clock virtual)
+  s  save a snapshot of what is stored, into fixtures/state
+  R  remove every object with all it has stored; asks
+  p  next AI mode: auto, replay, new, live, stub
   x  clear the screen
   l  show fewer or more lines (debug, info, warn, error)
   q  quit, as Ctrl-C does"""

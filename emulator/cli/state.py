@@ -15,7 +15,7 @@ from emulator.cli.completing import complete_snapshot, complete_target
 from emulator.cli.objects import WIDTH_OF_FILES
 from emulator.cli.spans import counted
 from emulator.cli.state_of import State, state_of
-from emulator.cli.verb_group import VerbGroup
+from emulator.cli.verb_group import begin, group_options
 from emulator.config.document import shown
 from emulator.config.instants import iso
 from emulator.errors import UsageError
@@ -54,9 +54,12 @@ def narrowing(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--class", "class_name", metavar="CLASS", help="Only the objects of this class.")(command)
 
 
-@click.group(epilog=EPILOG, cls=VerbGroup)
-def state() -> None:
+@click.group(epilog=EPILOG, invoke_without_command=True)
+@group_options
+@click.pass_context
+def state(ctx: click.Context, directory: Path, as_json: bool) -> None:
     """Save what your objects have stored, load it again, or start from nothing."""
+    begin(ctx, state, directory, as_json)
 
 
 @state.command(epilog="\b\nExamples:\n  agents-emu state save before-refund\n  agents-emu state save alice --object Chat/alice --json")

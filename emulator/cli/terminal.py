@@ -18,6 +18,7 @@ from emulator.cli import json_lines
 from emulator.cli.colours import Paint, wants_colour
 from emulator.cli.hotkeys import Hotkeys
 from emulator.cli.pretty import KEY_HELP, Pretty
+from emulator.cli.question import Question
 from emulator.cli.redaction import redacted
 from emulator.config import LogFormat, LogLevel, Redactor
 from emulator.gateway.console import Caution, Event, Key, Trouble
@@ -55,6 +56,7 @@ class Terminal:
         out, err = out or sys.stdout, err or sys.stderr
         self._out, self._err = _Output(out), _Output(err)
         self._warned: set[object] = set()
+        self._question: Question | None = None
         self._hotkeys = Hotkeys(stdin if log_format is LogFormat.PRETTY else None, environ)
         columns = shutil.get_terminal_size().columns if out.isatty() else None
         self._pretty_out = Pretty(Paint(wants_colour(out, environ)), columns, self._hotkeys.available)
@@ -74,19 +76,26 @@ class Terminal:
             self._warned.add(event.notice)
         if self._redact is not None and not self._redact.idle:
             event = redacted(event, self._redact)
+        if self._question is not None:
+            self._question.erase()
         if self._format is LogFormat.JSON:
             self._out.write(json_lines.line(event, self._now_ms()))
         elif isinstance(event, Caution | Trouble):
             self._err.write(self._pretty_err.text(event))
         else:
             self._out.write(self._pretty_out.text(event))
+        if self._question is not None:
+            self._question.draw()
 
     def listen(self, loop: AbstractEventLoop, on_key: Callable[[Key], None]) -> None:
         """Read hotkeys from now on, when there is a keyboard."""
         gateway_keys = {key.value: key for key in Key}
 
         def pressed(character: str) -> None:
-            if character in gateway_keys:
+            question = self._question
+            if question is not None:
+                question.typed(character)
+            elif character in gateway_keys:
                 on_key(gateway_keys[character])
             elif character == "x":
                 self._out.write(CLEAR, end="")
@@ -97,6 +106,17 @@ class Terminal:
                 self._out.write(f"log level: {LEVELS[self._threshold].value}")
 
         self._hotkeys.start(loop, pressed)
+
+    def ask(self, question: str, on_answer: Callable[[str], None]) -> None:
+        """Ask on the last line; until it is answered, keys are the answer's. A second question waits for nobody: it is not asked."""
+        if not self._hotkeys.available or self._question is not None:
+            return
+
+        def answered(line: str) -> None:
+            self._question = None
+            on_answer(line)
+
+        self._question = Question(question, lambda text: self._out.write(text, end=""), answered)
 
     def close(self) -> None:
         """Give the keyboard back. Events may still be shown afterwards."""

@@ -30,7 +30,7 @@ from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
 from emulator.gateway.chance import Chance
 from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
-from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
+from emulator.gateway.console import Binding, Caution, Console, Note, Ready, Trouble
 from emulator.gateway.dispatcher import CODE_UPDATED, Dispatcher
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.from_host import FromHost
@@ -41,6 +41,7 @@ from emulator.gateway.host_process import HostProcess
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.http import Edge
 from emulator.gateway.journal import Journal
+from emulator.gateway.keys import Keys
 from emulator.gateway.load_message import load_message
 from emulator.gateway.main import Start
 from emulator.gateway.model_sockets import ModelSockets
@@ -229,7 +230,6 @@ class Gateway:
         )
         self._server: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._key_task: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
         self.strict_code = 0
@@ -276,7 +276,8 @@ class Gateway:
         if self.token is not None:
             use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
             self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
-        self.console.listen(loop, self._key)
+        keys = Keys(list(self.verbs.routes()), self, self.journal, self.console, lambda: self.quit(0))
+        self.console.listen(loop, keys.pressed)
 
     async def stop(self) -> None:
         """End everything: turns get a moment, clients a Close frame, processes no choice."""
@@ -482,22 +483,13 @@ class Gateway:
         self._announced = True
         return server
 
-    def _key(self, key: Key) -> None:
-        loop = asyncio.get_running_loop()
-        match key:
-            case Key.QUIT:
-                self.quit(0)
-            case Key.RELOAD:
-                self._key_task = loop.create_task(self._reload())
-            case Key.EVICT | Key.HIBERNATE:
-                self._key_task = loop.create_task(self._evict_all())
-
-    async def _reload(self) -> None:
+    async def reload(self) -> None:
+        """By hand: the code as it is now."""
         await self.reloader.reload()
 
-    async def _evict_all(self) -> None:
-        count = await self.verbs.objects.evict_all()
-        self.console.show(Note("evict", f"{count} objects dropped; their sockets stay open"))
+    async def evict_all(self) -> int:
+        """By hand: every object that becomes quiet."""
+        return await self.verbs.objects.evict_all()
 
 
 def serve(project: Project, options: Options, console: Console, start: Start) -> int:

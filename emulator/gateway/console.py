@@ -24,7 +24,14 @@ class Key(Enum):
 
     HIBERNATE = "h"
     EVICT = "e"
+    DROP = "d"
+    DEPLOY = "D"
     RELOAD = "r"
+    FIRE = "t"
+    ADVANCE = "T"
+    SNAPSHOT = "s"
+    RESET = "R"
+    MODE = "p"
     QUIT = "q"
 
 
@@ -209,6 +216,9 @@ class Console(Protocol):
 
     def listen(self, loop: AbstractEventLoop, on_key: Callable[[Key], None]) -> None:
         """Read hotkeys from now on, when there is a keyboard."""
+
+    def ask(self, question: str, on_answer: Callable[[str], None]) -> None:
+        """Ask whoever sits at the keyboard, without waiting: the answer is a line, empty for none. Without a keyboard nobody answers."""
 
     def close(self) -> None:
         """Give the keyboard back. Events may still be shown afterwards."""

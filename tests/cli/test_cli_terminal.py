@@ -152,7 +152,7 @@ def test_the_banner_fits(columns: int, bindings: int) -> None:
     table = [line for line in lines if "AGENT_" in line or "Binding" in line]
     assert all(len(line) <= columns for line in table)
     keys = [line for line in lines if line.startswith("  [")]
-    assert re.findall(r"\[(.)\]", " ".join(keys)) == list("herxl?q")
+    assert re.findall(r"\[(.)\]", " ".join(keys)) == list("hedDrtTsRplx?q")
     assert all(len(line) <= max(columns, 20) for line in keys)
 
 

@@ -45,4 +45,4 @@ def differs(what: str, differences: Sequence[Difference], code: str = "E481") ->
     lines = [str(difference) for difference in differences[:MOST_DIFFERENCES]]
     if len(differences) > MOST_DIFFERENCES:
         lines.append(f"and {len(differences) - MOST_DIFFERENCES} more")
-    return ScenarioFailed(code, f"{what} is not as expected", hint="\n".join(lines))
+    return ScenarioFailed(code, f"not as expected: {what.rstrip(',')}", hint="\n".join(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.clock.virtual import VirtualClock
@@ -90,6 +90,7 @@ async def test_sleep_of_nothing_is_one_turn_of_the_loop_and_a_cancelled_one_leav
     assert clock.next_deadline() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=60), st.lists(st.integers(0, 20), max_size=10))
 def test_every_timer_fires_once_in_order_or_never(armed: list[tuple[int, bool]], moves: list[int]) -> None:
     clock, fired = VirtualClock(0), []

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.config.clock_choice import ClockChoice
 from emulator.config.instants import FIRST_MS, LAST_MS, instant_ms, iso, span_ms
 
 
+@settings(deadline=None)
 @given(st.integers(FIRST_MS, LAST_MS))
 def test_an_instant_is_read_back(ms: int) -> None:
     assert instant_ms(iso(ms)) == ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.core.cron import BadCron, Cron
@@ -105,6 +105,7 @@ MONTHS = st.sampled_from(["*", "2", "*/3", "NOV-FEB"])
 WEEKDAYS = st.sampled_from(["*", "1", "MON-FRI", "6L", "TUE#1", "FRI-SUN"])
 
 
+@settings(deadline=None)
 @given(st.tuples(MINUTES, HOURS, DAYS, MONTHS, WEEKDAYS), st.integers(0, 7_000_000))
 def test_there_is_no_fire_between_now_and_the_next(fields: tuple[str, ...], minute: int) -> None:
     """Walking minute by minute finds the same as jumping."""

@@ -31,6 +31,8 @@ EVERY = "every-event"
 KINDS = ("turn", "end", "commit", "frame", "request", "answer", "chunk", "respond")
 """What points can be; `every-event` means all of them."""
 MOST_POINTS = 1_000
+ATTEMPTS = 2
+"""How often a point is tried that was not reached: a machine that is too busy may fail a run before it comes to it."""
 PATIENCE = 20.0
 """A run with a fault may take so many times as long as the one without ..."""
 LEAST_BOUND_S = 15.0
@@ -162,9 +164,12 @@ class Sweep:
             self._tell(len(self._verdicts), count, sum(1 for verdict in self._verdicts if verdict.differences))
 
     async def _at(self, place: Place, point: Point, baseline: Run, bound_s: float) -> Verdict:
-        await runner.rewind(place)
-        went = await runner.run(self._document, place, trap=Trap(point.n, self._fault), bound_s=bound_s)
-        unreached = _unreached(point, went.trap)
+        for _ in range(ATTEMPTS):
+            await runner.rewind(place)
+            went = await runner.run(self._document, place, trap=Trap(point.n, self._fault), bound_s=bound_s)
+            unreached = _unreached(point, went.trap)
+            if unreached is None:
+                break
         if unreached is not None:
             return Verdict(point, unreached=unreached, run=went)
         return Verdict(point, tuple(differences(self._document, baseline, went)), run=went)

@@ -48,13 +48,13 @@ class InstanceGone(BaseException):
     """Unwinds user code whose instance has just been reset; not an Exception, so that user code cannot catch it by accident."""
 
 
-class Turn(Usage):
+class Turn:
     """One delivery to user code: `work(instance)` runs it, exactly one of `done(result)` and `failed(error, reset)` ends it.
 
     `reset` tells an object that was reset from user code that merely raised: the first breaks the caller's stub, the second does not.
     """
 
-    __slots__ = ("done", "failed", "label", "retry_alarm", "since_s", "task", "work")
+    __slots__ = ("done", "failed", "label", "retry_alarm", "since_s", "task", "used", "work")
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Turn(Usage):
         self.since_s = 0.0
         """When it came, and from its start when that was: seconds since 1970 on the clock that user code sees."""
         self.task: asyncio.Task[Any] | None = None
-        self.commits = self.rows_read = self.rows_written = self.statements = 0
+        self.used = Usage()
 
 
 class Instance(Owner):
@@ -147,7 +147,7 @@ class Instance(Owner):
             self.on_quiet()
 
     async def _drive(self, turn: Turn) -> None:
-        current_usage.set(turn)
+        current_usage.set(turn.used)
         try:
             result = await turn.work(self)
         except Ended as error:

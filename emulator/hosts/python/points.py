@@ -75,9 +75,10 @@ def turn_lines(who: str, turn: Turn, now_s: float) -> bytes:
     if "\n" in label:
         label = _line(label)
     ms = (now_s - turn.since_s) * 1000
-    quiet = not (turn.statements or turn.commits)
-    used = _NOTHING if quiet else f"{turn.commits}\n{turn.rows_read}\n{turn.rows_written}\n{turn.statements}"
-    return f"{who}\n{label}\n{ms:.3f}\n{used}".encode("utf-8", "replace")
+    used = turn.used
+    quiet = not (used.statements or used.commits)
+    numbers = _NOTHING if quiet else f"{used.commits}\n{used.rows_read}\n{used.rows_written}\n{used.statements}"
+    return f"{who}\n{label}\n{ms:.3f}\n{numbers}".encode("utf-8", "replace")
 
 
 def identity(handle: ObjectHandle) -> str:

@@ -131,8 +131,11 @@ async def test_a_body_that_is_not_read_to_its_end(tmp_path: Path) -> None:
     async with host(tmp_path, SOURCE) as gateway:
         gateway.answer = lambda incoming: incoming.respond(200, b"OK", [], endless())
         await gateway.fetch("/a/stream")
-        found = await awake(gateway, "a")
         text = "the body of GET https://example.com/stream"
+        async with asyncio.timeout(10):
+            # Until the first piece, which is ours to send, has been read.
+            while len(found := await awake(gateway, "a")) > 1 or found[0]["what"] != "body":
+                await asyncio.sleep(0.005)
         assert [(reason["what"], reason["text"], reason["where"]) for reason in found] == [("body", text, line_of("stream"))]
 
 

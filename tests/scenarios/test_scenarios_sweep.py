@@ -53,7 +53,7 @@ def test_a_check_with_an_expectation_judges_itself() -> None:
 
 def test_a_count_that_is_wrong_is_told_once_and_with_both_numbers() -> None:
     url = "POST https://pay.example/charges"
-    failure = ScenarioFailed("E481", f"the count of {url} is not as expected", hint="$: expected 1, found 2")
+    failure = ScenarioFailed("E481", f"not as expected: the count of {url}", hint="$: expected 1, found 2")
     found = differences(
         scenario(OUTCOME),
         went(outcome={"checks": [1, 2], "requests": {url: 1}}),

@@ -153,7 +153,7 @@ class Alarms:
         self._changes.clear()
         self._waiting.clear()
         if self._writer is not None:
-            await self._writer
+            await asyncio.wait({self._writer})
         await self._index.close()
         self.book = AlarmBook()
 

@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.errors import EmuError, StartError
@@ -129,6 +129,7 @@ class Hosts:
         """End the serving host where it stands, stopped or not, cut its clients off, and tell who waits for it `message`. `between` runs
         while there is no host; then the code as it is now is loaded."""
         async with self._lock:
+            began = _machine_ms()
             host, self.active = self.active, None
             self._dispatcher.pause()
             self._ended(False)
@@ -140,9 +141,14 @@ class Hosts:
             for dead in list(self._dying):
                 await self._bury(dead)
             if between is not None:
-                await between()
+                try:
+                    await between()
+                except Exception as error:
+                    self._nobody_comes(error)
+                    raise
             # Whoever begins anew will do so again.
-            return await self._replace(keep_sockets=False, spare_delay_s=0)
+            outcome = await self._replace(keep_sockets=False, spare_delay_s=0)
+        return replace(outcome, ms=_machine_ms() - began)
 
     async def exchange(self, between: Callable[[], Awaitable[None]], *, breaking: bool) -> Reloaded:
         """As a reload, or, with `breaking`, as a deploy; and `between`, which must not raise, runs while no host has a file of an object
@@ -237,10 +243,13 @@ class Hosts:
             self._serve(*loaded, spare_delay_s)
         except Exception as error:
             if self.active is None:
-                # Nobody may wait for a host that will not come.
-                self._dispatcher.fail({"name": type(error).__name__, "message": str(error), "code": "E900"})
+                self._nobody_comes(error)
             raise
         return Reloaded(_machine_ms() - began, sockets, reset)
+
+    def _nobody_comes(self, error: Exception) -> None:
+        """Nobody may wait for a host that will not come."""
+        self._dispatcher.fail({"name": type(error).__name__, "message": str(error), "code": "E900"})
 
     async def _load_fresh(self) -> tuple[HostProcess, Ready] | dict[str, Any]:
         """A process that has loaded the code as it is now, or the error object that says why there is none."""

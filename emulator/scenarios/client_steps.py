@@ -213,9 +213,10 @@ def _is_near(pattern: Any, tried: Match) -> bool:
 async def expect_none(world: World, step: steps.ExpectNone) -> None:
     """No frame that fits may come. Raises ScenarioFailed E484."""
     player = world.player(step.client)
+    since = len(player.frames) if step.within_ms else player.seen
 
     def wrong() -> Any:
-        return next((frame for frame in player.frames[player.seen :] if held(step.pattern, frame, world.bound).fits), None)
+        return next((frame for frame in player.frames[since:] if held(step.pattern, frame, world.bound).fits), None)
 
     what = f"{step.client} <- nothing for {span_words(step.within_ms)}"
     await world.until(lambda: wrong() is not None, what, step.within_ms)

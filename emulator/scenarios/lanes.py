@@ -89,6 +89,18 @@ class Lanes:
             await self._passing()
         return True
 
+    async def until_idle(self, limit_ms: int) -> None:
+        """Let time pass until neither the server nor a client waits for it, at most to `limit_ms`."""
+        await self.settle()
+        while True:
+            deadlines = [ms for ms in (self._time.next_ms, self._next_ms()) if ms is not None and ms <= limit_ms]
+            if not deadlines:
+                return
+            await self.until(self._has_come(min(deadlines)), limit_ms)
+
+    def _has_come(self, ms: int) -> Condition:
+        return lambda: self._time.now_ms >= ms
+
     async def together(self, branches: Sequence[Coroutine[Any, Any, None]]) -> None:
         """Run branches to their ends. The first that fails ends all."""
         lanes = [_Lane() for _ in branches]

@@ -19,6 +19,7 @@ class Performer:
     def __init__(self, world: World, place: Place | None = None) -> None:
         self._world = world
         self._place = place
+        self._told: EmuError | None = None
         self.step: Step | None = None
         """The step that is being done, or was done last."""
 
@@ -34,8 +35,9 @@ class Performer:
             found = await self._do(step)
             await self._world.settle()
         except EmuError as error:
-            if error.where is None and self._place is not None:
-                error.where = self._place(step)
+            if self._place is not None and error is not self._told:
+                self._told = error
+                error.where = "\n".join(place for place in (self._place(step), error.where) if place)
             raise
         return found
 

@@ -163,10 +163,10 @@ async def _broken_promises(world: World) -> tuple[dict[str, Any], ...]:
 async def _missing_recording(world: World, settings: Settings, failure: EmuError | None) -> EmuError | None:
     """In replay a call without a recording is what went wrong, whatever came of it."""
     session = await _quietly(world, "ai/session")
-    summary = (session or {}).get("summary") or {}
-    if settings.ai != "replay" or not summary.get("missed"):
+    missed = ((session or {}).get("summary") or {}).get("missed")
+    if settings.ai != "replay" or not missed:
         return failure
-    miss: dict[str, Any] = next(iter(summary.get("misses", ())), {})
+    miss: dict[str, Any] = missed[0]
     what = f"there is no recording for {miss.get('what') or 'a call'}"
     hint = miss.get("why") or miss.get("problem") or "agents-emu ai record -- agents-emu scenario run FILE"
     return RecordingError("E501", what, where=failure.where if failure is not None else None, hint=str(hint))

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from emulator.errors import EmuError
+from emulator.errors import EmuError, UsageError
 from emulator.scenarios import steps
 from emulator.scenarios.client_steps import filled, holds, span_words
 from emulator.scenarios.control import object_path
@@ -18,6 +18,8 @@ from emulator.scenarios.steps import NOT_GIVEN
 from emulator.scenarios.world import World
 
 WHO = "server"
+DAY_MS = 86_400_000
+"""How long time passes at most in `run_until_idle` without a limit."""
 _STATE_QUERY = "SELECT state FROM cf_agents_state WHERE id = 'cf_state_row_id'"
 """Where the SDK keeps an agent's state (agents-protocol.md 3.2)."""
 
@@ -155,16 +157,16 @@ def _came_up(answer: dict[str, Any]) -> None:
 async def advance(world: World, step: steps.Advance) -> None:
     """Let time pass."""
     world.line(WHO, "advance", span_words(step.ms))
-    await world.settle()
-    await world.time.advance(world.time.now_ms + step.ms, world.passing)
+    await world.until(lambda: False, f"{span_words(step.ms)} to pass", step.ms)
 
 
 async def run_until_idle(world: World, step: steps.RunUntilIdle) -> None:
     """Let time pass until nothing waits."""
+    if not world.time.is_virtual:
+        what = "run_until_idle needs a virtual clock: on the real one nobody knows when nothing waits"
+        raise UsageError("E283", what, hint="clock: virtual")
     world.line(WHO, "run until", "idle")
-    if not await world.time.run_until_idle(step.limit_ms, world.passing) and step.limit_ms is not None:
-        return
-    await world.settle()
+    await world.lanes.until_idle(world.time.now_ms + (DAY_MS if step.limit_ms is None else step.limit_ms))
 
 
 async def fire(world: World, step: steps.Fire) -> None:

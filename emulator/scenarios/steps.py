@@ -72,7 +72,7 @@ class Expect(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectNone(Step):
-    """No frame that fits may come within `within_ms` from now; frames that nobody expected yet count."""
+    """No frame that fits may come within `within_ms` from now. With 0: none may be among those that came and are not used up."""
 
     client: str
     pattern: Pattern

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from emulator.clock.idle_loop import IdleLoop
-from emulator.errors import UsageError
 from emulator.scenarios.control import Control
 
 LOOK_EVERY_S = 0.05
 """On the real clock: how long nothing needs to come before conditions are looked at again."""
 _PASSES = 8
 """Turns of an event loop that cannot tell when it is idle: reading, parsing, waking who waits, twice."""
-_DAY_MS = 86_400_000
 _MOST_ROUNDS = 1000
 
 
@@ -54,11 +51,9 @@ class Time(Protocol):
     async def wait(self, until_ms: int) -> None:
         """Let time pass until something may have happened, at most to `until_ms`."""
 
-    async def advance(self, to_ms: int, passing: Callable[[], Awaitable[None]]) -> None:
-        """Let all time up to `to_ms` pass, and call `passing` at each instant on the way."""
-
-    async def run_until_idle(self, limit_ms: int | None, passing: Callable[[], Awaitable[None]]) -> bool:
-        """Let time pass until nothing waits for it, or `limit_ms` later; whether nothing waits."""
+    @property
+    def next_ms(self) -> int | None:
+        """The server's next deadline, as far as it is known."""
 
 
 class VirtualTime:
@@ -72,7 +67,7 @@ class VirtualTime:
         self._clients = clients
         self.start_ms: int = shown["now_ms"]
         self.now_ms: int = shown["now_ms"]
-        self._next_ms: int | None = shown["next_ms"]
+        self.next_ms: int | None = shown["next_ms"]
 
     async def settle(self) -> None:
         for _ in range(_MOST_ROUNDS):
@@ -88,30 +83,22 @@ class VirtualTime:
 
     async def wait(self, until_ms: int) -> None:
         await self._ask("clock/step", {"until_ms": until_ms})
-        await self.settle()
-
-    async def advance(self, to_ms: int, passing: Callable[[], Awaitable[None]]) -> None:
-        while self.now_ms < to_ms:
-            await self.wait(to_ms)
-            await passing()
-
-    async def run_until_idle(self, limit_ms: int | None, passing: Callable[[], Awaitable[None]]) -> bool:
-        end_ms = self.now_ms + (_DAY_MS if limit_ms is None else limit_ms)
-        await self.settle()
-        while self._next_ms is not None and self._next_ms <= end_ms:
-            await self.wait(end_ms)
-            await passing()
-        return self._next_ms is None
+        # The server has come to rest already; only what clients answer to what they heard gives it more to do.
+        await self._clients.barrier()
+        await quiet()
+        if self._clients.flush():
+            await self.settle()
 
     async def _ask(self, verb: str, body: dict[str, Any]) -> None:
         answer = await self._control("POST", verb, body)
-        self.now_ms, self._next_ms = answer["now_ms"], answer["next_ms"]
+        self.now_ms, self.next_ms = answer["now_ms"], answer["next_ms"]
 
 
 class RealTime:
     """The machine's clock. `arrived` is set when anything has come to a client."""
 
     is_virtual = False
+    next_ms = None
 
     def __init__(self, clients: Clients, arrived: asyncio.Event) -> None:
         self._clients = clients
@@ -134,16 +121,6 @@ class RealTime:
                 await self._arrived.wait()
         except TimeoutError:
             return
-
-    async def advance(self, to_ms: int, passing: Callable[[], Awaitable[None]]) -> None:
-        while self.now_ms < to_ms:
-            await self.wait(to_ms)
-            await passing()
-
-    async def run_until_idle(self, limit_ms: int | None, passing: Callable[[], Awaitable[None]]) -> bool:
-        raise UsageError(
-            "E283", "run_until_idle needs a virtual clock: on the real one nobody knows when nothing waits", hint="clock: virtual"
-        )
 
 
 async def quiet() -> None:

@@ -205,8 +205,7 @@ class World:
 
     async def barrier(self) -> None:
         """Wait until all that was sent has arrived."""
-        for player in self.players.values():
-            await player.client.barrier()
+        await asyncio.gather(*(player.client.barrier() for player in self.players.values()))
 
     # -- time
 
@@ -226,10 +225,6 @@ class World:
         held = await self.lanes.until(condition, until_ms)
         self.waiting_for.remove(what)  # stays when the run is ended from outside: it is what was pending
         return held
-
-    async def passing(self) -> None:
-        """Time has passed: write down what came."""
-        await self._passing()
 
     async def _passing(self) -> None:
         if self._broken is not None:

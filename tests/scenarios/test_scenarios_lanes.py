@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -15,6 +14,7 @@ class Clock:
 
     is_virtual = True
     start_ms = 0
+    next_ms: int | None = None
 
     def __init__(self) -> None:
         self.now_ms = 0
@@ -26,12 +26,6 @@ class Clock:
 
     async def wait(self, until_ms: int) -> None:
         self.now_ms = min(until_ms, self.now_ms + 100)
-
-    async def advance(self, to_ms: int, passing: Callable[[], Awaitable[None]]) -> None:
-        raise AssertionError
-
-    async def run_until_idle(self, limit_ms: int | None, passing: Callable[[], Awaitable[None]]) -> bool:
-        raise AssertionError
 
 
 async def nothing() -> None:
@@ -109,3 +103,17 @@ async def test_a_branch_that_waits_in_vain_goes_on_at_its_time() -> None:
 
     await one.together([patient(500), patient(200)])
     assert said == [(False, 200), (False, 500)]
+
+
+async def test_time_passes_until_nobody_waits_for_it() -> None:
+    clock = Clock()
+    one = lanes(clock)
+    clock.next_ms = 5000
+    await one.until_idle(1000)
+    assert clock.now_ms == 0
+
+    async def passing() -> None:
+        clock.next_ms = 400 if clock.now_ms < 400 else None
+
+    await Lanes(clock, passing, lambda: 200 if clock.now_ms < 200 else None).until_idle(1000)
+    assert clock.now_ms == 400

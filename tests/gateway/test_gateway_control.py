@@ -49,6 +49,9 @@ def test_the_description_and_the_routes_are_the_same() -> None:
     for path, operations in document["paths"].items():
         named = {parameter["name"] for parameter in operations.get("parameters", [])}
         assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}, path
+        for method, operation in operations.items():
+            if method != "parameters":
+                assert operation["summary"] and operation["responses"]["default"] == {"$ref": "#/components/responses/Error"}, path
 
 
 async def test_objects_are_listed(server: Any, client: aiohttp.ClientSession) -> None:

@@ -15,10 +15,10 @@ from emulator.config import LogLevel, Notice
 from emulator.config.document import shown
 from emulator.gateway.console import Binding, Caution, Event, Note, Ready, Reloaded, RequestServed, SessionEnded, Subject, Trouble, UserLog
 
-MOST_BINDINGS = 11
+MOST_BINDINGS = 9
 KEYS = (
-    "[h] hibernate  [e] evict  [d] drop sockets  [D] deploy  [r] reload  [t] fire alarm  [T] advance clock  [s] snapshot  [R] reset state"
-    "  [p] AI mode  [l] log level  [x] clear  [?] help  [q] quit"
+    "[h] hibernate  [e] evict  [d] drop  [D] deploy  [r] reload  [t] fire  [T] advance  [s] save  [R] reset  [p] AI mode  [l] log level"
+    "  [x] clear  [?] help  [q] quit"
 )
 KEY_HELP = """\
   h  hibernate every idle object: instances go, sockets stay

@@ -187,9 +187,7 @@ class Recording:
         body = entry.get("body") or {}
         if body.get("bytes"):
             if "text" not in body or body.get("cut"):
-                self._rows.append(
-                    Comment(f"{entry['method']} {entry['path']} had a body of {body['bytes']} bytes, which a file cannot hold")
-                )
+                self._rows.append(Comment(f"left out: {entry['method']} {entry['path']} with a body of {body['bytes']} bytes"))
                 return
             data = _json(body["text"]) if "json" in str(body.get("type")) else None
             step |= {"text": self._values.said(body["text"])} if data is None else {"json": self._values.said(data)}

@@ -102,20 +102,21 @@ async def stream(server: RunningServer, path: str) -> AsyncIterator[bytes]:
     from emulator.cli.agent_connection import new_session
 
     url = server.url.rstrip("/") + CONTROL + path
+    reading = False
     async with new_session() as session:
         try:
             async with session.get(url, headers=_authorization()) as response:
                 if response.status >= 400:
                     raise _refusal(await response.json(content_type=None), response.status, url)
-                rest = b""
+                reading, rest = True, b""
                 async for data in response.content.iter_any():
                     *lines, rest = (rest + data).split(b"\n")
                     for line in lines:
                         yield line
-        except aiohttp.ClientPayloadError:
-            return  # the server has ended
         except (aiohttp.ClientError, OSError) as error:
-            raise unreachable(server, error) from error
+            # Behind the head it is the server's end, however its connections are cut.
+            if not reading:
+                raise unreachable(server, error) from error
 
 
 def ask(server: RunningServer, method: str, path: str, body: Any = None) -> Any:

@@ -39,8 +39,10 @@ PART_S = 0.003
 """How long a part takes while there is time to spare."""
 SHARE = 0.02
 """Of all time so much is for entries that nobody waits for, while there is none to spare."""
-BUSY = 0.6
+BUSY = 0.25
 """Of one core; above it there is no time to spare."""
+LATE_S = 0.002
+"""When the loop comes so late, it has other things to do, or the machine has."""
 SLICE = 64
 BACKLOG = 40_000
 """Entries that may wait to be made."""
@@ -77,6 +79,7 @@ class Journal:
         self._armed = self._calm = path is None
         self._timer: asyncio.TimerHandle | None = None
         self._used = (time.monotonic(), time.process_time())
+        self._due_s = 0.0
 
     # -- what happens
 
@@ -250,7 +253,7 @@ class Journal:
 
     def _batch(self) -> None:
         now_s, used_s = time.monotonic(), time.process_time()
-        busy = used_s - self._used[1] > BUSY * (now_s - self._used[0])
+        busy = now_s - self._due_s > LATE_S or used_s - self._used[1] > BUSY * (now_s - self._used[0])
         until = now_s + (SHARE * (now_s - self._used[0]) if busy else PART_S)
         while self._pending:
             self._settle(SLICE)
@@ -266,6 +269,7 @@ class Journal:
     def _arm(self, pause_s: float) -> None:
         self._armed = True
         self._look()
+        self._due_s = time.monotonic() + pause_s
         self._timer = asyncio.get_running_loop().call_later(pause_s, self._batch)
 
     def _settle(self, most: int = BACKLOG) -> None:

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -23,6 +25,7 @@ from emulator.scenarios.world import Place
 READY_WITHIN_S = 120.0
 """The first start of a project in TypeScript builds its packages."""
 STOPS_WITHIN_S = 10.0
+READY_FILE = "ready.json"
 _SHOWN_LINES = 12
 _LOOK_EVERY_S = 0.02
 
@@ -54,24 +57,31 @@ async def own_server(
     log = root / ".agents-emu" / f"scenario-server{number or ''}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="agents-emu-"))
-    ready_file = folder / "ready.json"
+    ready_file = folder / READY_FILE
+    process = _started(root, settings, environ, folder, log)
+    try:
+        yield Served(place_of(await _ready(process, ready_file, log)), log)
+    finally:
+        if not keep or process.poll() is not None:
+            await _stop(process)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(root: Path, settings: Settings, environ: Mapping[str, str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """The process. Not asyncio's: that would kill a server which is to stay when our loop is closed."""
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "emulator", "dev", str(root), *_arguments(settings)),
-            *("--ready-file", str(ready_file), "--persist-to", str(folder / "state")),
-            stdin=asyncio.subprocess.DEVNULL,
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "emulator", "dev", str(root), *_arguments(settings)),
+                *("--ready-file", str(folder / READY_FILE), "--persist-to", str(folder / "state")),
+            ],
+            stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             env={**environ, "CI": "1"},
             # Ctrl-C is for us; the server ends after it.
             process_group=0,
         )
-    try:
-        yield Served(place_of(await _ready(process, ready_file, log)), log)
-    finally:
-        if not keep or process.returncode is not None:
-            await _stop(process)
-            _remove(folder)
 
 
 def _arguments(settings: Settings) -> list[str]:
@@ -81,11 +91,11 @@ def _arguments(settings: Settings) -> list[str]:
     return [*words, "--cassette", settings.cassette] if settings.cassette else words
 
 
-async def _ready(process: asyncio.subprocess.Process, ready_file: Path, log: Path) -> dict[str, Any]:
+async def _ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> dict[str, Any]:
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             while (text := _text(ready_file)) is None:
-                if process.returncode is not None:
+                if process.poll() is not None:
                     raise _no_start(f"ended with exit code {process.returncode}", log)
                 await asyncio.sleep(_LOOK_EVERY_S)
     except TimeoutError:
@@ -104,20 +114,14 @@ def _no_start(how: str, log: Path) -> StartError:
     return StartError("E346", f"the server for this run {how}", where=shown(log), hint="\n".join(lines[-_SHOWN_LINES:]) or None)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+async def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
     try:
         async with asyncio.timeout(STOPS_WITHIN_S):
-            await process.wait()
+            while process.poll() is None:
+                await asyncio.sleep(_LOOK_EVERY_S)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+        process.wait()

@@ -272,12 +272,24 @@ async def test_too_much_at_once_is_a_gap_and_nothing_waits_for_it(monkeypatch: p
     assert entries[-1]["text"] == "249"
 
 
-async def test_frames_that_wait_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "gaps"), [(100_000, 0), (10_000, 2)])
+async def test_frames_that_wait_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch, size: int, gaps: int) -> None:
+    """Few large ones are made at once, of many the oldest are a gap."""
     monkeypatch.setattr(journals, "BACKLOG_BYTES", 1_000_000)
     journal = made()
-    for _ in range(30):
-        say(journal, "x" * 100_000)
-    assert [entry["kind"] for entry in journal.since(0)].count("gap") == 2
+    for _ in range(230):
+        say(journal, "x" * size)
+    found = journal.since(0)
+    assert [entry["kind"] for entry in found].count("gap") == gaps
+    assert found[-1]["seq"] == 230 and found[-1]["bytes"] == size
+
+
+def test_one_frame_may_be_larger_than_all_that_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "BACKLOG_BYTES", 1_000_000)
+    journal = made()
+    say(journal, "x" * 2_000_000)
+    (entry,) = journal.since(0)
+    assert entry["cut"] and entry["bytes"] == 2_000_000
 
 
 async def test_the_numbers_go_on_over_files_and_the_end_of_one_may_be_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ SLICE = 64
 BACKLOG = 40_000
 """Entries that may wait to be made."""
 BACKLOG_BYTES = 32 * 1024 * 1024
+FEW = 64
+"""So many are made rather than lost."""
 _SMALL = 4096
 """Payloads below it are not counted."""
 _CALLS = frozenset({"ai", "egress"})
@@ -299,8 +301,12 @@ class Journal:
         """Too much waits: of what is not made only the newest that the ring can have are kept."""
         from emulator.gateway.journal import lines
 
-        keep = min(ENTRIES, len(self._pending) // 4)
-        lost, self._pending = self._pending[:-keep], self._pending[-keep:]
+        if len(self._pending) < FEW:
+            self._settle()  # few and large: what an entry shows of them is bounded
+            return
+        lose = len(self._pending) - min(ENTRIES, len(self._pending) // 4)
+        lost = self._pending[:lose]
+        del self._pending[:lose]
         self._heavy = 0
         first, last = self._made + 1, self._made + len(lost)
         really_ms = int(lost[-1][0] * 1000)

@@ -24,8 +24,8 @@ Examples:
 
 \b
 An SDK's schedule is a row in its own table; the alarm only wakes it. So `fire` runs the rows that are due by the clock and no others: to
-run one early, move the clock (agents-emu clock). And `skip` leaves the rows: the SDK sets its alarm anew when it next touches its
-schedules, at the latest after its next start, and then runs what is overdue."""
+run one early, move the clock (agents-emu clock). And `skip` leaves the rows without anything that wakes them: the SDK sets its alarm
+anew when a schedule is next set or cancelled (a restart alone does not), and then runs late what is overdue."""
 
 
 @click.group(epilog=EPILOG, invoke_without_command=True)
@@ -63,14 +63,16 @@ def fire(server: RunningServer, target: str, as_json: bool) -> None:
 @click.argument("target", shell_complete=complete_target)
 @server_options
 def skip(server: RunningServer, target: str, as_json: bool) -> None:
-    """Remove the alarm of TARGET without running it, as deleteAlarm() would. An SDK's schedule keeps its row, and is run late."""
+    """Remove the alarm of TARGET without running it, as deleteAlarm() would. An SDK's schedule keeps its row, and waits."""
     agent = find_target(server, target)
     answer = ask(server, "POST", agent.control_path("skip").replace("objects/", "alarms/", 1))
     if as_json:
         click.echo(json.dumps({"v": 1, "skipped": str(agent), "time_ms": answer["time_ms"]}))
         return
     click.echo(f"{agent}  has no alarm any more")
-    click.echo("rows of the SDK's schedules stay: it sets its alarm anew when it next touches them, at the latest after its next start")
+    click.echo(
+        "rows of the SDK's schedules stay, and wait: it sets its alarm anew when one is next set or cancelled, and runs late what is overdue"
+    )
 
 
 def _print(rows: list[dict[str, Any]], now_ms: int) -> None:

@@ -71,7 +71,7 @@ def skip(server: RunningServer, target: str, as_json: bool) -> None:
         return
     click.echo(f"{agent}  has no alarm any more")
     click.echo(
-        "rows of the SDK's schedules stay, and wait: it sets its alarm anew when one is next set or cancelled, and runs late what is overdue"
+        "rows of the SDK's schedules stay, and wait: it sets its alarm anew when one is next set or cancelled, and runs the overdue late"
     )
 
 

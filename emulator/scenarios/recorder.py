@@ -41,6 +41,8 @@ class Recorder:
         self._project = project
         self._heard = heard
         self._turns = 0
+        self.began = asyncio.Event()
+        """Set when nothing that clients do is missed any more."""
 
     async def record(self, stop: asyncio.Event, *, turns: int | None = None) -> Recorded:
         """Until `stop` is set, or so many chat turns have ended. Raises UsageError E285 when nothing was seen."""
@@ -70,7 +72,7 @@ class Recorder:
         """What the agents know already belongs to the scenario: it is saved under the file's name."""
         if not (await control("GET", "objects"))["objects"]:
             return None
-        await control("POST", "state/save", {"name": self._path.stem, "force": True})
+        await control("POST", "state/save", {"name": self._path.stem, "replace": True})
         return self._path.stem
 
     @staticmethod
@@ -83,6 +85,7 @@ class Recorder:
         address = f"{self._url.rstrip('/')}{CONTROL}journal?follow=1&since={since}&kinds={kinds}"
         try:
             async with session.get(address) as response:
+                self.began.set()
                 async for line in response.content:
                     entry = json.loads(line)
                     found.add(entry)

@@ -23,8 +23,9 @@ MOST_DELTAS = 8
 """Of a longer run of text deltas the middle is left out: the answer's text is held by the golden transcript."""
 _SHOWN_DELTAS = 3
 _STATIC = re.compile(r"^(text/(html|css|javascript)|image/|font/|audio/|video/|application/(javascript|wasm|manifest))")
+_ABNORMAL = 1006
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-KINDS = ("socket.open", "socket.close", "socket.end", "frame", "request", "verb", "ai", "egress")
+KINDS = ("socket.open", "socket.close", "socket.drop", "socket.end", "frame", "request", "verb", "ai", "egress")
 
 
 class Recording:
@@ -37,6 +38,7 @@ class Recording:
         self._addresses: dict[str, str] = {}
         self._names: dict[int, str] = {}
         self._open: dict[int, bool] = {}
+        self._dropped: set[int] = set()
         self._early: dict[int, list[Entry]] = {}
         self._heard: dict[str, list[Any]] = {}
         self._rows: list[Any] = []
@@ -62,18 +64,27 @@ class Recording:
             self._opened(entry)
         elif kind == "socket.close":
             self._closed(entry)
+        elif kind == "socket.drop":
+            self._dropped.add(int(entry["socket"]))
         elif kind == "socket.end":
             self._ended(entry)
         elif kind == "request":
             self._request(entry)
         elif kind == "verb":
-            self._verb(entry)
-        elif kind in ("ai", "egress") and entry.get("model"):
-            source = str(entry.get("source"))
-            self.sources[source] = self.sources.get(source, 0) + 1
+            if not self._verb(entry):
+                return
+        elif kind in ("ai", "egress"):
+            self._call(entry)
+            return
         else:
             return
-        self._at_ms = max(self._at_ms, int(entry.get("ts_ms", self._at_ms)))
+        if int(entry.get("socket", 0)) not in self._early:
+            self._at_ms = max(self._at_ms, int(entry.get("ts_ms", self._at_ms)))
+
+    def _call(self, entry: Entry) -> None:
+        if entry.get("model"):
+            source = str(entry.get("source"))
+            self.sources[source] = self.sources.get(source, 0) + 1
 
     def data(self) -> dict[str, Any]:
         """`clients` and `steps` of the file."""
@@ -119,6 +130,9 @@ class Recording:
         if not self._open.get(socket):
             return
         name, code = self._names[socket], entry.get("code")
+        if socket in self._dropped and not entry.get("clean", True):
+            self._ended(entry)
+            return
         if entry["by"] == "server":
             self._flush()
             close = {"code": code, **({"reason": entry["reason"]} if entry.get("reason") else {})}
@@ -132,18 +146,19 @@ class Recording:
     @staticmethod
     def _leaving(name: str, entry: Entry) -> Any:
         code = entry.get("code")
-        if not entry.get("clean", True) or code == 1006:
+        if not entry.get("clean", True) or code == _ABNORMAL:
             return {"client": name, "mode": "abort"}
         if code in (None, 1000, 1005) and not entry.get("reason"):
             return name
         return {"client": name, "code": code, **({"reason": entry["reason"]} if entry.get("reason") else {})}
 
     def _ended(self, entry: Entry) -> None:
+        """Nobody said Close, and the client did not go: the server was cut off, or cut it off."""
         socket = int(entry["socket"])
         if self._open.get(socket):
             self._flush()
             self._open[socket] = False
-            self._rows.append({"disconnect": {"client": self._names[socket], "mode": "abort"}})
+            self._rows.append({"expect": {"client": self._names[socket], "close": _ABNORMAL}})
 
     # -- frames
 
@@ -205,13 +220,16 @@ class Recording:
         data = _json(text) if "json" in content_type else None
         return {"text": self._values.pattern(text)} if data is None else {"json": self._values.pattern(data)}
 
-    def _verb(self, entry: Entry) -> None:
+    def _verb(self, entry: Entry) -> bool:
+        """Whether it is a step: looking is none, and time that is moved in other ways than by `advance` is a pause."""
         row = self._step_of(str(entry["verb"]), entry.get("args") or {})
-        if row is not None:
-            if "advance" not in row:
-                self._passed(entry)
-            self._flush()
-            self._rows.append(row)
+        if row is None:
+            return False
+        if "advance" not in row:
+            self._passed(entry)
+        self._flush()
+        self._rows.append(row)
+        return True
 
     def _step_of(self, verb: str, args: Mapping[str, Any]) -> dict[str, Any] | None:
         found = re.fullmatch(r"POST (objects|alarms)/([^/]+)/([^/]+)/(\w+)", verb)

@@ -92,12 +92,14 @@ async def run(
         failure: EmuError | None = None
         outcome: dict[str, Any] = {}
         caught: dict[str, Any] | None = None
+        performer = Performer(world, document.place)
         try:
             async with asyncio.timeout(bound_s):
-                outcome = await _perform(world, document, trap, points)
+                outcome = await _perform(performer, world, document, trap, points)
         except TimeoutError:
             hint = "\n".join(await pending.words(world)) or None
-            failure = ScenarioFailed("E489", f"the scenario did not end within {bound_s:g} s and was ended", hint=hint)
+            where = document.place(performer.step) if performer.step is not None else None
+            failure = ScenarioFailed("E489", f"the scenario did not end within {bound_s:g} s and was ended", where=where, hint=hint)
         except EmuError as error:
             failure = error
         if failure is not None:
@@ -119,12 +121,11 @@ async def run(
         )
 
 
-async def _perform(world: World, document: Document, trap: Trap | None, points: bool) -> dict[str, Any]:
+async def _perform(performer: Performer, world: World, document: Document, trap: Trap | None, points: bool) -> dict[str, Any]:
     if document.settings.state is not None:
         await world.control("POST", "state/load", {"name": document.settings.state})
     for plan in document.clients.values():
         world.add_client(plan)
-    performer = Performer(world, document.place)
     await world.settle()
     # A client that cannot connect tries again, which is no agent's business: interruptions begin behind the first connections.
     first = list(takewhile(lambda step: isinstance(step, Connect), document.steps))

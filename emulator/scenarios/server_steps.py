@@ -187,7 +187,7 @@ async def state(world: World, step: steps.State) -> None:
     world.line(WHO, f"{step.verb}", f"state {step.name}")
     if step.verb == "reset":
         class_name, _, name = step.name.partition("/")
-        body = {} if step.name == "all" else {"class": class_name, **({"name": name} if name else {})}
+        body = {} if step.name == "all" else {"class": class_name, **({"object": name} if name else {})}
     else:
         body = {"name": step.name}
     await world.control("POST", f"state/{step.verb}", body)

@@ -117,7 +117,22 @@ def test_a_client_that_comes_back_is_the_same_and_others_get_letters() -> None:
         {"disconnect": {"client": "a", "mode": "abort"}},
         {"connect": "a"},
         {"expect": {"client": "b", "close": {"code": 4001, "reason": "bye"}}},
-        {"disconnect": {"client": "a", "mode": "abort"}},
+        {"expect": {"client": "a", "close": 1006}},
+    ]
+
+
+def test_a_drop_is_no_client_that_leaves() -> None:
+    data = record(
+        opened(1),
+        {"kind": "verb", "verb": "POST sockets/1/drop", "args": {"mode": "reset", "after_frames": 1}},
+        heard(1, "x"),
+        {"kind": "socket.drop", "socket": 1, "mode": "reset"},
+        closed(1, "client", 1006, clean=False),
+    )
+    assert data["steps"][1:] == [
+        {"drop": {"client": "a", "mode": "reset", "after_frames": 1}},
+        {"expect": {"client": "a", "frame": "x"}},
+        {"expect": {"client": "a", "close": 1006}},
     ]
 
 

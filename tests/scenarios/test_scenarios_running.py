@@ -133,4 +133,76 @@ def test_a_scenario_that_does_not_end_says_what_it_waits_for(stage) -> None:
     text = "clients: {a: Chat/me}\nsteps:\n  - connect:\n  - repeat: {times: 1000000, steps: [{expect: {none: true, within: 1h}}]}\n"
     words = failed(stage.play(text, bound_s=1.5))
     assert words.startswith("E489 the scenario did not end within 1.5 s and was ended")
-    assert "waiting for  a <- nothing for" in words and "open         a  /agents/chat/me" in words
+    assert "scenario.yaml:4" in words and "open         a  /agents/chat/me" in words
+
+
+def test_a_stalled_client_hears_all_of_it_later(stage) -> None:
+    run = stage.play(
+        """
+clients: {a: {connect: Chat/me, kind: chat}, b: Chat/me}
+steps:
+  - connect: a
+  - connect: b
+  - stall: b
+  - chat: {client: a, text: hello}
+  - expect: {client: b, none: {type: cf_agent_use_chat_response}}
+  - resume: b
+  - expect: {client: b, frame: {type: cf_agent_use_chat_response, done: true}}
+"""
+    )
+    assert run.failure is None, run.failure.render()
+
+
+def test_faults_and_states(stage) -> None:
+    run = stage.play(
+        """
+clients: {a: {connect: Chat/me, kind: chat}}
+steps:
+  - fault: {name: busy, do: {status: 500}}
+  - connect:
+  - chat: {text: hello, outcome: error}
+  - fault: {clear: busy}
+  - chat: {text: hello, answer: {$contains: recording}}
+  - disconnect:
+  - state: {save: after-two}
+  - state: {reset: Chat/me}
+  - http: {request: GET /agents/chat/me/get-messages, expect: {json: []}}
+  - state: {load: after-two}
+outcome:
+  - chat: {object: Chat/me, messages: {$length: {$oneOf: [3, 4]}}}
+"""
+    )
+    assert run.failure is None, run.failure.render()
+
+
+def test_a_recording_with_a_past_begins_with_it(stage) -> None:
+    """What the recorder writes runs unchanged, on a server that has forgotten everything."""
+    import asyncio
+
+    from emulator.scenarios import Scenario
+    from emulator.scenarios.recorder import Recorder
+
+    async def session() -> str:
+        async with Scenario.on(stage.place) as scenario:
+            await scenario.connect("first", "Chat/me", kind="chat")
+            await scenario.chat("first", "hello")
+            await scenario.disconnect("first")
+        stop = asyncio.Event()
+        recorder = Recorder(stage.place.url, stage.folder / "bug.yaml", stage.folder, lambda steps: None)
+        recording = asyncio.create_task(recorder.record(stop))
+        await recorder.began.wait()
+        async with Scenario.on(stage.place) as scenario:
+            await scenario.connect("again", "Chat/me", kind="chat")
+            await scenario.chat("again", "hello", wait=False)
+            await scenario.drop("again", after_frames=5)
+            await scenario.answer("again")
+            await scenario.http("GET /agents/chat/me/get-messages")
+            await scenario.disconnect("again")
+        stop.set()
+        return (await recording).text
+
+    stage.run(session())
+    text = stage.run(session())
+    run = stage.play(text)
+    assert run.failure is None, f"{run.failure.render()}\n{text}"
+    assert "state: bug" in text and "drop" in text

@@ -43,6 +43,6 @@ async def _server(world: World) -> AsyncIterator[str]:
         yield f"awake        {name}  {why}".rstrip()
 
 
-def _reasons(answer: Any) -> str:
-    rows = answer.get("awake", answer.get("reasons", [])) if isinstance(answer, dict) else answer
-    return "; ".join(row if isinstance(row, str) else " ".join(str(part) for part in row.values() if part) for row in rows or ())
+def _reasons(reasons: list[dict[str, Any]]) -> str:
+    """What holds an object, each with the user's line."""
+    return "; ".join(" ".join(part for part in (row.get("text"), row.get("where")) if part) for row in reasons)

@@ -12,7 +12,10 @@ START_MS = 1_767_225_600_000
 ANSWERS: dict[str, Any] = {
     "clock": {"pending": [{"at_ms": START_MS + 90_000, "what": "alarm of Chat/me"}]},
     "objects": {"objects": [{"class": "Chat", "name": "me", "state": "active"}, {"class": "Chat", "name": "you", "state": "hibernated"}]},
-    "objects/Chat/me/awake": {"awake": ["a timer", {"what": "fetch", "where": "src/entry.py:3"}]},
+    "objects/Chat/me/awake": [
+        {"what": "timer", "text": "setInterval 30000 ms", "where": "src/chat.ts:88"},
+        {"what": "fetch", "text": "GET https://x", "where": None},
+    ],
 }
 
 
@@ -36,7 +39,7 @@ async def test_expectations_clients_deadlines_and_what_holds_objects() -> None:
         "waiting for  a <- pong",
         "open         a  /agents/chat/me, stalled",
         "next         1:30.000  alarm of Chat/me",
-        "awake        Chat/me  a timer; fetch src/entry.py:3",
+        "awake        Chat/me  setInterval 30000 ms src/chat.ts:88; GET https://x",
     ]
 
 

@@ -69,13 +69,14 @@ class StreamWatch:
 
     def frame(self, socket: int, out: bool, binary: bool, payload: bytes) -> None:
         """A message between a client and its object (a journal's FrameWatcher)."""
-        watched = self._of.get(socket) or self._open(socket)
-        if watched is None or binary:
+        watched = self._of.get(socket)
+        if watched is None:
+            watched = self._open(socket)
+        if watched is None or binary or _MARK not in payload:
             return
-        text = payload.decode("utf-8", "replace") if _MARK in payload else ""
+        text = payload.decode("utf-8", "replace")
         frame = chat_frame(text)
         if frame is None:
-            watched.checker.ready(socket)
             return
         at = self._journal.last_seq
         for violation in (watched.checker.told if out else watched.checker.heard)(socket, frame, text, at):
@@ -113,6 +114,7 @@ class StreamWatch:
             self._watched.move_to_end(key)
         client = parse_qs(url.query).get("_pk", [None])[0]
         watched.checker.opened(ident, client)
+        watched.checker.ready(ident)
         self._of[ident], self._clients[ident] = watched, client
         return watched
 

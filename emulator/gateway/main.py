@@ -102,7 +102,15 @@ def _node_command(project: Project, options: Options) -> HostCommand:
     entry = Path(__file__).resolve().parent.parent / "hosts" / "node" / "main.mjs"
     # node:sqlite is an experiment to Node, and no news to anybody here.
     arguments = [str(runtime.path), "--disable-warning=ExperimentalWarning", str(entry)]
-    return HostCommand(project.host.value, arguments, project.root, "choose another Node.js with --node")
+    environ = {}
+    # Packages are imported ahead of LOAD, and some keep the clocks and the chance that they find then.
+    if options.clock.virtual:
+        arguments.append("--virtual-clock")
+        # One thread ends its work in the order in which it was begun; the platform's local time is UTC.
+        environ = {"UV_THREADPOOL_SIZE": "1", "TZ": "UTC"}
+    if options.seed is not None:
+        arguments.append("--seeded")
+    return HostCommand(project.host.value, arguments, project.root, "choose another Node.js with --node", environ)
 
 
 def _first_front(project: Project, options: Options, console: Console, runtime: RuntimeDir, port: int) -> FirstFront | None:

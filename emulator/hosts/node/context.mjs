@@ -3,6 +3,7 @@
 import { DurableObjectFacets } from "./facets.mjs";
 import { Instance } from "./instance.mjs";
 import { ownId } from "./namespace.mjs";
+import { begunHere } from "./owner.mjs";
 import * as rules from "./socket_rules.mjs";
 import { wrongParameter } from "./surface/arguments.mjs";
 import { Tracing } from "./surface/tracing.mjs";
@@ -211,15 +212,15 @@ webInterface(DurableObjectState);
  */
 export function keepAlive(work, owner, world) {
   if (owner.dead) return;
-  owner.hold("waitUntil");
+  const hold = owner.hold("waitUntil", "waitUntil()", begunHere());
   Promise.resolve(work).then(
     () => {
-      if (!owner.dead) owner.release("waitUntil");
+      if (!owner.dead) owner.release(hold);
     },
     (error) => {
       if (owner.dead) return;
       world.userError("waitUntil", error, owner instanceof Instance ? owner.handle : null);
-      owner.release("waitUntil");
+      owner.release(hold);
     },
   );
 }

@@ -1,6 +1,7 @@
 /** The host once the project is loaded: builds every part and is what they ask of it (the composition root of this process). */
 
 import { Ai } from "./ai.mjs";
+import { isSeeded, replaceMathRandom, seed } from "./chance.mjs";
 import { captureConsole } from "./console.mjs";
 import { DurableObjectState, keepAlive } from "./context.mjs";
 import { loopbackClass, loopbackService, serviceBinding } from "./exports.mjs";
@@ -16,13 +17,22 @@ import { exit, monotonicMs, setTimeout } from "./originals.mjs";
 import { send } from "./outbound.mjs";
 import { currentOwner } from "./owner.mjs";
 import { PlatformBuiltins } from "./platform_builtins.mjs";
+import { Points, turnLines } from "./points.mjs";
 import { requestBinding } from "./rpc/fetcher.mjs";
 import { bindWorker } from "./rpc/scope.mjs";
 import { SocketHub } from "./sockets.mjs";
 import { hearStrays } from "./strays.mjs";
 import { ObjectStorage, OpenFiles, StorageRevoked } from "./storage/storage.mjs";
+import { chanceFunctions, clockFunctions } from "./storage/sql_functions.mjs";
+import { realClock } from "./surface/clock.mjs";
 import { install } from "./surface/install.mjs";
 import { endOf } from "./surface/websocket.mjs";
+import { Advance } from "./time/advance.mjs";
+import { Quiet } from "./time/quiet.mjs";
+import { stopwatch } from "./time/stopwatch.mjs";
+import { installUserClocks } from "./time/user_clocks.mjs";
+import { VirtualClock } from "./time/virtual_clock.mjs";
+import { Kind } from "./wire/frames.mjs";
 import { Invocation, RequestHandler } from "./worker.mjs";
 
 /** Databases open at once; further ones close the one unused longest. */
@@ -46,6 +56,12 @@ export class Host {
   objects = null;
   /** @type {RequestHandler | null} */
   requests = null;
+  /** What user code sees and the platform waits by. @type {import("./surface/clock.mjs").Clock} */
+  clock = realClock;
+  /** Moves a virtual clock; null while there is none. @type {Advance | null} */
+  advance = null;
+  /** @type {Points} */
+  points;
   operations = new Operations(this);
   #vars = {};
   #guard = new Guard((what, error) => this.link.note("denied", { what, where: whereOf(error) }));
@@ -53,16 +69,21 @@ export class Host {
   #loader;
   #files = new OpenFiles(MAX_OPEN_FILES);
   #prepared = false;
+  #repeatable;
 
   /**
    * Knows nothing of a project yet: `prepare` and `preload` are what a spare process does ahead of `load`.
    * @param {import("./wire/link.mjs").Link} link
    * @param {Pick<Loader, "prepare" | "preload" | "load"> | null} [loader]
+   * @param {{virtualClock?: boolean, seeded?: boolean}} [repeatable] what LOAD will say: packages that are imported ahead of it may keep the
+   *   clocks and the chance that they find
    */
-  constructor(link, loader = null) {
+  constructor(link, loader = null, repeatable = {}) {
     this.link = link;
     this.#loader = loader ?? new Loader({ builtins: this.#builtins });
-    this.sockets = new SocketHub(this, link);
+    this.#repeatable = repeatable;
+    this.points = new Points(link);
+    this.sockets = new SocketHub(this, link, this.points);
   }
 
   // -- loading
@@ -71,7 +92,11 @@ export class Host {
   prepare() {
     if (this.#prepared) return;
     this.#prepared = true;
+    const host = this;
     install({
+      get clock() {
+        return host.clock;
+      },
       fetch: (request) => send(this, "egress", request),
       openSocket: (socket, url, protocols) => this.sockets.standard.connect(endOf(socket), url, protocols),
       unhandled: (error) => this.unhandled(error),
@@ -93,7 +118,26 @@ export class Host {
     this.#guard.install();
     this.#builtins.install();
     hearStrays((where, error) => this.unhandled(error, where));
+    if (this.#repeatable.virtualClock) this.#standStill();
+    if (this.#repeatable.seeded) this.#drawRepeatably();
     this.#loader.prepare();
+  }
+
+  /** All clocks stand at 0, as they do for code at module level, until the project is loaded. */
+  #standStill() {
+    const clock = new VirtualClock();
+    const quiet = new Quiet(this.link);
+    quiet.install();
+    this.clock = clock;
+    this.advance = new Advance(clock, quiet, this.link);
+    installUserClocks(clock.nowMs);
+    Object.assign(globalThis.console, stopwatch(clock.nowMs, globalThis.console));
+  }
+
+  /** What user code draws at module level repeats in every process; `load` gives the seed. */
+  #drawRepeatably() {
+    seed(0);
+    replaceMathRandom();
   }
 
   /**
@@ -123,6 +167,11 @@ export class Host {
     for (const filled of [this.flags, this.#vars, this.env]) for (const name of Object.keys(filled)) delete filled[name];
     Object.assign(this.flags, project.flags);
     this.prepare();
+    const isVirtual = project.clock?.virtual === true;
+    const seeded = (project.seed ?? null) !== null;
+    if (isVirtual && !this.clock.isVirtual) this.#standStill();
+    if (seeded && !isSeeded()) this.#drawRepeatably();
+    this.#giveSqlFunctions(isVirtual, seeded);
     this.objects = new ObjectTable(this, project.name, project.state_dir);
     // env must be filled before the import: user code may read it at module level.
     Object.assign(this.#vars, project.vars, project.secrets);
@@ -131,11 +180,33 @@ export class Host {
     this.code = await this.#loader.load(project);
     this.#fillExports();
     this.requests = new RequestHandler(this, { abortSignal: this.flags.enable_request_signal === true });
+    if (seeded) seed(project.seed);
+    if (isVirtual) {
+      this.clock.reach(project.clock.now_ms);
+      this.link.follow(this.clock);
+    }
+  }
+
+  #giveSqlFunctions(isVirtual, seeded) {
+    const given = [];
+    if (isVirtual) given.push(clockFunctions(this.clock.nowMs));
+    if (seeded) given.push(chanceFunctions());
+    this.#files.onOpen =
+      given.length === 0
+        ? null
+        : (file) => {
+            for (const give of given) give(file);
+          };
   }
 
   /** How far sockets may go from now on (the gateway's `network` note). @param {"outside" | "loopback" | "nothing"} reach */
   network(reach) {
     this.#guard.reach = reach;
+  }
+
+  /** How lines of built code are shown. @returns {import("./begun.mjs").Lines} */
+  get lines() {
+    return { root: this.project.root, original: (url, line, column) => this.#loader.original(url, line, column) };
   }
 
   /** Whether `load` may be called again after it has failed: nothing of the user's code has run. */
@@ -203,8 +274,14 @@ export class Host {
       sqliteClass: this.project.classes[root.className] === "sqlite",
       isFacet: handle.parent !== null,
       flags: this.flags,
+      nowMs: this.clock.nowMs,
       hooks,
     });
+  }
+
+  /** TURN (wire/README.md). */
+  turnEnded(instance, turn, ms) {
+    this.link.send(Kind.TURN, 0, turnLines(instance.identity, turn, ms));
   }
 
   /** Nobody will run this object's alarm again: clear it, in the live instance's turn or, without one, in the file. */
@@ -216,6 +293,7 @@ export class Host {
     const storage = this.storageOf(handle, {
       // Who opened the file commits it.
       dirty() {},
+      committed() {},
       // No user code is there to block.
       block: (critical) => critical(),
       alarmChanged: (timeMs) => this.indexAlarm(handle, timeMs).catch((error) => this.userError("alarm", error, handle)),
@@ -296,7 +374,7 @@ export class Host {
    */
   async drain(graceMs, message) {
     const giveUp = monotonicMs() + graceMs;
-    while (monotonicMs() < giveUp && this.#answering()) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    while (monotonicMs() < giveUp && this.#answering()) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS).unref());
     this.#files.abandon();
     const reset = this.objects?.resetAll(message) ?? 0;
     this.link.flush();

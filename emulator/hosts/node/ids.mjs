@@ -6,10 +6,8 @@
  * The Python host's twin is `emulator/core/ids.py`; `tests/core` has vectors for both.
  */
 
-import { createHash, createHmac, randomBytes } from "node:crypto";
-
-/** As it is at the start: the one that user code gets refuses to work at module level, where ids may be made. */
-const originalRandomBytes = randomBytes;
+import { createHash, createHmac } from "node:crypto";
+import { randomBytes } from "./chance.mjs";
 
 /** Bytes of a name that `ctx.id.name` still shows (S-08); longer names address an object all the same. */
 export const NAME_LIMIT = 1024;
@@ -56,7 +54,7 @@ export class IdSpace {
    * @param {Uint8Array} [random] 16 bytes
    * @returns {string}
    */
-  uniqueId(random = originalRandomBytes(16)) {
+  uniqueId(random = randomBytes(16)) {
     return this.#seal(Buffer.from(random.subarray(0, 16)));
   }
 

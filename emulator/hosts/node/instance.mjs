@@ -9,8 +9,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { InputGate } from "./gates.mjs";
 import { Step } from "./lifecycle.mjs";
-import { clearTimeout, nextTick, queueMicrotask, setImmediate, setTimeout } from "./originals.mjs";
-import { currentOwner, currentSection, inSection, Owner } from "./owner.mjs";
+import { nextTick, queueMicrotask, setImmediate } from "./originals.mjs";
+import { identity } from "./points.mjs";
+import { begunHere, currentOwner, currentSection, currentTurn, inSection, inTurn, Owner } from "./owner.mjs";
 import { CommitFailed } from "./storage/storage_errors.mjs";
 import { TurnsInFlight } from "./turns.mjs";
 
@@ -33,6 +34,7 @@ export function resetError(message, flags = {}) {
 
 /** The live instance of one object. */
 export class Instance extends Owner {
+  remembersLines = true;
   /** The identity that outlives it. @type {import("./objects.mjs").ObjectHandle} */
   handle;
   /** @type {import("./storage/storage.mjs").ObjectStorage} */
@@ -52,6 +54,11 @@ export class Instance extends Owner {
   /** @type {(() => void)[]} */
   #outbox = [];
   #unindexedAlarms = 0;
+  /** Whose writes the open transaction began with. @type {import("./turns.mjs").Delivery | null} */
+  #writer = null;
+  #points;
+  #clock;
+  #identity = null;
   /** Enters the async context of its code, made with the first event: it has many. @type {(<T>(callback: () => T) => T) | null} */
   #inside = null;
 
@@ -60,11 +67,27 @@ export class Instance extends Owner {
     super(handle.label);
     this.handle = handle;
     this.gate = new InputGate();
+    this.#points = handle.world.points;
+    this.#clock = handle.world.clock;
     this.storage = handle.world.storageOf(handle, {
-      dirty: () => setImmediate(this.#commitTurn),
+      dirty: () => {
+        this.#writer = currentTurn();
+        setImmediate(this.#commitTurn);
+      },
+      committed: () => this.#committed(),
       block: (critical) => this.block(critical),
       alarmChanged: (timeMs) => this.#alarmChanged(timeMs),
     });
+  }
+
+  /** How turns name it (points.mjs). */
+  get identity() {
+    this.#identity ??= identity(this.handle);
+    return this.#identity;
+  }
+
+  nowMs() {
+    return this.#clock.nowMs();
   }
 
   enter(callback) {
@@ -164,9 +187,11 @@ export class Instance extends Owner {
   }
 
   #drive(turn) {
+    if (this.#points.on) this.#points.reached("turn", this.handle, turn.label);
+    turn.beganMs = this.#clock.steadyMs();
     let result;
     try {
-      result = this.enter(() => turn.work(this));
+      result = this.enter(() => inTurn(this, turn, () => turn.work(this)));
     } catch (error) {
       this.#failed(turn, error);
       return;
@@ -196,6 +221,8 @@ export class Instance extends Owner {
   /** Whether the turn had no end yet; now it has. */
   #ends(turn) {
     if (!this.#inFlight.delete(turn)) return false;
+    this.handle.world.turnEnded(this, turn, this.#clock.steadyMs() - turn.beganMs);
+    if (this.#points.on) this.#points.reached("end", this.handle, turn.label);
     if (this.held === 0) this.onQuiet();
     return true;
   }
@@ -210,9 +237,9 @@ export class Instance extends Owner {
     return this.#inFlight.size > 0 || this.#outbox.length > 0 || this.isHeldBy("body");
   }
 
-  /** The events that have not ended, by label. @returns {string[]} */
+  /** The events that have not ended. @returns {Iterable<import("./turns.mjs").Delivery>} */
   get eventsInFlight() {
-    return Array.from(this.#inFlight, (turn) => turn.label);
+    return this.#inFlight;
   }
 
   onQuiet() {
@@ -251,6 +278,13 @@ export class Instance extends Owner {
     this.#flush();
   }
 
+  #committed() {
+    const writer = this.#writer ?? currentTurn();
+    if (writer !== null) writer.commits += 1;
+    this.#writer = null;
+    if (this.#points.on) this.#points.reached("commit", this.handle, "");
+  }
+
   #commitFailed(failure) {
     const error = new Error(failure.message);
     this.handle.world.userError("commit", error, this.handle);
@@ -278,17 +312,17 @@ export class Instance extends Owner {
   /** A commit changed the alarm. Effects wait until the gateway has it on disk: no acknowledged alarm is lost. */
   #alarmChanged(timeMs) {
     this.#unindexedAlarms += 1;
-    this.hold("alarm");
+    const hold = this.hold("alarm", "an alarm on its way to the disk");
     this.handle.world.indexAlarm(this.handle, timeMs).then(
-      () => this.#alarmIndexed(),
-      (error) => this.#alarmIndexed(error),
+      () => this.#alarmIndexed(hold),
+      (error) => this.#alarmIndexed(hold, error),
     );
   }
 
-  #alarmIndexed(refusal) {
+  #alarmIndexed(hold, refusal) {
     this.#unindexedAlarms -= 1;
     if (this.dead) return;
-    this.release("alarm");
+    this.release(hold);
     // The alarm is in the object's file but nobody would ring it: the turn's answer must not leave.
     if (refusal === undefined) this.#flush();
     else this.#commitFailed(CommitFailed.lost(String(refusal), refusal));
@@ -325,14 +359,14 @@ export class Instance extends Owner {
     // A promise's reaction keeps the caller's async context, and comes after the caller's next statement (2.3).
     const turn = Promise.withResolvers();
     const { section, active } = this.gate.enter(this.#sectionOfCaller(), turn.resolve);
-    this.hold("section");
+    const hold = this.hold("section", limitMs === null ? "an async transaction" : "blockConcurrencyWhile()", begunHere());
     let limit = null;
     let over = false;
     const isOver = () => {
-      clearTimeout(limit);
+      if (limit !== null) this.#clock.cancel(limit);
       if (over || this.dead) return true;
       over = true;
-      this.release("section");
+      this.release(hold);
       return false;
     };
     const succeeded = (value) => {
@@ -346,7 +380,7 @@ export class Instance extends Owner {
     };
     turn.promise.then(() => {
       if (this.dead) return;
-      if (limitMs !== null) limit = setTimeout(() => failed(new SectionTooLong()), limitMs);
+      if (limitMs !== null) limit = this.#clock.after(limitMs, () => failed(new SectionTooLong()));
       let result;
       try {
         result = inSection(this, section, callback);

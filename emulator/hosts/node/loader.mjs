@@ -121,6 +121,11 @@ export class Loader {
     }
   }
 
+  /** Where a place in built code came from, null when no map knows. */
+  original(url, line, column) {
+    return this.#maps.original(url, line, column);
+  }
+
   /** Nothing of the user's own code has run, so `load` may be called again after it has failed. */
   get isUntouched() {
     return !this.#hasRun;

@@ -7,6 +7,16 @@ export const NETWORK_LOST = "Network connection lost.";
 /** A body nobody holds any more must neither keep its owner awake nor its sender sending. @type {FinalizationRegistry<Arriving>} */
 const forgotten = new FinalizationRegistry((arriving) => arriving.end("nobody reads it"));
 
+/**
+ * What a body's beginner knows and wants to hear.
+ *
+ * @typedef {object} BodyHeard
+ * @property {string} [text] what it is, for people
+ * @property {import("./begun.mjs").Begun | null} [begun]
+ * @property {() => void} [onChunk] a chunk is about to reach its reader
+ * @property {() => void} [onEnd] called once when nothing more will be read
+ */
+
 /** The BodySource of what the link brings; keeps its owner awake until it ends, is cancelled, or its owner is stopped. */
 export class NetworkBody {
   #arriving;
@@ -14,10 +24,10 @@ export class NetworkBody {
   /**
    * @param {import("./wire/body_reader.mjs").BodyReader} reader
    * @param {import("./owner.mjs").Owner | null} owner Whose code reads it; null outside user code.
-   * @param {() => void} [onEnd] Called once when nothing more will be read.
+   * @param {BodyHeard} [heard]
    */
-  constructor(reader, owner, onEnd = () => {}) {
-    this.#arriving = new Arriving(reader, owner, onEnd);
+  constructor(reader, owner, heard = {}) {
+    this.#arriving = new Arriving(reader, owner, heard);
     forgotten.register(this, this.#arriving, this);
   }
 
@@ -45,18 +55,21 @@ export class NetworkBody {
 class Arriving {
   #reader;
   #owner;
+  #onChunk;
   #onEnd;
+  #hold = null;
   #open = true;
   /** Why reading on fails. @type {{reason: unknown} | null} */
   #failure = null;
   #ownerKilled = () => this.end("reset");
 
-  constructor(reader, owner, onEnd) {
+  constructor(reader, owner, { text = "the body of a request", begun = null, onChunk = () => {}, onEnd = () => {} }) {
     this.#reader = reader;
     this.#owner = owner;
+    this.#onChunk = onChunk;
     this.#onEnd = onEnd;
     if (owner === null) return;
-    owner.hold("body");
+    this.#hold = owner.hold("body", text, begun);
     owner.whenKilled(this.#ownerKilled);
   }
 
@@ -75,6 +88,7 @@ class Arriving {
     }
     if (this.#owner !== null) await this.#admitted(section);
     if (this.#failure !== null) throw this.#failure.reason;
+    if (!step.done) this.#onChunk();
     return step;
   }
 
@@ -97,6 +111,6 @@ class Arriving {
     this.#onEnd();
     if (this.#owner === null) return;
     this.#owner.forgetKilled(this.#ownerKilled);
-    if (!this.#owner.dead) this.#owner.release("body");
+    if (!this.#owner.dead) this.#owner.release(this.#hold);
   }
 }

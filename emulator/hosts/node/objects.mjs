@@ -9,7 +9,6 @@ import { join } from "node:path";
 import { IdSpace, visibleName } from "./ids.mjs";
 import { Instance, resetError } from "./instance.mjs";
 import { Lifecycle, State, Step } from "./lifecycle.mjs";
-import { clearTimeout, monotonicMs, setTimeout } from "./originals.mjs";
 import { rootContext } from "./owner.mjs";
 import { FacetFiles, ROOT } from "./storage/facet_files.mjs";
 
@@ -21,6 +20,9 @@ export const MAX_FACET_DEPTH = 4;
  *
  * @typedef {object} ObjectWorld
  * @property {number} idleMs
+ * @property {import("./surface/clock.mjs").Clock} clock
+ * @property {import("./points.mjs").Points} points
+ * @property {(instance: Instance, turn: import("./turns.mjs").Delivery, ms: number) => void} turnEnded
  * @property {(handle: ObjectHandle, hooks: import("./storage/storage.mjs").StorageHooks) => import("./storage/storage.mjs").ObjectStorage} storageOf
  *   opens storage for a new instance
  * @property {(instance: Instance) => object} construct calls the user's class, as the instance's code
@@ -107,13 +109,13 @@ export class ObjectHandle {
   deliver(turn, options) {
     let instance = this.instance;
     if (instance === null) instance = this.#begin();
-    else if (this.lifecycle.state === State.IDLE) this.lifecycle.step(Step.BUSY, monotonicMs());
+    else if (this.lifecycle.state === State.IDLE) this.lifecycle.step(Step.BUSY, this.world.clock.steadyMs());
     instance.deliver(turn, options);
   }
 
   #begin() {
     const instance = new Instance(this);
-    this.lifecycle.step(Step.START, monotonicMs());
+    this.lifecycle.step(Step.START, this.world.clock.steadyMs());
     this.instance = instance;
     return instance;
   }
@@ -132,7 +134,7 @@ export class ObjectHandle {
     }
     // `ctx.abort()` may have ended it, with its error caught by the constructor.
     if (instance.dead) return;
-    this.lifecycle.step(Step.CONSTRUCTED, monotonicMs());
+    this.lifecycle.step(Step.CONSTRUCTED, this.world.clock.steadyMs());
     this.world.objectChanged(this);
   }
 
@@ -141,20 +143,20 @@ export class ObjectHandle {
   /** Nothing is unfinished: from now it has `idleMs` until it is dropped. */
   instanceQuiet(instance) {
     if (instance !== this.instance || this.lifecycle.state !== State.ACTIVE) return;
-    this.lifecycle.step(Step.QUIET, monotonicMs());
+    this.lifecycle.step(Step.QUIET, this.world.clock.steadyMs());
     if (this.#expiry === null && this.lifecycle.idleMs > 0) this.#arm(this.lifecycle.idleMs);
   }
 
   /** One timer per object, re-armed when it finds the object was busy meanwhile: events themselves stay cheap. */
   #arm(delayMs) {
-    this.#expiry = rootContext(() => setTimeout(() => this.#expire(), delayMs));
+    this.#expiry = rootContext(() => this.world.clock.after(delayMs, () => this.#expire()));
   }
 
   #expire() {
     this.#expiry = null;
     const deadline = this.lifecycle.nextDeadline();
     if (deadline === null) return;
-    const left = deadline - monotonicMs();
+    const left = deadline - this.world.clock.steadyMs();
     if (left > 0) this.#arm(Math.ceil(left));
     else if (this.awakeBecause().length > 0) this.#arm(this.lifecycle.idleMs);
     else this.retire();
@@ -167,8 +169,8 @@ export class ObjectHandle {
   awakeBecause() {
     const instance = this.instance;
     if (instance === null) return [];
-    const reasons = Array.from(instance.holds, ([what, count]) => `${count} ${what}`);
-    for (const label of instance.eventsInFlight) reasons.push(`event ${label}`);
+    const reasons = Array.from(instance.holdCounts, ([what, count]) => `${count} ${what}`);
+    for (const { label } of instance.eventsInFlight) reasons.push(`event ${label}`);
     if (instance.busy && reasons.length === 0) reasons.push("effects waiting");
     for (const [key, facet] of this.facets) {
       for (const reason of facet.awakeBecause()) reasons.push(`facet ${key}: ${reason}`);
@@ -210,7 +212,7 @@ export class ObjectHandle {
   instanceEnded(instance, step, { cutSockets }) {
     if (instance !== this.instance) return;
     this.instance = null;
-    clearTimeout(this.#expiry);
+    if (this.#expiry !== null) this.world.clock.cancel(this.#expiry);
     this.#expiry = null;
     if (step === Step.RESET) {
       this.#breakStubs(instance.broken);
@@ -227,13 +229,13 @@ export class ObjectHandle {
       this.world.autoResponseChanged(this);
     }
     const taken = this.lifecycle.state === State.STARTING && step === Step.EXPIRE ? Step.RESET : step;
-    this.lifecycle.step(taken, monotonicMs(), { hibernatable });
+    this.lifecycle.step(taken, this.world.clock.steadyMs(), { hibernatable });
     this.world.objectChanged(this);
   }
 
   /** Sockets of a host before this one are still open: the object is hibernating (S-97). */
   sleepWithSockets() {
-    if (this.instance === null) this.lifecycle.step(Step.RESTORE, monotonicMs());
+    if (this.instance === null) this.lifecycle.step(Step.RESTORE, this.world.clock.steadyMs());
   }
 
   /** Drop every client of this object without a Close frame and without a close event (S-91). */

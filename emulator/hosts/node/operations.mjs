@@ -1,5 +1,6 @@
 /** What the gateway asks of a host: the operations of a CALL (wire/README.md). */
 
+import { asText, reasons } from "./awake.mjs";
 import { callHandler } from "./dispatch.mjs";
 import { resetError } from "./instance.mjs";
 import { monotonicMs, setTimeout } from "./originals.mjs";
@@ -17,6 +18,8 @@ const EVICT_LOOK_MS = 20;
  *
  * @typedef {object} OperatedHost
  * @property {import("./objects.mjs").ObjectTable} objects
+ * @property {import("./begun.mjs").Lines} lines
+ * @property {import("./time/advance.mjs").Advance | null} advance moves a virtual clock
  * @property {import("./worker.mjs").RequestHandler} requests
  * @property {(handle: import("./objects.mjs").ObjectHandle) => void} dropAlarm the object's alarm is given up
  * @property {(where: string, error: unknown, handle: import("./objects.mjs").ObjectHandle) => void} userError
@@ -52,13 +55,25 @@ export class Operations {
       case "objects":
         return Array.from(this.#host.objects, (handle) => handle.describe());
       case "awake":
-        return this.#find(call)?.awakeBecause() ?? [];
+        return this.#reasons(this.#find(call));
       case "skip_alarm":
         this.#host.dropAlarm(this.#known(call));
         return null;
+      case "clock":
+        return { next_ms: await this.#clock(call.to_ms) };
       default:
         throw new Error(`unknown operation ${call.op}`);
     }
+  }
+
+  #reasons(handle) {
+    return handle === null ? [] : reasons(handle, this.#host.lines);
+  }
+
+  async #clock(toMs) {
+    const { advance } = this.#host;
+    if (advance === null) throw new Error("this host goes by the machine's clock");
+    return advance.to(toMs);
   }
 
   #known(call) {
@@ -92,8 +107,9 @@ export class Operations {
     if (handle === null) return { evicted: false, why: "the object is not in memory" };
     const giveUp = monotonicMs() + EVICT_WITHIN_MS;
     while (handle.instance !== null && handle.awakeBecause().length > 0) {
-      if (monotonicMs() >= giveUp) return { evicted: false, why: handle.awakeBecause().join(", ") };
-      await new Promise((resolve) => setTimeout(resolve, EVICT_LOOK_MS));
+      if (monotonicMs() >= giveUp) return { evicted: false, why: this.#reasons(handle).map(asText).join(", ") };
+      // Whoever moves a virtual clock does not wait for this.
+      await new Promise((resolve) => setTimeout(resolve, EVICT_LOOK_MS).unref());
     }
     if (call.sockets === "close") handle.cutSockets();
     handle.retire();

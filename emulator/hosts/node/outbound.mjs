@@ -2,7 +2,7 @@
 
 import { NETWORK_LOST, NetworkBody } from "./network_body.mjs";
 import { OwnedBody } from "./owned_body.mjs";
-import { currentOwner, emit, wayBack } from "./owner.mjs";
+import { begunHere, currentOwner, emit, wayBack } from "./owner.mjs";
 import { contentOf } from "./surface/body.mjs";
 import { pairsOf } from "./surface/headers.mjs";
 import { givenSignal } from "./surface/request.mjs";
@@ -24,6 +24,7 @@ const ERRORS = { Error, EvalError, RangeError, ReferenceError, SyntaxError, Type
  * @typedef {object} OutboundWorld
  * @property {import("./wire/link.mjs").Link} link
  * @property {import("./sockets.mjs").SocketHub} sockets
+ * @property {import("./points.mjs").Points} points
  */
 
 /**
@@ -51,7 +52,8 @@ class Sending {
   #content;
   #signal;
   #owner = currentOwner();
-  #back = wayBack("fetch");
+  #begun = begunHere();
+  #back = wayBack("fetch", () => this.#label, this.#begun);
   #resolve;
   #reject;
   #outgoing = null;
@@ -83,8 +85,9 @@ class Sending {
     this.#outgoing = link.request(this.#target, { method, url, headers: this.#headers(upgrade) }, this.#ownContent(), { upgrade });
     if (upgrade) {
       this.#end = endOf(freshSocket());
-      this.#socket = sockets.standard.expect(this.#outgoing, this.#end, this.#owner);
+      this.#socket = sockets.standard.expect(this.#outgoing, this.#end, this.#owner, url, this.#begun);
     }
+    this.#reached("request");
     this.#signal?.addEventListener("abort", this.#abort);
     this.#owner?.whenKilled(this.#killed);
     this.#outgoing.answer.then(
@@ -110,15 +113,31 @@ class Sending {
   }
 
   #answered(answer) {
+    this.#reached("answer");
     const { method, url } = this.#request;
     const arrived = answer.headers.find(([name]) => name === URL_HEADER)?.[1];
     const more = { url: (arrived ?? url).split("#", 1)[0], redirected: arrived !== undefined, webSocket: this.#upgraded(answer) };
     const headers = arrived === undefined ? answer.headers : answer.headers.filter(([name]) => name !== URL_HEADER);
     const streamed = !(answer.body instanceof Uint8Array);
-    if (streamed) this.#body = new NetworkBody(answer.body, this.#owner, () => this.#over());
+    if (streamed) this.#body = this.#bodyOf(answer.body);
     else this.#over();
     const body = method === "HEAD" ? null : (this.#body ?? answer.body);
     this.#resolve(receivedResponse(answer.status, answer.reason, headers, body, more));
+  }
+
+  #bodyOf(reader) {
+    const text = `the body of ${this.#label}`;
+    const [onChunk, onEnd] = [() => this.#reached("chunk"), () => this.#over()];
+    return new NetworkBody(reader, this.#owner, { text, begun: this.#begun, onChunk, onEnd });
+  }
+
+  get #label() {
+    return `${this.#request.method} ${this.#request.url.split("?", 1)[0]}`;
+  }
+
+  #reached(what) {
+    const { points } = this.#world;
+    if (points.on && this.#target !== "assets") points.of(this.#owner, what, this.#label);
   }
 
   #upgraded(answer) {

@@ -54,12 +54,13 @@ class Hold {
   #source;
   #owner;
   #fail = null;
+  #awake;
   #ownerKilled = () => this.#broken();
 
   constructor(source, owner) {
     this.#source = source;
     this.#owner = owner;
-    owner.hold("body");
+    this.#awake = owner.hold("body", "a body that is being read");
     owner.whenKilled(this.#ownerKilled);
   }
 
@@ -100,7 +101,7 @@ class Hold {
     if (!this.open) return;
     this.open = false;
     this.#owner.forgetKilled(this.#ownerKilled);
-    if (!this.#owner.dead) this.#owner.release("body");
+    if (!this.#owner.dead) this.#owner.release(this.#awake);
   }
 }
 

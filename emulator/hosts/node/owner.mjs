@@ -7,10 +7,11 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { Begun } from "./begun.mjs";
 
 /**
- * Whose code runs, and in which critical section of its input gate (null: in none).
- * @typedef {{owner: Owner, section: import("./gates.mjs").Section | null}} Scope
+ * Whose code runs, in which critical section of its input gate (null: in none), and for which turn of an object (null: for none).
+ * @typedef {{owner: Owner, section: import("./gates.mjs").Section | null, turn: import("./turns.mjs").Delivery | null}} Scope
  */
 
 /** @type {AsyncLocalStorage<Scope>} */
@@ -41,6 +42,27 @@ export function currentSection() {
 }
 
 /**
+ * The turn that began the running code, null when none did.
+ * @returns {import("./turns.mjs").Delivery | null}
+ */
+export function currentTurn() {
+  const scope = scopes.getStore();
+  return scope === undefined ? null : scope.turn;
+}
+
+/**
+ * Call `callback` as code of a turn of `owner`; the rest of the caller's async context stays.
+ * @template T
+ * @param {Owner} owner
+ * @param {import("./turns.mjs").Delivery} turn
+ * @param {() => T} callback
+ * @returns {T}
+ */
+export function inTurn(owner, turn, callback) {
+  return scopes.run({ owner, section: null, turn }, callback);
+}
+
+/**
  * Call `callback` as code of a critical section of `owner`; the rest of the caller's async context stays.
  * @template T
  * @param {Owner} owner
@@ -49,22 +71,56 @@ export function currentSection() {
  * @returns {T}
  */
 export function inSection(owner, section, callback) {
-  return scopes.run({ owner, section }, callback);
+  return scopes.run({ owner, section, turn: currentTurn() }, callback);
+}
+
+/** What keeps its owner awake, until it is released. */
+export class Hold {
+  /** Neighbours in the owner's list. @type {Hold | null} */
+  before = null;
+  /** @type {Hold | null} */
+  after = null;
+  isReleased = false;
+  sinceMs;
+  #text;
+
+  /**
+   * @param {string} what
+   * @param {string | (() => string)} text for people; a function is asked when they look
+   * @param {import("./begun.mjs").Begun | null} begun
+   * @param {number} sinceMs since 1970, on the clock that user code sees
+   */
+  constructor(what, text, begun, sinceMs) {
+    this.what = what;
+    this.#text = text;
+    this.begun = begun;
+    this.sinceMs = sinceMs;
+  }
+
+  get text() {
+    return typeof this.#text === "function" ? this.#text() : this.#text;
+  }
 }
 
 /** Counts what runs. Subclasses say what being quiet means, what a gate lets through, and how effects leave. */
 export class Owner {
   /** How people see it: `Chat/me`, or `worker`. */
   label;
+  /** Somebody may want to know which lines began what keeps it busy. */
+  remembersLines = false;
   /** Nothing of a dead owner is ever resumed. */
   dead = false;
   /** The input gate, null where there is none (the Worker). @type {import("./gates.mjs").InputGate | null} */
   gate = null;
-  /** What keeps it busy besides its events; 0 where it is over. @type {Map<string, number> | null} */
+  /** What keeps it busy besides its events, by kind; 0 where it is over. @type {Map<string, number> | null} */
   #counts = null;
+  /** The first and the last of its holds. @type {Hold | null} */
+  #first = null;
+  /** @type {Hold | null} */
+  #last = null;
   /** How much keeps it busy. */
   held = 0;
-  #scope = { owner: this, section: null };
+  #scope = { owner: this, section: null, turn: null };
   /** @type {Set<() => void> | null} */
   #mourners = null;
 
@@ -79,8 +135,13 @@ export class Owner {
   }
 
   /** How much of each kind keeps it busy: `timer`, `fetch`, `call`, `socket`, `stub`, `body`, `waitUntil`. @returns {Map<string, number>} */
-  get holds() {
+  get holdCounts() {
     return new Map([...(this.#counts ?? [])].filter(([, count]) => count > 0));
+  }
+
+  /** Everything that keeps it busy besides its events, in the order in which it began. @returns {Iterable<Hold>} */
+  *holds() {
+    for (let hold = this.#first; hold !== null; hold = hold.after) yield hold;
   }
 
   /** @param {string} what @returns {boolean} */
@@ -88,25 +149,45 @@ export class Owner {
     return this.#counts !== null && (this.#counts.get(what) ?? 0) > 0;
   }
 
+  /** The time that holds are given. @returns {number} ms since 1970 */
+  nowMs() {
+    return 0;
+  }
+
   /**
    * Something keeps it busy until `release`.
    * @param {string} what
+   * @param {string | (() => string)} [text] for people
+   * @param {import("./begun.mjs").Begun | null} [begun]
+   * @returns {Hold}
    */
-  hold(what) {
+  hold(what, text = what, begun = null) {
+    const hold = new Hold(what, text, begun, this.nowMs());
     // Most invocations of the Worker never hold anything.
     this.#counts ??= new Map();
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
     this.held += 1;
+    hold.before = this.#last;
+    if (this.#last === null) this.#first = hold;
+    else this.#last.after = hold;
+    this.#last = hold;
+    return hold;
   }
 
   /**
    * That something has ended.
-   * @param {string} what
+   * @param {Hold} hold
    */
-  release(what) {
-    const count = this.#counts?.get(what) ?? 0;
-    if (count === 0) throw new Error(`${this.label} was not held by ${what}`);
-    this.#counts.set(what, count - 1);
+  release(hold) {
+    if (hold.isReleased) throw new Error(`${this.label} is not held by this ${hold.what} any more`);
+    hold.isReleased = true;
+    const { what, before, after } = hold;
+    if (before === null) this.#first = after;
+    else before.after = after;
+    if (after === null) this.#last = before;
+    else after.before = before;
+    hold.before = hold.after = null;
+    this.#counts.set(what, this.#counts.get(what) - 1);
     this.held -= 1;
     if (this.held === 0) this.onQuiet();
   }
@@ -129,11 +210,11 @@ export class Owner {
    * @returns {Promise<T>}
    */
   async run(work, label) {
-    this.hold(label);
+    const hold = this.hold("task", label);
     try {
       return await this.enter(work);
     } finally {
-      if (!this.dead) this.release(label);
+      if (!this.dead) this.release(hold);
     }
   }
 
@@ -182,19 +263,29 @@ export class Owner {
 }
 
 /**
+ * Where the running code stands, for a hold; null where nobody will want to know.
+ * @returns {Begun | null}
+ */
+export function begunHere() {
+  return currentOwner()?.remembersLines ? Begun.here() : null;
+}
+
+/**
  * How an answer from outside (a response, a timer, an RPC result, a body chunk) returns to the running code: until then its owner is
  * busy with `what`; the answer passes its input gate; and it never comes for a dead owner.
  * @param {string} what
+ * @param {string | (() => string)} [text] for people
+ * @param {import("./begun.mjs").Begun | null} [begun]
  * @returns {(settle: (value: any) => void, value?: any) => void} to be called exactly once
  */
-export function wayBack(what) {
+export function wayBack(what, text = what, begun = null) {
   const scope = scopes.getStore();
   if (scope === undefined) return settleNow;
   const { owner, section } = scope;
-  owner.hold(what);
+  const hold = owner.hold(what, text, begun);
   return (settle, value) => {
     owner.resume(section, () => settle(value));
-    if (!owner.dead) owner.release(what);
+    if (!owner.dead) owner.release(hold);
   };
 }
 

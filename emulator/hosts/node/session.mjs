@@ -11,6 +11,7 @@ import { Link } from "./wire/link.mjs";
 export class Session {
   #link = new Link(this);
   #load;
+  #repeatable;
   /** @type {import("./host.mjs").Host | null} */
   #host = null;
   /** Session frames are taken one after the other. */
@@ -20,9 +21,13 @@ export class Session {
     (attached) => this.#link.note("debugger", { attached }),
   );
 
-  /** @param {() => Promise<typeof import("./host.mjs").Host>} load gives the Host class, which takes longer to load than a HELLO may wait */
-  constructor(load) {
+  /**
+   * @param {() => Promise<typeof import("./host.mjs").Host>} load gives the Host class, which takes longer to load than a HELLO may wait
+   * @param {{virtualClock?: boolean, seeded?: boolean}} [repeatable] as the Host's
+   */
+  constructor(load, repeatable = {}) {
     this.#load = load;
+    this.#repeatable = repeatable;
   }
 
   /** Connect and say HELLO. @param {string} path the gateway's Unix socket */
@@ -34,7 +39,7 @@ export class Session {
     this.#link.sendJson(Kind.HELLO, { protocols: [PROTOCOL], kind: "node", pid: process.pid, runtime });
     this.#then(async () => {
       const Host = await this.#load();
-      this.#host = new Host(this.#link);
+      this.#host = new Host(this.#link, null, this.#repeatable);
       await this.#host.preloadLast(process.cwd());
     });
   }
@@ -97,11 +102,15 @@ export class Session {
   }
 
   /** Unknown ones are ignored, as the protocol says. */
-  onNote({ op, reach }) {
-    if (op !== "network") return;
+  onNote(note) {
     // At once, like START: it holds for the request that comes right behind it.
-    if (this.#host !== null) this.#host.network(reach);
-    else this.#then(() => this.#host.network(reach));
+    if (this.#host !== null) this.#noted(note);
+    else this.#then(() => this.#noted(note));
+  }
+
+  #noted(note) {
+    if (note.op === "network") this.#host.network(note.reach);
+    else if (note.op === "points") this.#host.points.order(note);
   }
 
   /** The gateway is gone: so are we. */

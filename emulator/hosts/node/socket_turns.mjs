@@ -1,7 +1,6 @@
 /** What happens to a hibernatable socket, as turns of its object (durable-objects.md 5.3, 5.4). */
 
 import { callHandler } from "./dispatch.mjs";
-import { clearTimeout, setTimeout } from "./originals.mjs";
 import { inSection } from "./owner.mjs";
 import { echoedCode } from "./socket_rules.mjs";
 import { endOf } from "./surface/websocket.mjs";
@@ -41,12 +40,13 @@ export class MessageTurn extends Delivery {
 function within(limitMs, instance, handle) {
   const strand = instance.gate.strand();
   const { promise, resolve, reject } = Promise.withResolvers();
-  const limit = setTimeout(() => {
+  const { clock } = instance.handle.world;
+  const limit = clock.after(limitMs, () => {
     strand.cut = true;
     resolve();
-  }, limitMs);
+  });
   Promise.resolve(inSection(instance, strand, handle)).then(resolve, reject);
-  return promise.finally(() => clearTimeout(limit));
+  return promise.finally(() => clock.cancel(limit));
 }
 
 /**

@@ -7,6 +7,7 @@
  */
 
 import { Buffer } from "./originals.mjs";
+import { frameLabel } from "./points.mjs";
 import { CloseTurn, FaultTurn, MessageTurn } from "./socket_turns.mjs";
 import { MAX_SOCKETS, NO_CODE } from "./socket_rules.mjs";
 import { StandardSockets } from "./standard_sockets.mjs";
@@ -150,8 +151,11 @@ class RecordTransport {
   }
 
   #send(kind, payload) {
-    const { id, hub } = this.#record;
-    this.#instance.emit(() => hub.link.send(kind, id, payload));
+    const { id, hub, handle } = this.#record;
+    this.#instance.emit(() => {
+      hub.link.send(kind, id, payload);
+      if (hub.points.on && kind !== ATTACHMENT) hub.points.reached("frame", handle, frameLabel(kind, payload));
+    });
   }
 }
 
@@ -165,11 +169,13 @@ export class SocketHub {
   /**
    * @param {SocketWorld} world
    * @param {import("./wire/link.mjs").Link} link
+   * @param {import("./points.mjs").Points} points
    */
-  constructor(world, link) {
+  constructor(world, link, points) {
     this.#world = world;
     this.link = link;
-    this.standard = new StandardSockets(link);
+    this.points = points;
+    this.standard = new StandardSockets(this);
   }
 
   // -- accepting and binding
@@ -206,11 +212,11 @@ export class SocketHub {
     const server = client.peer;
     if (server === null) {
       // It came from elsewhere (a fetch that was answered by an upgrade): pass frames on, both ways.
-      this.standard.bridge(incoming.id, client, owner);
+      this.standard.bridge(incoming.id, client, owner, incoming.url);
     } else if (server.events instanceof SocketRecord) {
       this.#bindRecord(server.events, server, incoming);
     } else {
-      this.standard.bind(incoming.id, server, server.owner ?? owner);
+      this.standard.bind(incoming.id, server, server.owner ?? owner, incoming.url);
     }
   }
 

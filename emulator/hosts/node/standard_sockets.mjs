@@ -4,7 +4,8 @@
  */
 
 import { NETWORK_LOST } from "./network_body.mjs";
-import { currentOwner, emit } from "./owner.mjs";
+import { begunHere, currentOwner, emit } from "./owner.mjs";
+import { frameLabel } from "./points.mjs";
 import { echoedCode } from "./socket_rules.mjs";
 import { CLEAN, closePayload, creditPayload, CUT, Kind } from "./wire/frames.mjs";
 
@@ -18,13 +19,13 @@ function notUpgraded(status) {
 
 /** The standard sockets of a host, by the link's socket ids. */
 export class StandardSockets {
-  #link;
+  #hub;
   /** @type {Map<number, StandardSocket | Bridge>} */
   #sockets = new Map();
 
-  /** @param {import("./wire/link.mjs").Link} link */
-  constructor(link) {
-    this.#link = link;
+  /** @param {{link: import("./wire/link.mjs").Link, points: import("./points.mjs").Points}} hub */
+  constructor(hub) {
+    this.#hub = hub;
   }
 
   /** How many are open. */
@@ -37,9 +38,10 @@ export class StandardSockets {
    * @param {number} id
    * @param {import("./surface/websocket_end.mjs").SocketEnd} end
    * @param {import("./owner.mjs").Owner} owner
+   * @param {string} url the client's
    */
-  bind(id, end, owner) {
-    const socket = new StandardSocket(this.#link, id, end, owner, () => this.#sockets.delete(id));
+  bind(id, end, owner, url) {
+    const socket = new StandardSocket(this.#hub, { id, end, owner, url, forget: () => this.#sockets.delete(id) });
     this.#sockets.set(id, socket);
     end.attach(socket);
   }
@@ -49,9 +51,10 @@ export class StandardSockets {
    * @param {number} id
    * @param {import("./surface/websocket_end.mjs").SocketEnd} end
    * @param {import("./owner.mjs").Owner} owner
+   * @param {string} url the client's
    */
-  bridge(id, end, owner) {
-    const bridge = new Bridge(this.#link, id, end, owner, () => this.#sockets.delete(id));
+  bridge(id, end, owner, url) {
+    const bridge = new Bridge(this.#hub.link, { id, far: end, owner, url, forget: () => this.#sockets.delete(id) });
     this.#sockets.set(id, bridge);
     end.acceptHibernatable(bridge);
   }
@@ -64,10 +67,11 @@ export class StandardSockets {
    */
   connect(end, url, protocols) {
     const owner = currentOwner();
+    const begun = begunHere();
     const headers = protocols.length > 0 ? [["sec-websocket-protocol", protocols.join(", ")]] : [];
     emit(() => {
-      const outgoing = this.#link.request("egress", { method: "GET", url, headers }, null, { upgrade: true });
-      const socket = this.expect(outgoing, end, owner);
+      const outgoing = this.#hub.link.request("egress", { method: "GET", url, headers }, null, { upgrade: true });
+      const socket = this.expect(outgoing, end, owner, url, begun);
       outgoing.answer.then(
         (answer) => {
           if (answer.upgraded) socket.opened(answer);
@@ -83,11 +87,15 @@ export class StandardSockets {
    * @param {import("./wire/exchange.mjs").Outgoing} outgoing
    * @param {import("./surface/websocket_end.mjs").SocketEnd} end
    * @param {import("./owner.mjs").Owner | null} owner
+   * @param {string} url
+   * @param {import("./begun.mjs").Begun | null} begun
    * @returns {StandardSocket} to be told `opened(answer)`, or `end()` when the answer was no upgrade
    */
-  expect(outgoing, end, owner) {
-    const socket = new StandardSocket(this.#link, outgoing.id, end, owner, () => this.#sockets.delete(outgoing.id), outgoing);
-    this.#sockets.set(outgoing.id, socket);
+  expect(outgoing, end, owner, url, begun) {
+    const { id } = outgoing;
+    const forget = () => this.#sockets.delete(id);
+    const socket = new StandardSocket(this.#hub, { id, end, owner, url, begun, forget, connecting: outgoing });
+    this.#sockets.set(id, socket);
     return socket;
   }
 
@@ -96,7 +104,7 @@ export class StandardSockets {
     const socket = this.#sockets.get(frame.id);
     if (socket === undefined) return;
     socket.take(frame);
-    if (frame.kind === TEXT || frame.kind === BINARY) this.#link.send(CREDIT, frame.id, creditPayload(frame.size));
+    if (frame.kind === TEXT || frame.kind === BINARY) this.#hub.link.send(CREDIT, frame.id, creditPayload(frame.size));
   }
 }
 
@@ -106,10 +114,17 @@ class Kept {
   owner;
   #ownerKilled = () => this.cut();
 
-  /** @param {import("./owner.mjs").Owner | null} owner */
-  constructor(owner) {
+  #hold;
+
+  /**
+   * @param {import("./owner.mjs").Owner | null} owner
+   * @param {"socket" | "outgoing socket"} what
+   * @param {string} text whose connection it is
+   * @param {import("./begun.mjs").Begun | null} [begun]
+   */
+  constructor(owner, what, text, begun = null) {
     this.owner = owner;
-    owner?.hold("socket");
+    this.#hold = owner?.hold(what, text, begun) ?? null;
     owner?.whenKilled(this.#ownerKilled);
   }
 
@@ -121,22 +136,30 @@ class Kept {
     this.owner = null;
     if (owner === null || owner.dead) return;
     owner.forgetKilled(this.#ownerKilled);
-    owner.release("socket");
+    owner.release(this.#hold);
   }
 }
 
 /** One socket between user code and the link; the Transport of its end. */
 class StandardSocket extends Kept {
+  #hub;
   #link;
+  #toClient;
   #id;
   #end;
   #forget;
   #connecting;
   #early = [];
 
-  constructor(link, id, end, owner, forget, connecting = null) {
-    super(owner);
-    this.#link = link;
+  /**
+   * @param {{link: import("./wire/link.mjs").Link, points: import("./points.mjs").Points}} hub
+   * @param {object} of `connecting` is the handshake of one that user code opens, which it did at `begun`
+   */
+  constructor(hub, { id, end, owner, url, begun = null, forget, connecting = null }) {
+    super(owner, connecting === null ? "socket" : "outgoing socket", url.split("?", 1)[0], begun);
+    this.#hub = hub;
+    this.#link = hub.link;
+    this.#toClient = connecting === null;
     this.#id = id;
     this.#end = end;
     this.#forget = forget;
@@ -159,9 +182,14 @@ class StandardSocket extends Kept {
   attachment() {}
 
   #send(kind, payload) {
-    const effect = () => this.#link.send(kind, this.#id, payload);
-    if (this.owner === null) effect();
-    else this.owner.emit(effect);
+    const { owner } = this;
+    const effect = () => {
+      const { link, points } = this.#hub;
+      link.send(kind, this.#id, payload);
+      if (points.on && this.#toClient) points.of(owner, "frame", frameLabel(kind, payload));
+    };
+    if (owner === null) effect();
+    else owner.emit(effect);
   }
 
   /** The handshake is over: what came meanwhile comes after the `open` event. */
@@ -228,8 +256,8 @@ class Bridge extends Kept {
   #far;
   #forget;
 
-  constructor(link, id, far, owner, forget) {
-    super(owner);
+  constructor(link, { id, far, owner, url, forget }) {
+    super(owner, "socket", url.split("?", 1)[0]);
     this.#link = link;
     this.#id = id;
     this.#far = far;

@@ -11,6 +11,13 @@ export class Delivery {
   /** @type {Delivery | null} */
   after = null;
   inFlight = false;
+  /** When its code began, on its instance's steady clock; null while it waits. @type {number | null} */
+  beganMs = null;
+  /** What its code used of the storage. Rows written are rows, without the entries of indexes that the platform bills besides. */
+  commits = 0;
+  statements = 0;
+  rowsRead = 0;
+  rowsWritten = 0;
 
   /** @param {string} label */
   constructor(label) {

@@ -3,7 +3,7 @@
 import { ExecutionContext } from "./context.mjs";
 import { callFetch } from "./dispatch.mjs";
 import { errorObject } from "./faults.mjs";
-import { clearTimeout, DOMException, setImmediate, setTimeout } from "./originals.mjs";
+import { DOMException, setImmediate } from "./originals.mjs";
 import { Owner, rootContext } from "./owner.mjs";
 import { ClientSignal } from "./surface/client_signal.mjs";
 import { pairsOf } from "./surface/headers.mjs";
@@ -22,6 +22,8 @@ const NOT_ASKED_FOR = 'Worker tried to return WebSocket in a response to a reque
  *
  * @typedef {object} WorkerWorld
  * @property {object} env
+ * @property {import("./surface/clock.mjs").Clock} clock
+ * @property {import("./points.mjs").Points} points
  * @property {object} exports
  * @property {import("./loader.mjs").UserCode} code
  * @property {import("./sockets.mjs").SocketHub} sockets
@@ -105,7 +107,7 @@ export class Invocation extends Owner {
     this.#answered = true;
     this.#endUnlessNeeded();
     if (!this.dead && this.isHeldBy("waitUntil")) {
-      this.#cutOff = rootContext(() => setTimeout(() => this.#stopLateWork(), AFTER_RESPONSE_MS));
+      this.#cutOff = rootContext(() => this.#world.clock.after(AFTER_RESPONSE_MS, () => this.#stopLateWork()));
     }
   }
 
@@ -113,7 +115,7 @@ export class Invocation extends Owner {
   clientLeft() {
     this.#left = true;
     // Code that reacts to the abort of its signal comes first.
-    rootContext(() => setTimeout(this.#ends, AFTER_LEAVING_MS));
+    rootContext(() => this.#world.clock.after(AFTER_LEAVING_MS, this.#ends));
   }
 
   release(what) {
@@ -127,13 +129,14 @@ export class Invocation extends Owner {
   #endUnlessNeeded() {
     if (this.isHeldBy("waitUntil")) return;
     // A body on its way, a socket, a function somebody else may call.
-    if (!this.#left && (this.isHeldBy("body") || this.isHeldBy("socket") || this.isHeldBy("stub"))) return;
+    if (!this.#left && (this.isHeldBy("body") || this.isHeldBy("socket") || this.isHeldBy("outgoing socket") || this.isHeldBy("stub")))
+      return;
     this.kill();
   }
 
   kill() {
     // Else the timer would keep every invocation in memory for half a minute.
-    clearTimeout(this.#cutOff);
+    if (this.#cutOff !== null) this.#world.clock.cancel(this.#cutOff);
     super.kill();
   }
 
@@ -219,10 +222,17 @@ export class RequestHandler {
       // S-94.
       if (!incoming.upgrade) throw new TypeError(NOT_ASKED_FOR);
       this.#world.sockets.bind(incoming, response, pairsOf(response.headers), invocation);
+      this.#responded(incoming, 101);
       return;
     }
     const body = intoResponse(response, incoming, invocation);
     if (body !== null) this.#bodies.add(body);
+    this.#responded(incoming, response.status);
+  }
+
+  #responded({ method, url }, status) {
+    const { points } = this.#world;
+    if (points.on) points.reached("respond", null, `${status} ${method} ${url.split("?", 1)[0]}`);
   }
 
   /**

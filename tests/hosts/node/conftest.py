@@ -11,7 +11,7 @@ import pytest
 from emulator.config import Options, choose_node
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1] / "journeys")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "python"), str(HERE.parents[1] / "journeys")]
 
 from harness import npm  # noqa: E402
 from node_project import NodeProject  # noqa: E402

@@ -73,7 +73,8 @@ test("an alarm that resets its object is tried again, unless it says no", async 
 test("evict waits for what is in flight, and says what keeps an object awake", async () => {
   const slow = call("slow", 60);
   while (seen.length === 0) await later(1);
-  assert.deepEqual(await operate("awake"), ["1 timer", "event slow"]);
+  const told = (await operate("awake")).map(({ what, text }) => `${what}: ${text}`);
+  assert.deepEqual(told, ["timer: setTimeout 60 ms", "event: slow"]);
   const generation = (await operate("objects"))[0].generation;
   assert.deepEqual(await operate("evict", { sockets: "hibernate" }), { evicted: true });
   assert.deepEqual(seen, ["begun", "ended"]);

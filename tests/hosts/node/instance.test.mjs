@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { test } from "node:test";
 import { ObjectHandle } from "../../../emulator/hosts/node/objects.mjs";
 import { currentOwner, emit, wayBack } from "../../../emulator/hosts/node/owner.mjs";
+import { realClock } from "../../../emulator/hosts/node/surface/clock.mjs";
 import { CommitFailed } from "../../../emulator/hosts/node/storage/storage_errors.mjs";
 import { Turn } from "../../../emulator/hosts/node/turns.mjs";
 
@@ -43,6 +44,8 @@ class FakeStorage {
 
 class World {
   idleMs = 0;
+  clock = realClock;
+  points = { on: false };
   errors = [];
   changes = [];
   indexed = [];
@@ -57,6 +60,8 @@ class World {
     this.indexed.push({ timeMs, ...answer });
     return answer.promise;
   }
+
+  turnEnded() {}
 
   objectChanged(handle) {
     this.changes.push(handle.lifecycle.state);
@@ -377,10 +382,10 @@ test("abort ends every event in flight with its reason, and nothing of it arrive
 
 test("a quiet instance is dropped after its idle time, a busy one is not", async () => {
   const { deliver, handle, world } = rig({ idleMs: 20 });
-  await deliver("m", (instance) => instance.hold("socket"));
+  const { result: hold } = await deliver("m", (instance) => instance.hold("socket"));
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.deepEqual(handle.awakeBecause(), ["1 socket"]);
-  handle.instance.release("socket");
+  handle.instance.release(hold);
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.equal(handle.instance, null);
   assert.deepEqual(world.changes, ["active", "inactive"]);

@@ -9,6 +9,9 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { Guard, isLoopback } from "../../../emulator/hosts/node/network/guard.mjs";
 import { memorySocket } from "../../../emulator/hosts/node/network/memory_socket.mjs";
+import { usePort } from "../../../emulator/hosts/node/surface/port.mjs";
+
+usePort({ flags: {} });
 
 const denied = [];
 const guard = new Guard((what) => denied.push(what));

@@ -33,6 +33,7 @@ class Endless {
 class World {
   sent = null;
   cancelled = null;
+  points = { on: false };
   socket = { opened: 0, ended: 0 };
   #answer = Promise.withResolvers();
   link = {
@@ -78,7 +79,7 @@ test("a request crosses as it is, and keeps its owner awake until the answer", a
     ["X-A", "1"],
     ["content-type", "text/plain;charset=UTF-8"],
   ]);
-  assert.equal(owner.holds.get("fetch"), 1);
+  assert.equal(owner.holdCounts.get("fetch"), 1);
   world.answer({ status: 201, reason: "Made", headers: [["b", "2"]], body: bytes("hi") });
   const got = await response;
   assert.deepEqual([got.status, got.statusText, got.headers.get("b"), got.url, got.redirected], [201, "Made", "2", "http://a/b", false]);
@@ -101,7 +102,7 @@ test("redirects are the gateway's: whether to follow, and where it arrived", asy
 test("a streamed body is pulled as its owner's code", async () => {
   const world = new World();
   const { owner } = begin(world, new Request("http://a/", { method: "POST", body: new ReadableStream() }));
-  assert.equal(owner.holds.get("body"), 1);
+  assert.equal(owner.holdCounts.get("body"), 1);
   const read = world.sent.body.read();
   owner.kill();
   await assert.rejects(read, /stopped/);
@@ -113,7 +114,7 @@ test("the answer's body keeps its owner awake until it is cancelled", async () =
   const reader = new Endless();
   world.answer({ body: reader });
   const got = await response;
-  assert.deepEqual([owner.held, owner.holds.get("body")], [1, 1]);
+  assert.deepEqual([owner.held, owner.holdCounts.get("body")], [1, 1]);
   await got.body.cancel();
   assert.equal(reader.cancelled, "cancelled");
   assert.ok(owner.quiet);

@@ -13,6 +13,7 @@ import { Owner } from "../../../emulator/hosts/node/owner.mjs";
 import { RpcTarget } from "../../../emulator/hosts/node/rpc/bases.mjs";
 import { requestBinding } from "../../../emulator/hosts/node/rpc/fetcher.mjs";
 import { callByHand } from "../../../emulator/hosts/node/rpc/operation.mjs";
+import { realClock } from "../../../emulator/hosts/node/surface/clock.mjs";
 import { usePort } from "../../../emulator/hosts/node/surface/port.mjs";
 import { receivedResponse, Response } from "../../../emulator/hosts/node/surface/response.mjs";
 
@@ -70,6 +71,9 @@ function rig(methods) {
   const handles = new Map();
   const world = {
     idleMs: 0,
+    clock: realClock,
+    points: { on: false },
+    turnEnded() {},
     storageOf: (_handle, hooks) => new FakeStorage(hooks),
     construct: (instance) => instance.enter(() => Object.assign(Object.create(methods), { instance })),
     indexAlarm: async () => {},

@@ -18,6 +18,8 @@ class SilentLink {
 
   async call() {}
 
+  send() {}
+
   flush() {}
 }
 
@@ -31,6 +33,10 @@ class PlainLoader {
 
   prepare() {
     new ModuleHooks().install();
+  }
+
+  original() {
+    return null;
   }
 
   async load() {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { DurableObjectState } from "../../../emulator/hosts/node/context.mjs";
 import { ObjectTable } from "../../../emulator/hosts/node/objects.mjs";
 import { wayBack } from "../../../emulator/hosts/node/owner.mjs";
+import { realClock } from "../../../emulator/hosts/node/surface/clock.mjs";
 import { SocketHub } from "../../../emulator/hosts/node/sockets.mjs";
 import { usePort } from "../../../emulator/hosts/node/surface/port.mjs";
 import { WebSocketPair } from "../../../emulator/hosts/node/surface/websocket_pair.mjs";
@@ -53,6 +54,9 @@ function rig(handlers = {}) {
   const errors = [];
   const world = {
     idleMs: 0,
+    clock: realClock,
+    points: { on: false },
+    turnEnded() {},
     exports: {},
     storageOf: storage,
     objectChanged() {},
@@ -61,7 +65,7 @@ function rig(handlers = {}) {
     construct: (instance) => Object.assign(Object.create(handlers), { ctx: new DurableObjectState(instance, world) }),
   };
   world.objects = new ObjectTable(world, "test", "/nowhere");
-  world.sockets = new SocketHub(world, link);
+  world.sockets = new SocketHub(world, link, world.points);
   const handle = world.objects.get("Room", world.objects.ids("Room").idFromName("a"), "a");
   const inObject = (work) =>
     new Promise((resolve, reject) => handle.deliver(new Turn("test", ({ userObject }) => work(userObject), resolve, reject)));

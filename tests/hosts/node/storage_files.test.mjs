@@ -149,7 +149,7 @@ test("what was committed survives the end of the process at that moment", async 
   const rig = newRig();
   const code = `
     import { ObjectStorage, OpenFiles } from ${JSON.stringify(new URL("../../../emulator/hosts/node/storage/storage.mjs", import.meta.url).href)};
-    const hooks = { dirty() {}, alarmChanged() {} };
+    const hooks = { dirty() {}, committed() {}, alarmChanged() {} };
     const storage = new ObjectStorage({ path: ${JSON.stringify(rig.path)}, files: new OpenFiles(), hasAlarmHandler: true, hooks });
     for (let i = 0; i < 50; i++) {
       storage.userStorage.kv.put("n", i);

@@ -59,6 +59,7 @@ export class Rig {
           this.dirtyCalls += 1;
           if (this.options.manual !== true) setImmediate(() => this.#commit(storage));
         },
+        committed() {},
         block: (critical) => critical(),
         alarmChanged: (timeMs) => this.alarms.push(timeMs),
       },

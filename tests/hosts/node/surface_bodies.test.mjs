@@ -114,7 +114,7 @@ test("a streamed body keeps its owner awake, is pulled as its code, and lets go 
   const incoming = exchange();
   const body = intoResponse(response, incoming, owner);
   assert.equal(incoming.answer.content, body);
-  assert.equal(owner.holds.get("body"), 1);
+  assert.equal(owner.holdCounts.get("body"), 1);
   assert.deepEqual(await all(body), ["text"]);
   assert.deepEqual(seen, [owner, owner]);
   assert.ok(owner.quiet && !body.isOpen);

@@ -67,7 +67,7 @@ test("a TCP connection carries bytes both ways and keeps its owner awake", async
   const socket = owner.enter(() => connect({ hostname: "127.0.0.1", port }));
   const { remoteAddress } = await socket.opened;
   assert.match(remoteAddress, /^127\.0\.0\.1:\d+$/);
-  assert.equal(owner.holds.get("socket"), 1);
+  assert.equal(owner.holdCounts.get("outgoing socket"), 1);
   const writer = socket.writable.getWriter();
   await writer.write(bytes("hello"));
   const reader = socket.readable.getReader();

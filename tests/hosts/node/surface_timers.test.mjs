@@ -73,7 +73,7 @@ test("a timer keeps its owner awake until it has fired, and runs as its code", (
   const { clock, owner } = prepared();
   const ran = [];
   owner.enter(() => setTimeout((name) => ran.push([name, currentOwner()]), 10, "timer"));
-  assert.equal(owner.holds.get("timer"), 1);
+  assert.equal(owner.holdCounts.get("timer"), 1);
   clock.advance(9);
   assert.deepEqual(ran, []);
   clock.advance(1);

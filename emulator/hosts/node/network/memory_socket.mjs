@@ -1,7 +1,7 @@
 /** A connection inside this process: what `node:http` takes for its socket, and the far end that answers. */
 
 import { duplexPair } from "node:stream";
-import { clearTimeout, setTimeout } from "../originals.mjs";
+import { port } from "../surface/port.mjs";
 
 /**
  * Both ends. The near one has what a client asks of a socket.
@@ -36,7 +36,7 @@ class IdleTimer {
       this.#again();
       return write.apply(socket, args);
     };
-    socket.once("close", () => clearTimeout(this.#timer));
+    socket.once("close", () => this.#stop());
   }
 
   set(delayMs, callback) {
@@ -50,7 +50,14 @@ class IdleTimer {
   }
 
   #again() {
-    clearTimeout(this.#timer);
-    if (this.#delayMs > 0 && !this.#socket.destroyed) this.#timer = setTimeout(() => this.#socket.emit("timeout"), this.#delayMs);
+    this.#stop();
+    if (this.#delayMs > 0 && !this.#socket.destroyed) {
+      this.#timer = port().clock.after(this.#delayMs, () => this.#socket.emit("timeout"));
+    }
+  }
+
+  #stop() {
+    if (this.#timer !== null) port().clock.cancel(this.#timer);
+    this.#timer = null;
   }
 }

@@ -48,7 +48,7 @@ class Call {
   #sent;
   #answer;
   #caller;
-  #back = wayBack("call");
+  #back = wayBack("call", () => `${this.label}()`);
   #source = NO_OBJECT;
   #threw = false;
 

@@ -2,7 +2,7 @@
 
 import { markOrigin } from "../faults.mjs";
 import { URL } from "../originals.mjs";
-import { currentOwner, emit, wayBack } from "../owner.mjs";
+import { begunHere, currentOwner, emit, wayBack } from "../owner.mjs";
 import { wrongParameter } from "../surface/arguments.mjs";
 import { contentOf, knownSize } from "../surface/body.mjs";
 import { pairsOf } from "../surface/headers.mjs";
@@ -124,7 +124,7 @@ class Fetch {
   #hop;
   #handle;
   #caller = currentOwner();
-  #back = wayBack("fetch");
+  #back = wayBack("fetch", () => `${this.#hop.method} ${this.#hop.url.split("?", 1)[0]}`, begunHere());
   #settled = Promise.withResolvers();
   #home = null;
   #over = false;

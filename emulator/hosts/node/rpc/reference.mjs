@@ -7,7 +7,7 @@
 
 import { Instance } from "../instance.mjs";
 import { queueMicrotask } from "../originals.mjs";
-import { rootContext } from "../owner.mjs";
+import { begunHere, rootContext } from "../owner.mjs";
 import { Turn } from "../turns.mjs";
 import { HOME_GONE, STUB_DISPOSED } from "./errors.mjs";
 import { NO_OBJECT, REFUSED, sourceOfObject } from "./visit.mjs";
@@ -15,11 +15,18 @@ import { NO_OBJECT, REFUSED, sourceOfObject } from "./visit.mjs";
 /** Stubs that user code has forgotten without disposing them. @type {FinalizationRegistry<Holding>} */
 const forgotten = new FinalizationRegistry((holding) => holding.release());
 
+/** @param {object} target a function, or an object of a class */
+function nameOf(target) {
+  return (typeof target === "function" ? target.name : target.constructor?.name) || "a function";
+}
+
 /** One value as it was passed once. */
 export class Reference {
   #target;
   #home;
   #holdings = 0;
+  /** @type {import("../owner.mjs").Hold | null} */
+  #awake = null;
 
   /**
    * @param {object} target
@@ -35,7 +42,9 @@ export class Reference {
   /** @returns {Holding} */
   hold() {
     this.#holdings += 1;
-    if (this.#holdings === 1 && this.keepsAwake && !this.#home.dead) this.#home.hold("stub");
+    if (this.#holdings === 1 && this.keepsAwake && !this.#home.dead) {
+      this.#awake = this.#home.hold("stub", () => `a stub of ${nameOf(this.#target)}`, begunHere());
+    }
     return new Holding(this);
   }
 
@@ -45,7 +54,8 @@ export class Reference {
     const home = this.#home;
     if (home === null) queueMicrotask(() => rootContext(() => this.#dispose()));
     else home.resume(null, () => home.enter(() => this.#dispose()));
-    if (this.keepsAwake && !home.dead) home.release("stub");
+    if (this.#awake !== null && !home.dead) home.release(this.#awake);
+    this.#awake = null;
   }
 
   /** A failure of the user's `Symbol.dispose` is nobody's but the host's to report: it stays an unhandled rejection. */

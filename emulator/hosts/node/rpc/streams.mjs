@@ -30,7 +30,7 @@ class Arriving {
 
   read() {
     const { promise, resolve, reject } = Promise.withResolvers();
-    const back = wayBack("stream");
+    const back = wayBack("stream", "a body that is being read");
     this.#source.read().then(
       ({ done, value }) => back(resolve, done ? { done, value } : { done, value: new Uint8Array(value) }),
       (error) => back(reject, this.#failure(error)),
@@ -88,13 +88,14 @@ class Sink {
   #writer;
   #home;
   #ended = false;
+  #hold;
 
   constructor(writer, home) {
     this.#writer = writer;
     this.#home = home;
     // Its failures are told to whoever writes.
     writer.closed.catch(() => {});
-    home?.hold("stream");
+    this.#hold = home?.hold("stream", "a stream that somebody may write to") ?? null;
   }
 
   write(chunk) {
@@ -118,7 +119,7 @@ class Sink {
   #atHome(work) {
     const home = this.#home;
     const { promise, resolve, reject } = Promise.withResolvers();
-    const back = wayBack("stream");
+    const back = wayBack("stream", "a stream that is being written");
     const lost = (error) => back(reject, error);
     if (home === null) {
       work().then(() => back(resolve), lost);
@@ -139,7 +140,7 @@ class Sink {
   #end() {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#home !== null && !this.#home.dead) this.#home.release("stream");
+    if (this.#home !== null && !this.#home.dead) this.#home.release(this.#hold);
   }
 }
 

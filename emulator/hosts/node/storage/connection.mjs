@@ -59,8 +59,9 @@ export class Connection {
   /**
    * Open `path`, making it and its folders when needed. Throws StartError for a file that is no database.
    * @param {string} path
+   * @param {((file: DatabaseSync) => void) | null} [onOpen] gives it functions of our own
    */
-  constructor(path) {
+  constructor(path, onOpen = null) {
     let file = null;
     try {
       mkdirSync(dirname(path), { recursive: true });
@@ -68,6 +69,7 @@ export class Connection {
       file = new DatabaseSync(path, OPTIONS);
       file.exec(SETUP);
       if (!this.#startsLog) file.exec(SYNCHRONOUS);
+      onOpen?.(file);
     } catch (error) {
       file?.close();
       throw unusable(path, error);

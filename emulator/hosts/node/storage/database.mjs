@@ -148,7 +148,7 @@ export class Database {
   #open() {
     let connection;
     try {
-      connection = new Connection(this.#path);
+      connection = new Connection(this.#path, this.#files.onOpen);
     } catch (error) {
       this.#files.forget(this);
       throw error;

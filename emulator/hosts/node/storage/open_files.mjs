@@ -12,6 +12,8 @@
 export class OpenFiles {
   /** The database touched last, null when it was closed since. */
   newest = null;
+  /** Called with each file that is opened. @type {((file: import("node:sqlite").DatabaseSync) => void) | null} */
+  onOpen = null;
   /** The process is about to end: files that are given back are left as they are. */
   abandoned = false;
   #open = new Set();

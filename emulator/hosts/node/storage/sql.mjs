@@ -5,6 +5,7 @@
  * unread `RETURNING` loses the whole turn, and the same for code that reads its cursors to the end.
  */
 import { Buffer } from "node:buffer";
+import { currentTurn } from "../owner.mjs";
 import { describe, isAboutTheText, offsetOf } from "./sql_errors.mjs";
 import { isLimitRefused, withoutLimit } from "./sql_limit.mjs";
 import { rowsWritten } from "./sql_metering.mjs";
@@ -69,6 +70,15 @@ export class SqlRows {
   }
 }
 
+/** What a statement did, for the turn that runs it. */
+function count(changed, { changesRows }, rows) {
+  const turn = currentTurn();
+  if (turn === null) return;
+  turn.statements += 1;
+  if (changesRows) turn.rowsWritten += changed + rows.length;
+  else turn.rowsRead += rows.length;
+}
+
 /** Runs SQL of user code on one object's database. */
 export class Sql {
   #database;
@@ -126,6 +136,7 @@ export class Sql {
     } finally {
       connection.authorizer.end();
     }
+    count(changed, statement, rows);
     if (statement.setting !== null && LASTING_PRAGMAS.has(statement.setting)) {
       database.rememberSetting(statement.setting, statement.text);
     }

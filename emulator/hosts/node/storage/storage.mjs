@@ -13,6 +13,7 @@
  * @typedef {object} StorageHooks what storage asks of the instance it belongs to; nothing here may throw
  * @property {() => void} dirty the first write of a turn happened: call `commit()` when the turn ends, before anything it caused
  *   leaves the object
+ * @property {() => void} committed what was written is in the file
  * @property {(critical: () => Promise<unknown>) => Promise<unknown>} block run an async transaction as a critical section and pass
  *   its result or error on; `CommitFailed` means reset
  * @property {(timeMs: number | null) => void} alarmChanged a committed turn set the alarm (milliseconds since 1970) or deleted it
@@ -108,6 +109,7 @@ export class ObjectStorage {
   }
 
   #committed() {
+    this.hooks.committed();
     this.alarm.deliver();
     if (this.#syncing.length === 0) return;
     const syncing = this.#syncing;

@@ -5,7 +5,7 @@ import { ReadableStream, WritableStream } from "node:stream/web";
 import { connect as connectTls } from "node:tls";
 import { needEvent } from "../module_level.mjs";
 import { SocketDenied } from "../network/guard.mjs";
-import { currentOwner, emit, wayBack } from "../owner.mjs";
+import { begunHere, currentOwner, emit, wayBack } from "../owner.mjs";
 
 const REFUSED = "proxy request failed, cannot connect to the specified address";
 const NOT_BYTES =
@@ -96,6 +96,7 @@ class Connection {
   closed = Promise.withResolvers();
   #raw = null;
   #owner = currentOwner();
+  #hold;
   #host;
   #port;
   #output = null;
@@ -127,9 +128,10 @@ class Connection {
       close: () => this.#raw.end(),
       abort: () => this.close(),
     });
-    this.#owner?.hold("socket");
+    const place = `${host}:${port}`;
+    this.#hold = this.#owner?.hold("outgoing socket", place, begunHere()) ?? null;
     this.#owner?.whenKilled(this.#killed);
-    const back = wayBack("socket");
+    const back = wayBack("outgoing socket", `connecting to ${place}`);
     emit(() => {
       this.#raw = open();
       this.#listen(back);
@@ -191,7 +193,7 @@ class Connection {
 
   #release() {
     this.#owner?.forgetKilled(this.#killed);
-    if (this.#owner !== null && !this.#owner.dead) this.#owner.release("socket");
+    if (this.#owner !== null && !this.#owner.dead) this.#owner.release(this.#hold);
   }
 
   close() {

@@ -1,7 +1,7 @@
 /** `FormData`, and forms as bytes: multipart/form-data (RFC 7578) and application/x-www-form-urlencoded. */
 
 import { Blob, Buffer, File } from "node:buffer";
-import { randomBytes } from "node:crypto";
+import { randomBytes } from "../chance.mjs";
 import { URLSearchParams } from "../originals.mjs";
 import { wrongParameter } from "./arguments.mjs";
 import { LaterSource } from "./body_stream.mjs";

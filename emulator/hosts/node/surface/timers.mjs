@@ -6,8 +6,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { needEvent } from "../module_level.mjs";
 import { setTimeout as nodeSetTimeout } from "../originals.mjs";
-import { currentOwner, currentSection } from "../owner.mjs";
+import { begunHere, currentOwner, currentSection } from "../owner.mjs";
 import { port } from "./port.mjs";
+
+/** A shorter wait keeps nobody awake for long, and there may be very many of them. */
+const WORTH_A_LINE_MS = 100;
 
 /** Timers that user code knows by a number. @type {Map<number, Timeout>} */
 const numbered = new Map();
@@ -24,7 +27,10 @@ class Timeout {
   #section = currentSection();
   #armed = null;
   #ref = true;
-  #held = false;
+  /** @type {import("../owner.mjs").Hold | null} */
+  #hold = null;
+  /** @type {import("../begun.mjs").Begun | null} */
+  #begun = null;
 
   constructor(callback, delayMs, args, repeat) {
     needEvent();
@@ -36,7 +42,12 @@ class Timeout {
     this.#repeat = repeat;
     lastNumber += 1;
     this.#number = lastNumber;
+    if (repeat || delayMs >= WORTH_A_LINE_MS) this.#begun = begunHere();
     this.#arm();
+  }
+
+  get #text() {
+    return `${this.#repeat ? "setInterval" : "setTimeout"} ${this.#delayMs} ms`;
   }
 
   ref() {
@@ -77,9 +88,8 @@ class Timeout {
   }
 
   #arm() {
-    if (!this.#held && this.#owner !== null && !this.#owner.dead) {
-      this.#owner.hold("timer");
-      this.#held = true;
+    if (this.#hold === null && this.#owner !== null && !this.#owner.dead) {
+      this.#hold = this.#owner.hold("timer", () => this.#text, this.#begun);
     }
     this.#armed = port().clock.after(this.#delayMs, () => this.#due());
   }
@@ -116,9 +126,10 @@ class Timeout {
   #spend() {
     this.#armed = null;
     numbered.delete(this.#number);
-    if (!this.#held) return;
-    this.#held = false;
-    if (!this.#owner.dead) this.#owner.release("timer");
+    const hold = this.#hold;
+    if (hold === null) return;
+    this.#hold = null;
+    if (!this.#owner.dead) this.#owner.release(hold);
   }
 }
 

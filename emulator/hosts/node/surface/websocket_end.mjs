@@ -5,7 +5,7 @@
  */
 
 import { Buffer, DOMException, setImmediate } from "../originals.mjs";
-import { currentOwner } from "../owner.mjs";
+import { begunHere, currentOwner } from "../owner.mjs";
 import { NO_CODE, UNSENDABLE } from "../socket_rules.mjs";
 import { asCaller } from "./caller.mjs";
 
@@ -81,6 +81,7 @@ export class SocketEnd {
   #lost = false;
   /** Who stays awake because it listens to a peer in this process; a transport holds its owner itself. @type {import("../owner.mjs").Owner | null} */
   #listening = null;
+  #hold = null;
   #socket;
   #hear;
 
@@ -143,7 +144,7 @@ export class SocketEnd {
     this.#listener = asCaller();
     if (this.peer !== null && this.readyState !== CLOSED) {
       this.#listening = currentOwner();
-      this.#listening?.hold("socket");
+      this.#hold = this.#listening?.hold("socket", "a WebSocket inside this process", begunHere()) ?? null;
     }
     this.#wake();
   }
@@ -338,7 +339,7 @@ export class SocketEnd {
   #listensNoMore() {
     const owner = this.#listening;
     this.#listening = null;
-    if (owner !== null && !owner.dead) owner.release("socket");
+    if (owner !== null && !owner.dead) owner.release(this.#hold);
   }
 
   #ended(code, reason, clean) {

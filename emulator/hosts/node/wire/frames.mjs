@@ -109,8 +109,7 @@ export class Frame {
 
   /** @returns {{code: number|null, reason: string}} of a CLOSE; null = it carried no code */
   close() {
-    const code = this.#bytes.readUInt16LE(this.#start);
-    return { code: code || null, reason: this.#bytes.utf8Slice(this.#start + 2, this.#end) };
+    return readClose(this.#bytes.subarray(this.#start, this.#end));
   }
 
   /**
@@ -155,6 +154,11 @@ export function closePayload(code, reason) {
   bytes.writeUInt16LE(code ?? 0);
   bytes.write(reason, 2);
   return bytes;
+}
+
+/** What `closePayload` made. @param {Buffer} bytes @returns {{code: number|null, reason: string}} */
+export function readClose(bytes) {
+  return { code: bytes.readUInt16LE(0) || null, reason: bytes.utf8Slice(2) };
 }
 
 /** The lines of a request's head. @param {Iterable<[string, string]>} headers */

@@ -1,4 +1,5 @@
 /** The host's end of the link: frames in and out over one Unix socket, and the table of open exchanges (exchange.mjs). */
+import { writeSync } from "node:fs";
 import { connect } from "node:net";
 import { Buffer, monotonicMs, nowMs, setImmediate } from "../originals.mjs";
 import { Incoming, inChunks, isSource, LinkLost, Outgoing } from "./exchange.mjs";
@@ -27,6 +28,22 @@ const LONG_TEXT = BODY_WINDOW / 3;
 const FIRST_ID = 2;
 const LAST_ID = 0xffff_fff0;
 
+/** How long to let the other side read before trying again, ms. */
+const FULL_MS = 1;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Write all of `bytes` to a socket that does not block, waiting here while the kernel has no room. */
+function writeAll(fd, bytes) {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+      Atomics.wait(pause, 0, 0, FULL_MS);
+    }
+  }
+}
+
 /** One end. Everything it calls runs in the async context in which it was opened. */
 export class Link {
   #receiver;
@@ -36,6 +53,9 @@ export class Link {
   #exchanges = new ExchangeTable();
   #nextId = FIRST_ID;
   #clock;
+  /** @type {{reach: (nowMs: number) => void} | null} */
+  #follower = null;
+  #direct = false;
   #scheduled = false;
   #reading = false;
   #queuedMs = 0;
@@ -45,6 +65,8 @@ export class Link {
   };
   /** Nothing can be sent any more. */
   lost = false;
+  /** How many exchanges this side has opened. */
+  asked = 0;
 
   /**
    * @param {Receiver} receiver
@@ -67,6 +89,30 @@ export class Link {
     });
     this.#socket.on("error", (error) => this.#end(error));
     this.#socket.on("close", () => this.#end(null));
+  }
+
+  /**
+   * From now on frames carry a virtual clock's time, and every frame that arrives moves it.
+   * @param {{nowMs: () => number, reach: (nowMs: number) => void}} clock
+   */
+  follow(clock) {
+    this.#clock = clock.nowMs;
+    this.#follower = clock;
+  }
+
+  /** The link shall not keep this process going (time/quiet.mjs). */
+  letGo() {
+    this.#socket.unref();
+  }
+
+  /** It shall again. */
+  holdOn() {
+    this.#socket.ref();
+  }
+
+  /** @param {object} handle @returns {boolean} whether it is the link's */
+  isOurs(handle) {
+    return handle === this.#socket;
   }
 
   // -- sending
@@ -138,6 +184,7 @@ export class Link {
 
   #open() {
     while (this.#exchanges.has(this.#nextId)) this.#advance();
+    this.asked += 1;
     const exchange = new Outgoing(this, this.#nextId);
     this.#advance();
     if (this.lost) exchange.lost(new LinkLost("the link is closed"));
@@ -179,7 +226,9 @@ export class Link {
     if (this.#outbox.empty || this.#socket === null) return;
     const socket = this.#socket;
     const pieces = this.#outbox.drain();
-    if (pieces.length === 1) {
+    if (this.#direct && socket.writableLength === 0) {
+      this.#writeThrough(pieces);
+    } else if (pieces.length === 1) {
       socket.write(pieces[0]);
     } else {
       socket.cork();
@@ -188,6 +237,22 @@ export class Link {
     }
     // Nothing waits in the socket: the kernel has all of it.
     if (socket.writableLength === 0) this.#outbox.reuse();
+  }
+
+  /**
+   * Whether what is flushed is in the kernel when `flush` returns, however slowly the other side reads.
+   * @param {boolean} on
+   */
+  writeThrough(on) {
+    this.#direct = on;
+  }
+
+  #writeThrough(pieces) {
+    try {
+      for (const piece of pieces) writeAll(this.#socket._handle.fd, piece);
+    } catch (error) {
+      this.#socket.destroy(error);
+    }
   }
 
   /** Send what is queued, then close; resolves when all of it has left. @returns {Promise<void>} */
@@ -219,6 +284,7 @@ export class Link {
 
   #take(frame) {
     const kind = frame.kind;
+    this.#follower?.reach(frame.nowMs);
     if (kind >= Kind.TEXT) this.#receiver.onSocket(frame);
     else if (kind >= Kind.REQUEST) this.#takeExchange(kind, frame);
     else if (kind === Kind.PING) this.send(Kind.PONG, 0);

@@ -19,7 +19,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # The protocol's scenarios on the Node host; PARITY=workerd also plays them on a real `wrangler dev`, PARITY=record records what it does.
 parity: install

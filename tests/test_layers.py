@@ -35,9 +35,7 @@ CLI_MAY = {
     "emulator.gateway.main",
     "emulator.gateway.ready",
     "emulator.gateway.snapshots.offline",
-} | {
-    f"emulator.gateway.journal.{module}" for module in ("file", "reading", "schema")
-}
+} | {f"emulator.gateway.journal.{module}" for module in ("file", "reading", "schema")}
 """All that the command line knows of the rings below config: addresses, the three doors of the gateway, and the journal as a file."""
 
 CLI_AI_MAY = {
@@ -80,7 +78,14 @@ CLI_AI_MAY = {
 IMPURE = {"asyncio", "time", "random", "os", "socket", "secrets", "threading", "subprocess", "select", "ssl", "uuid", "tempfile", "pathlib"}
 CLOCKS = {"now", "utcnow", "today"}
 
-PACKAGES = {"emulator", "emulator.hosts", "emulator.gateway", "emulator.gateway.ai", "emulator.gateway.ai.curation", "emulator.gateway.verbs"}
+PACKAGES = {
+    "emulator",
+    "emulator.hosts",
+    "emulator.gateway",
+    "emulator.gateway.ai",
+    "emulator.gateway.ai.curation",
+    "emulator.gateway.verbs",
+}
 """Importing a name from these is importing a module."""
 
 HOST_SURFACE = {"js", "pyodide", "workers", "agents"}

@@ -84,7 +84,7 @@ class AlarmBook:
         alarm = self._alarms.get(key)
         if alarm is not None:
             alarm.name = name or alarm.name
-            if alarm.running or alarm.retry or alarm.lost:
+            if not self.at_rest(key):
                 alarm.next_ms, alarm.deleted = time_ms, False
                 return
             alarm.scheduled_ms = time_ms
@@ -167,6 +167,11 @@ class AlarmBook:
         """When a run that did not end well is repeated, in ms since 1970; None when none is."""
         alarm = self._alarms.get(key)
         return alarm.due_ms if alarm is not None and not alarm.running and (alarm.retry or alarm.lost) else None
+
+    def at_rest(self, key: AlarmKey) -> bool:
+        """Whether no run of it goes on or is to be repeated."""
+        alarm = self._alarms.get(key)
+        return alarm is None or not (alarm.running or alarm.retry or alarm.lost)
 
     def time_of(self, key: AlarmKey) -> int | None:
         """When the object's alarm is set for, in ms since 1970."""

@@ -7,9 +7,9 @@ The truth about an object is in its own database (`_cf_METADATA` row 1); after a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +64,17 @@ class AlarmIndex:
                 await database.rollback()
                 raise
 
-    async def reconcile(self, indexed: Iterable[tuple[AlarmKey, int, str | None]]) -> dict[AlarmKey, Change]:
-        """What must change so that the index agrees with the objects' own databases. Reads them in a thread."""
-        return await asyncio.to_thread(self._differences, {key: time_ms for key, time_ms, _ in indexed})
+    async def reconcile(self, indexed: Iterable[tuple[AlarmKey, int, str | None]], since_s: float = 0.0) -> dict[AlarmKey, Change]:
+        """What must change so that the index agrees with the objects' own databases, of those that were written since a moment on
+        time.time(). Reads them in a thread."""
+        return await asyncio.to_thread(self._differences, {key: time_ms for key, time_ms, _ in indexed}, since_s)
 
-    def _differences(self, indexed: dict[AlarmKey, int]) -> dict[AlarmKey, Change]:
+    def _differences(self, indexed: dict[AlarmKey, int], since_s: float) -> dict[AlarmKey, Change]:
         changes: dict[AlarmKey, Change] = {}
         for folder in self._folders():
             class_name = folder.name.removeprefix(self._prefix)
             for path in folder.glob("*.sqlite"):
-                if len(path.stem) != 64:
+                if len(path.stem) != 64 or not _written_since(path, since_s):
                     continue  # metadata, and facets: only whole objects have alarms
                 key = AlarmKey(class_name, path.stem)
                 truth = _own_alarm(path)
@@ -114,10 +115,20 @@ def _unusable(path: Path, error: sqlite3.Error) -> StartError:
     return StartError("E331", f"the alarm index cannot be used: {error}", where=str(path), hint=hint)
 
 
+def _written_since(path: Path, since_s: float) -> bool:
+    """Of a database that a process had open: what was committed is in the file beside it first."""
+    for file in (path.with_name(path.name + "-wal"), path):
+        with contextlib.suppress(FileNotFoundError):
+            # File systems keep the time of their own tick, which may lie a little behind.
+            if file.stat().st_mtime >= since_s - 1:
+                return True
+    return False
+
+
 def _own_alarm(path: Path) -> Change | None:
     """The alarm an object's own database has, or None when it cannot be read: the host will say what is wrong with it."""
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)) as database:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=1.0)) as database:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             time_ns = _first(database, "SELECT value FROM _cf_METADATA WHERE key = 1") if "_cf_METADATA" in tables else None
             name = _first(database, "SELECT name FROM __miniflare_do_name WHERE id = 1") if "__miniflare_do_name" in tables else None

@@ -78,6 +78,21 @@ class Alarms:
                     raise StartError("E331", f"the alarm index cannot be written: {error}", hint="see what else has it open") from error
                 self._journal.add("alarms.reconciled", count=len(changes))
 
+    async def after_crash(self, since_s: float) -> None:
+        """A host died that had written since a moment on time.time(): alarms that it committed and could not tell us of are in its objects'
+        databases, for the alarm is part of the commit (durable-objects.md 4)."""
+        indexed = [(key, time_ms, name) for key, name, time_ms, _, _ in self.book.pending()]
+        changes = await self._index.reconcile(indexed, since_s)
+        for key, (time_ms, name) in changes.items():
+            if time_ms is not None:
+                self.book.set(key, time_ms, name)
+            elif self.book.at_rest(key):
+                self.book.delete(key)
+            else:
+                continue  # a run that was cut off is repeated, whatever it had done to its alarm
+            self._change(key, time_ms, name)
+            self._journal.add("alarm.set", object=_subject(key, name), time_ms=time_ms)
+
     def on_call(self, incoming: Incoming, call: dict[str, Any]) -> None:
         """An object set (`time_ms`) or deleted (null) its alarm: answered when that is on disk, if that is to be awaited."""
         key = AlarmKey(call["class"], call["id"])

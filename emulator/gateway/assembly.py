@@ -181,6 +181,7 @@ class Gateway:
             reach=lambda: reach_of(self.playback),
             on_serving=self.traps.greet,
             crash_keeps_sockets=self.options.reload is not Reload.CLOSE,
+            after_crash=self.alarms.after_crash,
             first=start.first,
         )
         self.playback.on_restart = self.hosts.network_changed
@@ -364,7 +365,8 @@ class Gateway:
         )
 
     def _kill(self, host: HostProcess) -> None:
-        self.hosts.kill(host)
+        """A trap's crash: its clients hear of it as in production."""
+        self.hosts.kill(host, keep_sockets=False)
 
     async def _deploy_over(self) -> None:
         """A deploy over a host that is stopped: no turn of it goes on, not even to its end."""

@@ -66,6 +66,7 @@ class Hosts:
         reach: Callable[[], str],
         on_serving: Callable[[HostProcess], None],
         crash_keeps_sockets: bool,
+        after_crash: Callable[[float], Awaitable[None]],
         first: HostProcess | None = None,
     ) -> None:
         """`stamp` gives the time in the head of each frame to a host. `first` is a process that was spawned before there was an event loop.
@@ -73,7 +74,8 @@ class Hosts:
         `on_warning`: a host has loaded the code and has something to say about its environment; each says it again. `on_loaded`: the files
         that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
         `reach`: how far sockets of user code may go (reach.py). `on_serving`: a host is about to open objects.
-        `crash_keeps_sockets`: clients do not notice one; without it they connect again, as in production."""
+        `crash_keeps_sockets`: clients do not notice one; without it they connect again, as in production. `after_crash`: what a host that
+        crashed has said is not all that it has done since that moment (on time.time()); over before another may open objects."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -88,6 +90,8 @@ class Hosts:
         self._reach = reach
         self._on_serving = on_serving
         self._crash_keeps_sockets = crash_keeps_sockets
+        self._after_crash = after_crash
+        self._crashing: dict[HostProcess, bool] = {}
         self._first = first
         self.active: HostProcess | None = None
         self._spare: HostProcess | None = None
@@ -101,6 +105,8 @@ class Hosts:
         self._modules: list[str] = []
         self._quick_deaths = 0
         self._served_since = 0.0
+        self._began_s = 0.0
+        self._crashed_since_s: float | None = None
         self._stopping = False
 
     # -- commands
@@ -169,16 +175,18 @@ class Hosts:
                 if host is not None and halted:
                     host.go_on()
 
-    def crash(self) -> int | None:
-        """Kill the serving host as a crash would; gives its pid."""
+    def crash(self, *, keep_sockets: bool | None = None) -> int | None:
+        """Kill the serving host as a crash would; gives its pid. `keep_sockets`: of this crash alone, not as all others."""
         host = self.active
         if host is None:
             return None
-        self.kill(host)
+        self.kill(host, keep_sockets=keep_sockets)
         return host.pid
 
-    def kill(self, host: HostProcess) -> None:
+    def kill(self, host: HostProcess, *, keep_sockets: bool | None = None) -> None:
         """End this one as a crash would."""
+        if keep_sockets is not None:
+            self._crashing[host] = keep_sockets
         host.kill()
         if host.link is not None:
             # A process takes its time to end: what clients send from now on must not go to it.
@@ -279,6 +287,9 @@ class Hosts:
         if old is None:
             for dead in list(self._dying):
                 await self._bury(dead)
+            since_s, self._crashed_since_s = self._crashed_since_s, None
+            if since_s is not None:
+                await self._after_crash(since_s)
             return None
         if old.link is not None:
             old.link.farewell = message
@@ -302,6 +313,7 @@ class Hosts:
             self._lost(host)
             return
         self._modules = ready.modules
+        self._began_s = time.time()
         self._served_since = asyncio.get_running_loop().time()
         self._on_serving(host)
         host.start(self._book.handover())
@@ -393,7 +405,8 @@ class Hosts:
         self.active = None
         self._dying.add(host)
         self._dispatcher.pause()
-        kept = self._ended(self._crash_keeps_sockets)
+        self._crashed_since_s = self._began_s if self._crashed_since_s is None else self._crashed_since_s
+        kept = self._ended(self._crashing.pop(host, self._crash_keeps_sockets))
         self._spawn(self._recover(host, kept, killed=host.killed))
 
     async def _bury(self, dead: HostProcess) -> int:

@@ -129,9 +129,9 @@ async def abort(world: World, step: steps.Abort) -> None:
 
 
 async def crash(world: World, step: steps.Crash) -> None:
-    """Kill the host."""
+    """Kill the host; clients hear of it as in production."""
     world.line(WHO, "crash")
-    await world.control("POST", f"hosts/{step.host or world.place.host}/crash", {})
+    await world.control("POST", f"hosts/{step.host or world.place.host}/crash", {"sockets": "cut"})
 
 
 async def restart(world: World, step: steps.Restart) -> None:

@@ -148,6 +148,22 @@ async def test_a_start_that_fails_leaves_the_reconciliation_to_the_next(serve: A
     assert index(server) == [(ID, later * 1_000_000, "a")]
 
 
+async def test_an_alarm_that_a_host_committed_and_could_not_tell_of_is_found_after_its_crash(
+    serve: Any, client: aiohttp.ClientSession, until: Any
+) -> None:
+    server = serve()
+    await get(client, server, "/state")
+    past = int(time.time() * 1000) - 1000
+    object_database(server, past)
+    async with client.post(server.url + "/cdn-cgi/emu/api/hosts/python/crash") as response:
+        assert response.status == 200
+
+    async def ran() -> bool:
+        return [run["scheduled_ms"] for run in await runs(client, server)] == [past]
+
+    await until(ran)
+
+
 async def test_after_a_clean_stop_the_index_is_believed(serve: Any, client: aiohttp.ClientSession) -> None:
     server = serve()
     due = int(await get(client, server, "/alarm/3600000"))

@@ -28,15 +28,17 @@ class HostVerbs:
     def routes(self) -> Sequence[Route]:
         """Where they are."""
         return [
-            Route("POST", "hosts/{kind}/crash", lambda call: self.crash(call.parts["kind"])),
+            Route("POST", "hosts/{kind}/crash", lambda call: self.crash(call.parts["kind"], call.body.get("sockets"))),
             Route("POST", "hosts/{kind}/restart", lambda call: self.restart(call.parts["kind"]), whole=True),
             Route("POST", "deploy", lambda call: self.deploy(), whole=True),
         ]
 
-    async def crash(self, kind: str) -> Any:
-        """Kill the host process, as a crash would."""
+    async def crash(self, kind: str, sockets: Any = None) -> Any:
+        """Kill the host process, as a crash would. `sockets` is `keep` or `cut`; left out, what `--reload` says."""
+        if sockets not in (None, "keep", "cut"):
+            raise UsageError("E227", 'sockets must be "keep" or "cut"')
         self._check_kind(kind)
-        pid = self._hosts.crash()
+        pid = self._hosts.crash(keep_sockets=None if sockets is None else sockets == "keep")
         if pid is None:
             raise UsageError("E228", f"no {kind} host is running")
         return {"killed": pid}

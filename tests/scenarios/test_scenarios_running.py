@@ -68,6 +68,8 @@ steps:
   - expect: {none: true, within: 1m}
   - evict: Chat/${name}
   - crash:
+  - expect: {close: 1006}
+  - connect:
   - send: {json: {type: rpc, id: r1, method: nothing, args: []}}
   - expect: {frame: {id: r1, success: false, error: "${why}"}}
   - http: {request: "GET /agents/chat/${name}/get-messages", expect: {status: 200, json: []}}

@@ -413,9 +413,7 @@ class Host:
             case "evict" | "abort" | "awake":
                 self.heard.append(call["op"])
                 known = call["id"] == OBJECT["id"]
-                incoming.result(
-                    {"evict": {"evicted": known}, "abort": {"aborted": known}, "awake": [AWAKE] if known else []}[call["op"]]
-                )
+                incoming.result({"evict": {"evicted": known}, "abort": {"aborted": known}, "awake": [AWAKE] if known else []}[call["op"]])
             case other:
                 incoming.fail({"name": "Error", "message": f"no {other}", "props": {}})
 

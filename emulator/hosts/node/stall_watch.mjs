@@ -8,6 +8,8 @@ import { BEATS, DEBUGGED } from "./stall_signs.mjs";
 const LOOK_MS = 250;
 /** A loop that stands still for so long is blocked. */
 const STALL_MS = 500;
+/** A look that comes so late says something of this thread too. */
+const STOPPED_MS = 2 * LOOK_MS;
 /** How long to wait for a point where the main thread can be looked at: inside a long call into the platform there is none. */
 const PAUSE_WITHIN_MS = 30_000;
 /** Evaluated where the main thread stands, because only there source maps are known. */
@@ -22,13 +24,18 @@ let movedMs = performance.now();
 /** The line that blocks the loop now, null when none is known. */
 let where = null;
 let looking = false;
+let lookedMs = movedMs;
 
 setInterval(look, LOOK_MS);
 
 async function look() {
+  const nowMs = performance.now();
+  // All of the process stood still, stopped by a signal or with the machine: nobody blocks.
+  if (nowMs - lookedMs >= STOPPED_MS) movedMs = nowMs;
+  lookedMs = nowMs;
   const beat = Atomics.load(signs, BEATS);
   if (beat !== lastBeat) moved(beat);
-  else if (where === null && !looking && performance.now() - movedMs >= STALL_MS && !Atomics.load(signs, DEBUGGED)) await name(beat);
+  else if (where === null && !looking && nowMs - movedMs >= STALL_MS && !Atomics.load(signs, DEBUGGED)) await name(beat);
 }
 
 function moved(beat) {

@@ -16,6 +16,14 @@ from emulator.wire.frames import Kind
 MAIN = Path(__file__).parents[3] / "emulator" / "hosts" / "node" / "main.mjs"
 
 
+async def upgraded(gateway: Gateway, path: str) -> int:
+    """A client's WebSocket: the socket's id."""
+    asking = gateway.link.request(b"worker", b"GET", f"http://h{path}".encode(), [(b"upgrade", b"websocket")], upgrade=True)
+    answer = await asyncio.wait_for(asking.answer, 10)
+    assert answer.upgraded
+    return answer.id
+
+
 @asynccontextmanager
 async def host(
     root: Path, node: Path, *, virtual: bool = True, seed: int | None = None, flags: bool = True, **project: Any

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from link_gateway import START_MS, Gateway
 from node_gateway import host
@@ -32,7 +31,8 @@ const clocks = () => ({
   day: [new Day().iso, new Day() instanceof Date, new Day(7).getTime()],
   identity: [new Date() instanceof Date, Date.prototype.constructor === Date, new Date().constructor === Date, Date.name, Date.length,
     Date.UTC(1970, 0), Date.parse("1970-01-01"), types.isDate(new Date()), structuredClone(new Date()) instanceof Date],
-  performance: [performance.now(), performance.timeOrigin, hooks.now(), performance.mark("a").startTime, performance.measure("m", "a").duration],
+  performance: [performance.now(), performance.timeOrigin, hooks.now(), performance.mark("a").startTime,
+    performance.measure("m", "a").duration],
   hrtime: [process.hrtime(), String(process.hrtime.bigint()), process.hrtime([1, 0])[0], process.uptime()],
   intl: new Intl.DateTimeFormat("en", { dateStyle: "short", timeStyle: "medium" }).format(),
   intlParts: new Intl.DateTimeFormat("en").formatToParts().map(({ value }) => value).join(""),
@@ -76,7 +76,10 @@ export class Box extends DurableObject {
       waitFor(1000, "a").then(say), promised.wait(2000).then(() => say("b")), promisify(setTimeout)(3000).then(() => say("c")),
       new Promise((resolve) => AbortSignal.timeout(4000).addEventListener("abort", () => { say("d"); resolve(0); })),
       scheduler.wait(5000).then(() => say("e")),
-      new Promise<void>((resolve) => { let n = 0; const t = setInterval(() => { say(`tick ${++n}`); if (n === 3) { clearInterval(t); resolve(); } }, 1500); }),
+      new Promise<void>((resolve) => {
+        let n = 0;
+        const t = setInterval(() => { say(`tick ${++n}`); if (n === 3) { clearInterval(t); resolve(); } }, 1500);
+      }),
     ]));
   }
   order() {
@@ -88,13 +91,16 @@ export class Box extends DurableObject {
   sql() {
     const one = (query: string) => this.ctx.storage.sql.exec(query).raw().toArray()[0];
     this.ctx.storage.sql.exec("CREATE TABLE IF NOT EXISTS t (a, at INTEGER DEFAULT (unixepoch()), text TEXT DEFAULT CURRENT_TIMESTAMP)");
-    this.ctx.storage.sql.exec("CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON t BEGIN UPDATE t SET a = datetime('now') WHERE a = 'late'; END");
+    this.ctx.storage.sql.exec(
+      "CREATE TRIGGER IF NOT EXISTS tr AFTER INSERT ON t BEGIN UPDATE t SET a = datetime('now') WHERE a = 'late'; END",
+    );
     this.ctx.storage.sql.exec("CREATE INDEX IF NOT EXISTS days ON t (date(at, 'unixepoch'))");
     this.ctx.storage.sql.exec("INSERT INTO t (a) VALUES (1), ('late')");
     return [
       one("SELECT unixepoch(), unixepoch('now'), unixepoch('subsec'), unixepoch('now', '+1 day'), typeof(unixepoch()), julianday('now')"),
       one("SELECT CURRENT_TIMESTAMP, CURRENT_DATE, CURRENT_TIME, datetime(), date('NOW'), time('now', 'subsec')"),
-      one("SELECT datetime('now', 'start of month', '+1 month', '-1 day'), strftime('%Y-%m-%dT%H:%M:%f'), strftime('%s', 'now'), timediff('now', '2025-12-31')"),
+      one(`SELECT datetime('now', 'start of month', '+1 month', '-1 day'), strftime('%Y-%m-%dT%H:%M:%f'), strftime('%s', 'now'),
+        timediff('now', '2025-12-31')`),
       one("SELECT date('2020-02-30'), datetime(0, 'unixepoch'), strftime('%j', '2024-03-01'), date(NULL), unixepoch(9223372036854775807)"),
       ...this.ctx.storage.sql.exec("SELECT a, at, text FROM t").raw().toArray(),
     ];
@@ -194,9 +200,9 @@ async def test_timers_of_one_moment_fire_in_the_order_they_were_armed(node_proje
 
 async def test_the_clock_answers_when_nothing_is_runnable_any_more(node_project: NodeProject) -> None:
     project(node_project)
-    works = "digest key pbkdf2 scrypt random deflate stream inflate file import wasm port immediates zeros chain".split()
+    works = ("digest", "key", "pbkdf2", "scrypt", "random", "deflate", "stream", "inflate", "file", "import", "wasm", "port")
     async with host(node_project.root, node_project.node) as gateway:
-        for work in works:
+        for work in (*works, "immediates", "zeros", "chain"):
             await gateway.fetch(f"/arm/{work}/100")
             await gateway.clock(100)
             assert [text for text, _ in await gateway.fetch("/seen")] == [f"{work} begun", f"{work} done"]

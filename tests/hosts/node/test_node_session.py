@@ -42,6 +42,12 @@ class Listener:
     def on_socket(self, host: HostProcess, frame: Any) -> None:
         raise AssertionError("this host has no sockets")
 
+    def on_turn(self, payload: bytes) -> None:
+        raise AssertionError("this host has no objects")
+
+    def on_point(self, host: HostProcess, payload: bytes) -> None:
+        raise AssertionError("nobody asked this host for points")
+
     def on_output(self, host: HostProcess, stream: str, line: str) -> None:
         self.lines.append(line)
 

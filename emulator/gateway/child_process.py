@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from emulator.orphans import end_with_parent
 
 LONGEST_LINE = 65536
 
@@ -36,7 +36,7 @@ def spawn(
         stderr=subprocess.PIPE,
         pass_fds=pass_fds,
         process_group=0,  # Ctrl-C in the terminal is the gateway's to handle
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, which takes no lock
+        preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509 - one prctl call, which takes no lock
     )
 
 
@@ -112,12 +112,3 @@ class Lines(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self._over.done():
             self._over.set_result(None)
-
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent() -> None:
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 from emulator.config.document import shown
 from emulator.errors import StartError
+from emulator.orphans import end_with_parent
 from emulator.scenarios.document import Settings
 from emulator.scenarios.world import Place
 
@@ -52,13 +53,13 @@ def place_of(ready: Mapping[str, Any]) -> Place:
 async def own_server(
     root: Path, settings: Settings, environ: Mapping[str, str], *, keep: bool = False, number: int = 0
 ) -> AsyncIterator[Served]:
-    """A server of the project in `root`. With `keep` it is left running. `number` tells those apart that run side by side.
-    Raises StartError E346."""
+    """A server of the project in `root`. It ends with this process, however that ends; with `keep` it is left running. `number` tells
+    those apart that run side by side. Raises StartError E346."""
     log = root / ".agents-emu" / f"scenario-server{number or ''}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="agents-emu-"))
     ready_file = folder / READY_FILE
-    process = _started(root, settings, environ, folder, log)
+    process = _started(root, settings, environ, folder, log, None if keep else end_with_parent(signal.SIGTERM))
     try:
         yield Served(place_of(await _ready(process, ready_file, log)), log)
     finally:
@@ -67,7 +68,9 @@ async def own_server(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(root: Path, settings: Settings, environ: Mapping[str, str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+def _started(
+    root: Path, settings: Settings, environ: Mapping[str, str], folder: Path, log: Path, tie: Callable[[], None] | None
+) -> subprocess.Popen[bytes]:
     """The process. Not asyncio's: that would kill a server which is to stay when our loop is closed."""
     with log.open("wb") as output:
         return subprocess.Popen(
@@ -81,6 +84,7 @@ def _started(root: Path, settings: Settings, environ: Mapping[str, str], folder:
             env={**environ, "CI": "1"},
             # Ctrl-C is for us; the server ends after it.
             process_group=0,
+            preexec_fn=tie,  # noqa: PLW1509 - one prctl call, which takes no lock
         )
 
 

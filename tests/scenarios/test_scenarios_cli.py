@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,3 +82,36 @@ def test_wrong_usage(project: Path, capsys: pytest.CaptureFixture[str], argument
 def test_codes_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["scenario", "run", "--explain", "e480"]) == 0
     assert capsys.readouterr().out.startswith("E480  What a step waits for did not come")
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_command_that_is_killed_takes_its_server_along(project: Path, stays: bool) -> None:
+    """Unless the server is to stay: then whoever looks at it ends it."""
+    (project / "endless.yaml").write_text("clients: {a: Chat/me}\nclock: real\nsteps:\n  - connect:\n  - advance: 1h\n")
+    words = [sys.executable, "-m", "emulator", "scenario", "run", "endless.yaml", *(["--keep-server"] if stays else [])]
+    command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert command.stdout is not None
+    assert "connect" in command.stdout.readline()
+    [server] = _children(command.pid)
+    command.kill()
+    command.wait()
+    if stays:
+        time.sleep(0.5)
+        assert _runs(server)
+        os.kill(server, signal.SIGTERM)
+    end = time.monotonic() + 20
+    while _runs(server):
+        assert time.monotonic() < end, "it is still there"
+        time.sleep(0.02)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there, and no zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -19,6 +19,7 @@ from emulator.config.document import shown
 from emulator.errors import StartError
 from emulator.gateway import ready
 from emulator.gateway.ready import RunningServer
+from emulator.orphans import end_with_parent
 
 READY_WITHIN_S = 120.0
 """The first start of a project in TypeScript builds its packages."""
@@ -42,6 +43,7 @@ async def own_server(root: Path, environ: Mapping[str, str]) -> AsyncIterator[Ru
             env=dict(environ),
             # Ctrl-C is for the command; the server ends after it.
             process_group=0,
+            preexec_fn=end_with_parent(signal.SIGTERM),
         )
         try:
             yield await _ready(process, ready_file, log)

@@ -375,6 +375,25 @@ def test_an_exchange_that_cannot_be_finished_stops_the_start(tmp_path: Path, sta
         assert state_as_is(state) == {}
 
 
+def test_no_exchange_begins_before_the_one_that_was_cut_off_is_finished(
+    tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has not put in its place is nowhere else."""
+    found = snapshots(tmp_path)
+    before = state_as_is(state)
+    save(found, "all")
+    with StateLock(state):
+        found.apply(found.prepare_reset(ALL))
+    with pytest.raises(Killed), killed_at(monkeypatch, 3):
+        found.apply(found.prepare_load("all", None))
+    for begin in (lambda: found.prepare_load("all", Scope("Chat")), lambda: found.prepare_reset(ALL)):
+        with pytest.raises(StartError) as caught:
+            begin()
+        assert caught.value.code == "E324" and "not finished" in caught.value.what
+    with StateLock(state):
+        assert {key: text for key, (text, _) in state_as_is(state).items()} == {key: text for key, (text, _) in before.items()}
+
+
 def test_a_replacement_that_is_cut_off_keeps_one_of_both(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = snapshots(tmp_path)
     save(found, "one")

@@ -138,7 +138,7 @@ class Snapshots:
 
     def prepare_load(self, name: str, scope: Scope | None) -> Change:
         """Check all of a snapshot and stage the part that `scope` names (None: all it has). The state is not touched. Raises UsageError
-        E260, E261, E263 to E267; OSError."""
+        E260, E261, E263 to E267, StartError E324; OSError."""
         manifest = self.library.read(name)
         scope = scope or manifest.scope
         shape = self.shape()
@@ -167,7 +167,7 @@ class Snapshots:
         return Change(scope, len(wanted), alarms, manifest)
 
     def prepare_reset(self, scope: Scope) -> Change:
-        """Nothing comes in the place of what is there. Raises UsageError E267 (there is no such object)."""
+        """Nothing comes in the place of what is there. Raises UsageError E267 (there is no such object), StartError E324."""
         folders = ObjectFolders(self._state, self.shape().worker)
         if scope.class_name not in (None, *self.shape().classes, *folders.classes()):
             raise self._no_class(scope)

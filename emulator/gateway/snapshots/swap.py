@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from emulator.errors import StartError
 from emulator.gateway import alarm_rows
 from emulator.gateway.alarm_rows import AlarmRow
 from emulator.gateway.state_lock import SWAP
@@ -32,7 +33,11 @@ class Swap:
         return (self._folder / _JOURNAL).exists()
 
     def stage(self) -> Path:
-        """An empty folder for what comes: files go where they shall be below `state`. Nothing of the state is touched."""
+        """An empty folder for what comes: files go where they shall be below `state`. Nothing of the state is touched. Raises StartError
+        E324 while an exchange is unfinished: what it has not put in its place is nowhere else."""
+        if self.unfinished:
+            what = "an exchange of the state before this one is not finished"
+            raise StartError("E324", what, where=str(self._folder), hint="restart agents-emu, which finishes it")
         shutil.rmtree(self._folder, ignore_errors=True)
         staged = self._folder / _NEW
         staged.mkdir(parents=True)

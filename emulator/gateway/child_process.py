@@ -70,7 +70,23 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def is_stopped(process: subprocess.Popen[bytes]) -> bool:
     """Whether it has been stopped by a signal. Raises ChildProcessError when it has ended and been waited for."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        shown = subprocess.run(["ps", "-o", "state=", "-p", str(process.pid)], capture_output=True, check=False).stdout.strip()
+        if not shown:
+            raise ChildProcessError(f"there is no process {process.pid}")
+        return shown.startswith(b"T")
     return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def stop(process: subprocess.Popen[bytes]) -> bool:
+    """Stop it, whatever it does, until it is to `go_on`; False when it has ended."""
+    if process.returncode is not None:
+        return False
+    try:
+        os.kill(process.pid, signal.SIGSTOP)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def go_on(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import struct
 import tempfile
@@ -156,6 +155,7 @@ class HostProcess:
         self.debugged = False
         """Whether a debugger may hold it, as it said: then it may be silent for as long as somebody looks at it."""
         self._dumping = False
+        self._holds = 0
         self.ended: asyncio.Future[int] | None = None
         self.last_lines: list[str] = []
         self.blocked_at: str | None = None
@@ -306,17 +306,21 @@ class HostProcess:
             return False
         return True
 
+    def hold(self) -> None:
+        """It has stopped itself, or is about to: until `go_on`. Each who holds it says so; it runs on when all have."""
+        self._holds += 1
+
     async def halt(self) -> bool:
-        """Stop it, whatever it does, until `go_on`; False when it has ended."""
-        try:
-            os.kill(self.pid, signal.SIGSTOP)
-        except ProcessLookupError:
-            return False
-        return await self.stopped(END_WITHIN_S)
+        """Hold it and stop it, whatever it does, until `go_on`; False when it has ended, or the kernel takes its time: then it stops before
+        its next step. Either way, and also when this is cut off, it is held."""
+        self.hold()
+        return child_process.stop(self._process) and await self.stopped(END_WITHIN_S)
 
     def go_on(self) -> None:
-        """Let it run on."""
-        child_process.go_on(self._process)
+        """Hold it no longer."""
+        self._holds -= 1
+        if self._holds == 0:
+            child_process.go_on(self._process)
 
     def kill(self) -> None:
         """End it now, and whatever it left running in its process group."""

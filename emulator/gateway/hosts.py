@@ -75,7 +75,8 @@ class Hosts:
         that the serving code was built from; None when they are not known, or the code as it is now does not load because of a place.
         `reach`: how far sockets of user code may go (reach.py). `on_serving`: a host is about to open objects.
         `crash_keeps_sockets`: clients do not notice one; without it they connect again, as in production. `after_crash`: what a host that
-        crashed has said is not all that it has done since that moment (on time.time()); over before another may open objects."""
+        crashed, or was ended by force, has said is not all that it has done since that moment (on time.time()); over before another may
+        open objects."""
         self.command = command
         self._runtime = runtime
         self._project = project
@@ -168,11 +169,12 @@ class Hosts:
         notice."""
         async with self._lock:
             host = self.active
-            halted = host is not None and await host.halt()
             try:
+                if host is not None:
+                    await host.halt()
                 yield
             finally:
-                if host is not None and halted:
+                if host is not None:
                     host.go_on()
 
     def crash(self, *, keep_sockets: bool | None = None) -> int | None:
@@ -295,6 +297,9 @@ class Hosts:
             old.link.farewell = message
         self._journal.add("host.draining", host=old.kind, pid=old.pid)
         reset = await (old.drain(message, 0) if breaking else old.drain(message))
+        if reset is None:
+            # It was ended by force, and may have committed what it could not tell us of.
+            await self._after_crash(self._began_s)
         self.active = None
         self._known.discard(old)
         self._replacing = None
@@ -423,12 +428,14 @@ class Hosts:
 
     async def _recover(self, dead: HostProcess, kept: int, *, killed: bool) -> None:
         status = await self._bury(dead)
-        lived_s = asyncio.get_running_loop().time() - self._served_since
-        self._quick_deaths = self._quick_deaths + 1 if lived_s < STABLE_S else 0
+        if not killed:
+            lived_s = asyncio.get_running_loop().time() - self._served_since
+            self._quick_deaths = self._quick_deaths + 1 if lived_s < STABLE_S else 0
         cause = crash.cause_of(status, dead.last_lines, killed=killed)
         lines = crash.last_words(dead.last_lines, LAST_WORDS)
         self._journal.add("host.crashed", host=dead.kind, pid=dead.pid, status=status, cause=cause, sockets=kept, lines=lines)
-        if self._quick_deaths > 1:
+        # Code that ends its process again and again is not to keep the machine busy; a crash on purpose says nothing of the code.
+        if not killed and self._quick_deaths > 1:
             await asyncio.sleep(min(0.1 * 2**self._quick_deaths, MAX_BACKOFF_S))
         async with self._lock:
             if self.active is not None:

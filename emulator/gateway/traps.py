@@ -180,6 +180,8 @@ class Traps:
                 self._tell_of(trap)
                 self.faults.kill(host)
                 return
+        # From here on: nobody else who has it stopped, and lets it go, ends the trap.
+        host.hold()
         task = asyncio.get_running_loop().create_task(self._spring(host, trap))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -91,7 +91,7 @@ async def test_a_failed_alarm_is_retried_with_its_first_time(serve: Any, client:
 async def test_a_host_that_dies_in_the_handler_is_no_counted_failure(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
     server = serve()
     await get(client, server, "/outcome/die")
-    await get(client, server, "/alarm/200")
+    await get(client, server, "/alarm/1000")
 
     async def ran_on_the_next() -> bool:
         async with client.get(server.url + "/state") as response:
@@ -157,6 +157,19 @@ async def test_an_alarm_that_a_host_committed_and_could_not_tell_of_is_found_aft
     object_database(server, past)
     async with client.post(server.url + "/cdn-cgi/emu/api/hosts/python/crash") as response:
         assert response.status == 200
+
+    async def ran() -> bool:
+        return [run["scheduled_ms"] for run in await runs(client, server)] == [past]
+
+    await until(ran)
+
+
+async def test_an_alarm_of_a_host_that_is_ended_by_force_is_found(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve()
+    await get(client, server, "/grace/60000")  # it does not come to its end
+    past = int(time.time() * 1000) - 1000
+    object_database(server, past)
+    server.write("v2")
 
     async def ran() -> bool:
         return [run["scheduled_ms"] for run in await runs(client, server)] == [past]

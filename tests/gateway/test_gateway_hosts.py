@@ -134,6 +134,18 @@ async def test_a_crash_keeps_sockets_that_were_accepted(serve: Any, client: aioh
     await kept.close()
 
 
+async def test_crashes_on_purpose_may_follow_each_other(serve: Any, client: aiohttp.ClientSession) -> None:
+    """They say nothing of the code: no pause between them, which would be half a minute here."""
+    server = serve()
+    pids = [await get(client, server, "/pid")]
+    async with asyncio.timeout(20):
+        for _ in range(9):
+            async with client.post(server.url + "/cdn-cgi/emu/api/hosts/python/crash") as response:
+                assert (await response.json())["killed"] == int(pids[-1])
+            pids.append(await get(client, server, "/pid"))
+    assert len(set(pids)) == 10
+
+
 async def test_a_crash_drops_sockets_when_a_reload_does(serve: Any, client: aiohttp.ClientSession) -> None:
     """As production does, so that clients connect again."""
     server = serve(reload="close")

@@ -57,6 +57,8 @@ class Alarms:
         self._wanted = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._runs: dict[asyncio.Task[Any], AlarmKey] = {}
+        self.ran = 0
+        """How many runs have ended, retries among them."""
         dispatcher.on_resume.append(self.settle)
 
     async def load(self, *, reconcile: bool) -> None:
@@ -168,7 +170,10 @@ class Alarms:
         self._changes.clear()
         self._waiting.clear()
         if self._writer is not None:
+            # It would try until somebody else lets go of the file.
+            self._writer.cancel()
             await asyncio.wait({self._writer})
+            self._changes.clear()
         await self._index.close()
         self.book = AlarmBook()
 
@@ -219,6 +224,7 @@ class Alarms:
         next_ms = self.book.finished(due.key, outcome, now, self._jitter(), rearmed=rearmed)
         if next_ms is None:
             self._change(due.key, None, due.name)
+        self.ran += 1
         self._journal.add(
             "alarm.run",
             object=_subject(due.key, due.name),

@@ -125,6 +125,20 @@ async def test_the_end_does_not_wait_for_a_locked_index(tmp_path: Path) -> None:
         assert alarms.unwritten == 1
 
 
+async def test_to_begin_anew_does_not_wait_for_a_locked_index(tmp_path: Path) -> None:
+    alarms = make(tmp_path, Host())
+    assert await set_alarm(alarms, FAR_MS).answered is None
+    with locked(tmp_path):
+        set_alarm(alarms, FAR_MS + 1)
+        await asyncio.sleep(0)
+        await asyncio.wait_for(alarms.restart(), 10)
+    assert alarms.unwritten == 0 and list(alarms.book.pending()) == []
+    # The files may be others by now.
+    assert await set_alarm(alarms, FAR_MS + 2).answered is None
+    assert stored(tmp_path) == [FAR_MS + 2]
+    await alarms.close()
+
+
 @pytest.mark.parametrize("answer", [{"outcome": "eaten"}, {}, None, []])
 async def test_an_outcome_that_nobody_knows_is_a_failed_run(tmp_path: Path, until: Any, answer: Any) -> None:
     alarms = make(tmp_path, Host(answer))

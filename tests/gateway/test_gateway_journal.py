@@ -319,6 +319,19 @@ async def test_beginning_anew(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 1 and len(path.with_name("journal.ndjson.1").read_text().splitlines()) == 2
 
 
+async def test_beginning_anew_without_a_place_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = made(path=tmp_path / "journal.ndjson")
+
+    def refused(path: Path) -> Any:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr("emulator.gateway.journal.file._open_anew", refused)
+    journal.restart()
+    journal.add("x")
+    journal.close()
+    assert [entry["kind"] for entry in journal.since(0)] == ["internal", "x"]
+
+
 async def test_a_file_that_cannot_be_written_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     journal = made(path=tmp_path / "journal.ndjson")
 

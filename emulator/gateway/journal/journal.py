@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import time as really_s
 from typing import TYPE_CHECKING, Any
@@ -200,7 +201,8 @@ class Journal:
         if self._hiding is not None:
             self._hiding.forget()
         if self._file is not None:
-            self._file.begin()
+            with self._or_without_a_file():
+                self._file.begin()
 
     def close(self) -> None:
         """Write the rest and close the file."""
@@ -321,10 +323,14 @@ class Journal:
             self._file.take(block)
 
     def _write(self) -> None:
-        if self._file is None:
-            return
+        if self._file is not None:
+            with self._or_without_a_file():
+                self._file.write()
+
+    @contextmanager
+    def _or_without_a_file(self) -> Iterator[None]:
         try:
-            self._file.write()
+            yield
         except OSError as error:
             self._file = None
             self.add("internal", text=f"the journal's file cannot be written any more: {error}")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step
+from emulator.scenarios.chat_turn import LOST, ChatTurn, Ended, ReadTranscript, Send, Step
 
 RECONNECT_MS = 3_000
 """partysocket's first wait before it reconnects (agents-protocol.md 2.6); each later one is 1.3 times as long, at most 10 s."""
@@ -26,6 +26,7 @@ class ChatSide:
         self._turns = 0
         self.turn: ChatTurn | None = None
         self.ended: Ended | None = None
+        """How the newest turn ended. A lost one may still come back: the agent takes it up again after its clients have reconnected."""
         self._acknowledged: set[Any] = set()
         self.texts: list[str] = []
         """The answers of all turns that ended."""
@@ -41,6 +42,11 @@ class ChatSide:
         """Whether a turn is under way."""
         return self.turn is not None and self.ended is None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the newest turn is lost, as it looks now."""
+        return self.ended is not None and self.ended.outcome == LOST
+
     def begin(self, text: str, history: Sequence[Any]) -> dict[str, Any]:
         """The frame that begins a turn."""
         self._turns += 1
@@ -51,7 +57,7 @@ class ChatSide:
     def connected(self) -> None:
         """A new connection is open."""
         self._acknowledged.clear()
-        if self.turn is not None and self.waits:
+        if self.turn is not None and self._listens:
             self._send(self.turn.resume())
         else:
             self._send({"type": "cf_agent_stream_resume_request", "probeId": self.ids[2]})
@@ -64,7 +70,7 @@ class ChatSide:
             return
         if not isinstance(frame, dict):
             return
-        if self.turn is not None and self.waits:
+        if self.turn is not None and self._listens:
             self._follow(self.turn.receive(frame))
         elif frame.get("type") == "cf_agent_stream_resuming" and frame.get("id") not in self._acknowledged:
             # Offers come twice, on connect and as the answer to the resume request; two acknowledgements bring two replays.
@@ -73,8 +79,12 @@ class ChatSide:
 
     def transcript(self, messages: Sequence[Any]) -> None:
         """The stored messages, as they were asked for."""
-        if self.turn is not None and self.waits:
+        if self.turn is not None and self._listens:
             self._follow(self.turn.finish_from(messages))
+
+    @property
+    def _listens(self) -> bool:
+        return self.waits or self.is_lost
 
     def _follow(self, steps: Iterable[Step]) -> None:
         for step in list(steps):
@@ -83,8 +93,10 @@ class ChatSide:
             elif isinstance(step, ReadTranscript):
                 self._read_transcript()
             elif isinstance(step, Ended):
-                self.ended = step
                 assert self.turn is not None
+                if self.is_lost:
+                    self.texts.pop()
+                self.ended = step
                 self.texts.append(self.turn.said)
 
 

@@ -4,8 +4,9 @@ The requester hears its answer as a stream of chunks, ended by a `done` frame. W
 on the next one we ask to resume, acknowledge the offer, and get every chunk again from the first. Chunks that were shown already are
 skipped by their number. When the turn ended meanwhile there is nothing to resume, and the transcript has the answer.
 
-When the agent's process dies in mid-answer and comes back, the socket stays open and nothing is offered: the turn goes on under another id,
-as a continuation (8.9). Its text is read from the transcript once it has ended.
+When the agent's process dies in mid-turn and comes back, the turn goes on, or begins again, under another id (8.9), perhaps only after
+we were told that there is nothing to resume: then the turn is lost as it seems, until a stream ends and the transcript has our answer.
+The SDK's clients show such streams too. The text of a turn that went on without us is read from the transcript once it has ended.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 Frame = dict[str, Any]
+LOST = "lost"
+"""The outcome of a turn that the agent knows nothing of any more. It may take it up again later: a caller that still listens hears of it as
+another end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class ChatTurn:
         self._resuming = False
         self._behind = False
         self._missed = False
+        self._lost = False
         self._acknowledged: set[str] = set()
         self._block_ended = False
         self._error: str | None = None
@@ -103,12 +108,16 @@ class ChatTurn:
                 self.request = str(frame.get("id"))
                 self._missed = True
             yield from self._response(frame)
+        elif kind == "cf_agent_use_chat_response" and self._lost and frame.get("done"):
+            yield ReadTranscript()  # whose turn that was, the transcript tells
         elif kind == "cf_agent_stream_resuming":
             offered = str(frame.get("id"))
             if offered not in self._acknowledged:
                 self._acknowledged.add(offered)
                 if self._resuming:
-                    self.request = offered  # a turn that was recovered goes on under another id (8.9)
+                    # A turn that was recovered goes on under another id (8.9), and counts its chunks anew.
+                    self._missed = self._missed or (offered != self.request and self._shown > 0)
+                    self.request = offered
                 else:
                     self._behind = True
                 # Also when it is no turn of ours: until then the agent sends this connection no chunks at all.
@@ -125,7 +134,9 @@ class ChatTurn:
             return
         answers = [message for message in messages[ours + 1 :] if message.get("role") == "assistant"]
         if not answers:
-            yield Ended("lost", "the connection broke and the agent stored no answer")
+            if not self._lost:
+                self._lost = True
+                yield Ended(LOST, "the connection broke and the agent stored no answer")
             return
         text = "".join(part.get("text", "") for part in answers[0].get("parts", ()) if part.get("type") == "text")
         rest = text.removeprefix(self.said)

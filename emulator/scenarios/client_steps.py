@@ -12,6 +12,7 @@ import aiohttp
 from emulator.errors import BackendError, UsageError
 from emulator.scenarios import naming, steps, variables
 from emulator.scenarios.chat_side import reconnect_ms
+from emulator.scenarios.chat_turn import LOST
 from emulator.scenarios.client import Refused, frame_text
 from emulator.scenarios.failures import ScenarioFailed, differs, unmet
 from emulator.scenarios.matching import Difference, Match, brief, match
@@ -303,7 +304,12 @@ async def answer(world: World, step: steps.Answer) -> str:
             "E283", f"{step.client} has said nothing that could be answered", hint=f"- chat: {{client: {step.client}, text: hello}}"
         )
     turn = side.turn
-    if not await world.until(lambda: side.ended is not None, f"the answer to {step.client}", step.timeout_ms):
+
+    def has_ended() -> bool:
+        # A lost turn may be recovered, unless nobody wants that.
+        return side.ended is not None and (step.outcome == LOST or not side.is_lost)
+
+    if not await world.until(has_ended, f"the answer to {step.client}", step.timeout_ms) and side.ended is None:
         said = brief(turn.said) if turn.said else "nothing"
         raise ScenarioFailed("E480", f"the answer to {step.client} did not end within {_patience(world, step)}", hint=f"so far: {said}")
     assert side.ended is not None

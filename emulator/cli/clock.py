@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from emulator.cli.server import ask, find_server, server_options
+from emulator.cli.spans import counted
 from emulator.config.instants import iso, span_ms
 from emulator.errors import UsageError
 from emulator.gateway.ready import RunningServer
@@ -103,8 +104,8 @@ def _read(read: Callable[[str], int], text: str) -> int:
 
 def _moved(answer: dict[str, Any], as_json: bool) -> None:
     if not as_json:
-        steps = answer["steps"]
-        click.echo(f"{steps} deadline{'' if steps == 1 else 's'} on the way")
+        ran = [counted(answer[key], noun) for key, noun in (("alarms", "alarm"), ("crons", "cron trigger")) if answer[key]]
+        click.echo(f"{counted(answer['steps'], 'deadline')} on the way{': ' if ran else ''}{', '.join(ran)}")
     _show(answer, as_json)
 
 

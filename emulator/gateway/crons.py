@@ -34,6 +34,8 @@ class Crons:
         self._journal = journal
         self._timers: dict[str, VirtualTimer] = {}
         self._runs: set[asyncio.Task[None]] = set()
+        self.ran = 0
+        """How many runs have ended."""
 
     def set(self, crons: Sequence[Cron]) -> None:
         """From now on these. One that was there already goes on as it was."""
@@ -84,4 +86,5 @@ class Crons:
             outcome, error = "failed", {"name": type(failure).__name__, "message": failure.what}
         if error is not None:
             self._journal.add("exception", where="scheduled", error=error)
+        self.ran += 1
         self._journal.add("cron.run", cron=cron.text, scheduled_ms=scheduled_ms, outcome=outcome)

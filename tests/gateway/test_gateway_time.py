@@ -80,6 +80,8 @@ async def test_time_stands_still_and_deadlines_come_in_order(frozen: Any, client
         "iso": iso(START_MS + 6000),
         "next_ms": START_MS + 7000,
         "steps": 0,
+        "alarms": 0,
+        "crons": 0,
     }
     last = await ask(client, frozen, "clock/run-until-idle")
     assert (last["now_ms"], last["steps"], last["next_ms"], last["pending"]) == (START_MS + 7000, 1, None, [])

@@ -44,10 +44,13 @@ def test_time_is_shown_and_moved(clock: Command, shared: Any, capsys: pytest.Cap
     moved = "0 deadlines on the way\n2026-12-24T08:30:00.000Z  virtual\n  2026-12-24T09:00:00.000Z  in 30m  cron 0 9 * * *\n"
     assert clock("advance", "30m") == (0, moved, "")
     assert clock("step", "--until", "2026-12-24T08:45Z")[1].splitlines()[1] == "2026-12-24T08:45:00.000Z  virtual"
-    assert clock("step")[1].splitlines()[:2] == ["1 deadline on the way", "2026-12-24T09:00:00.000Z  virtual"]
-    assert clock("to", "2026-12-26")[1].splitlines()[:2] == ["1 deadline on the way", "2026-12-26T00:00:00.000Z  virtual"]
+    assert clock("step")[1].splitlines()[:2] == ["1 deadline on the way: 1 cron trigger", "2026-12-24T09:00:00.000Z  virtual"]
+    assert clock("to", "2026-12-26")[1].splitlines()[:2] == ["1 deadline on the way: 1 cron trigger", "2026-12-26T00:00:00.000Z  virtual"]
     assert clock("settle")[1].splitlines()[0] == "0 deadlines on the way"
-    assert clock("run-until-idle", "--limit", "2d")[1].splitlines()[:2] == ["2 deadlines on the way", "2026-12-27T09:00:00.000Z  virtual"]
+    assert clock("run-until-idle", "--limit", "2d")[1].splitlines()[:2] == [
+        "2 deadlines on the way: 2 cron triggers",
+        "2026-12-27T09:00:00.000Z  virtual",
+    ]
     answer = json.loads(clock("advance", "1500", "--json")[1])
     assert (answer["v"], answer["mode"], answer["iso"], answer["steps"]) == (1, "virtual", "2026-12-27T09:00:01.500Z", 0)
 

@@ -27,7 +27,7 @@ MOST_WITHIN_MS = 600_000
 
 class ClockVerbs:
     """`keeper` and `crons` are None on the real clock; `tell` hears how far time was moved. Every verb answers `{mode, now_ms, iso,
-    next_ms, pending}`; those that move time also `steps`, the count of deadlines on the way."""
+    next_ms, pending}`; those that move time also `steps`, the count of deadlines on the way, and how many `alarms` and `crons` ran."""
 
     def __init__(self, clock: Clock, alarms: Alarms, keeper: Timekeeper | None, crons: Crons | None, tell: Callable[[Note], None]) -> None:
         self._clock = clock
@@ -98,12 +98,17 @@ class ClockVerbs:
         if not _is_number(within) or not 0 < within <= MOST_WITHIN_MS:
             raise UsageError("E251", f'"within_ms" must be a number of milliseconds up to {MOST_WITHIN_MS}')
         from_ms = self._clock.now_ms()
+        alarms, crons = self._ran()
         steps = await move(self._keeper, within / 1000)
-        answer = {**self._now(), "steps": steps}
+        alarms_after, crons_after = self._ran()
+        answer = {**self._now(), "steps": steps, "alarms": alarms_after - alarms, "crons": crons_after - crons}
         if answer["now_ms"] > from_ms:
             deadlines = f"{steps} deadline{'' if steps == 1 else 's'} on the way"
             self._tell(Note("clock", f"it is {answer['iso']}, {deadlines}"))
         return answer
+
+    def _ran(self) -> tuple[int, int]:
+        return self._alarms.ran, self._crons.ran if self._crons is not None else 0
 
     def _instant(self, value: Any) -> int:
         if isinstance(value, str):

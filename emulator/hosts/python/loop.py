@@ -37,7 +37,7 @@ _KINDS = {_WAKE_SLEEPER: "asyncio.sleep", _TIME_OUT: "asyncio.timeout"}
 class OwnedTimer(asyncio.TimerHandle):
     """A timer of user code; it holds its owner awake."""
 
-    __slots__ = ("_armed", "_owner", "_spent", "begun", "kind", "since_s")
+    __slots__ = ("_armed", "_owner", "_set_s", "_spent", "begun", "kind", "since_s")
     _context: contextvars.Context
     _callback: Any
 
@@ -59,7 +59,7 @@ class OwnedTimer(asyncio.TimerHandle):
         self.kind: str | None = None
         waits = callback is _WAKE_SLEEPER or getattr(callback, "__func__", None) is _TIME_OUT
         self.begun: Begun = asyncio.current_task(loop) if waits else owner.lines.here(3)
-        self.since_s = time.time()
+        self.since_s = self._set_s = time.time()
         owner.holds[id(self)] = self
 
     @property
@@ -68,7 +68,7 @@ class OwnedTimer(asyncio.TimerHandle):
         callback = getattr(self._callback, "__func__", self._callback)
         loop: HostLoop = self._loop  # type: ignore[attr-defined]
         left_s = self.when() - loop.platform_time()
-        delay_ms = round((time.time() + left_s - self.since_s) * 1000)
+        delay_ms = round((time.time() + left_s - self._set_s) * 1000)
         return f"{self.kind or _KINDS.get(callback, 'loop.call_later')} {delay_ms} ms"
 
     def cancel(self) -> None:

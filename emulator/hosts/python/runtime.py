@@ -89,7 +89,7 @@ class HostRuntime:
             if repeat:
                 again = arm()
                 if isinstance(again, OwnedTimer) and isinstance(first, OwnedTimer):
-                    again.begun = first.begun
+                    again.begun, again.since_s = first.begun, first.since_s
             else:
                 self._timers.pop(ident, None)
             self._guarded(callback, "timer")

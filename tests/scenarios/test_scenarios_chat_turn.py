@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
+from emulator.scenarios.chat_turn import LOST, ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
 
 
 def turn(history: list[Any] | None = None) -> ChatTurn:
@@ -140,6 +140,43 @@ def test_a_recovered_turn_goes_on_under_another_id() -> None:
     assert steps(chat, {"type": "cf_agent_stream_resuming", "id": "r2"}) == [Send({"type": "cf_agent_stream_resume_ack", "id": "r2"})]
     assert steps(chat, {**delta(0, "x"), "id": "r2"}) == [Text("x")]
     assert chat.cancel()["id"] == "r2"
+
+
+def test_a_recovered_turn_that_counts_its_chunks_anew_is_read_when_it_ends() -> None:
+    chat = turn()
+    steps(chat, delta(0, "Hel"), delta(1, "lo"))
+    chat.resume()
+    offered = steps(chat, {"type": "cf_agent_stream_resuming", "id": "r2"})
+    assert offered == [Send({"type": "cf_agent_stream_resume_ack", "id": "r2"})]
+    assert steps(chat, {**delta(0, "again"), "id": "r2"}, {**done(), "id": "r2"}) == [ReadTranscript()]
+
+
+class TestLost:
+    """We were back before the agent took the turn up again: nothing to resume, no answer stored (8.9)."""
+
+    ASKED = {"id": "m1", "role": "user"}  # noqa: RUF012 - never changed
+    ANSWER = {"role": "assistant", "parts": [{"type": "text", "text": "Hello"}]}  # noqa: RUF012
+
+    def lost(self) -> ChatTurn:
+        chat = turn()
+        chat.resume()
+        assert steps(chat, {"type": "cf_agent_stream_resume_none", "reason": "idle"}) == [ReadTranscript()]
+        (ended,) = chat.finish_from([self.ASKED])
+        assert isinstance(ended, Ended)
+        assert ended.outcome == LOST
+        return chat
+
+    def test_the_answer_that_comes_later_under_another_id_is_read_when_it_ends(self) -> None:
+        chat = self.lost()
+        recovered = {**delta(0, "Hello"), "id": "r2"}
+        assert steps(chat, {"type": "cf_agent_chat_recovering", "recovering": True, "id": "r1"}, recovered) == []
+        assert steps(chat, {**done(messageIds=["m1"]), "id": "r2"}) == [ReadTranscript()]
+        assert list(chat.finish_from([self.ASKED, self.ANSWER])) == [Text("Hello"), Ended("completed")]
+
+    def test_the_end_of_a_turn_of_others_does_not_end_it_again(self) -> None:
+        chat = self.lost()
+        assert steps(chat, {**done(), "id": "another"}) == [ReadTranscript()]
+        assert list(chat.finish_from([self.ASKED])) == []
 
 
 class TestAnotherTurnIsOffered:

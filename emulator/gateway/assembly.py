@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvloop
-
 from emulator.config import HtmlHandling, Notice, Options, Project, Redactor, Reload, Secrets
 from emulator.config.document import shown
-from emulator.core import sockets as rules
-from emulator.core.routing import INSPECTOR, Attributor
-from emulator.errors import ConfigError, InternalError, RecordingError
-from emulator.gateway import ports, ready
+from emulator.core.routing import INSPECTOR
+from emulator.errors import InternalError, RecordingError
+from emulator.gateway import adoption, banner, ports, ready
 from emulator.gateway.ai.ai_gateway.public_urls import parse_address
 from emulator.gateway.ai.cassettes.recording_shape import validator
 from emulator.gateway.ai.layer import Layer
@@ -54,38 +50,21 @@ from emulator.gateway.reach import reach_of
 from emulator.gateway.ready import RunningServer
 from emulator.gateway.reload import Reloader
 from emulator.gateway.services import Services
-from emulator.gateway.snapshots.library import SNAPSHOTS, SnapshotLibrary
-from emulator.gateway.snapshots.live import LiveState
-from emulator.gateway.snapshots.snapshots import Snapshots, shape_of
 from emulator.gateway.sockets import SocketBook
 from emulator.gateway.stream_checker import KINDS, StreamWatch
 from emulator.gateway.traps import Faults, Traps
-from emulator.gateway.verbs.alarms import AlarmVerbs
-from emulator.gateway.verbs.all import Verbs
-from emulator.gateway.verbs.asking import HostAsker, ObjectNames
-from emulator.gateway.verbs.awake import AwakeVerbs
-from emulator.gateway.verbs.clock import ClockVerbs
-from emulator.gateway.verbs.hosts import HostVerbs
-from emulator.gateway.verbs.journal import JournalVerbs
-from emulator.gateway.verbs.models import ModelVerbs
-from emulator.gateway.verbs.objects import ObjectVerbs
-from emulator.gateway.verbs.rewind import RewindVerbs
-from emulator.gateway.verbs.sockets import SocketVerbs
-from emulator.gateway.verbs.state import StateVerbs
-from emulator.gateway.verbs.traps import TrapVerbs
-from emulator.gateway.verbs.violations import ViolationVerbs
+from emulator.gateway.verbs.asking import HostAsker
+from emulator.gateway.verbs.late import LateVerbs
 
 if TYPE_CHECKING:
     from emulator.clock.virtual import VirtualClock
-    from emulator.core.cron import Cron
     from emulator.gateway.crons import Crons
     from emulator.gateway.rewind import Rewind
     from emulator.gateway.timekeeper import Timekeeper
+    from emulator.gateway.verbs.nouns import Nouns
 
 GRACE_S = 0.7
 HOSTS_WITHIN_S = 1.3
-STOP_WITHIN_S = 1.8
-"""After a signal everything is over within two seconds, whatever hangs."""
 STOPPING = "The server is shutting down."
 
 
@@ -115,7 +94,7 @@ class Gateway:
         Narrator(console).attach(self.journal)
         self.stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         # What must outlive user code.
-        self.book = SocketBook(self.clock, self.journal, max_message=_max_message(project))
+        self.book = SocketBook(self.clock, self.journal, max_message=adoption.max_message(project))
         self.streams = StreamWatch(self.journal, self.book.sockets, self.redact)
         self.journal.subscribe(self.streams, KINDS)
         self.journal.watch_frames(self.streams.frame)
@@ -200,23 +179,10 @@ class Gateway:
         self.url = f"http://{_in_url(address[0])}:{address[1]}/"
         self._set_crons()
         self._ask = HostAsker(self.dispatcher, self.hosts)
-        ask, names = self._ask, ObjectNames(project.name, self._classes)
-        self._ask = ask
         files = ObjectFiles(options.persist_to, project.name)
-        self.verbs = Verbs(
-            objects=ObjectVerbs(ask, names, book=self.book, objects=self.objects, files=files, alarms=self.alarms),
-            awake=AwakeVerbs(ask, names, self.book, self.clock, options.idle_ms),
-            sockets=SocketVerbs(self.book, names),
-            hosts=HostVerbs(self.hosts, self.reloader, ask, self.clock),
-            alarms=AlarmVerbs(self.alarms, names, ask, self.clock),
-            clock=ClockVerbs(self.clock, self.alarms, self.time, self.crons, console.show),
-            state=StateVerbs(self._live_state(), project.name, self.clock, virtual=self.time is not None),
-            journal=JournalVerbs(self.journal),
-            violations=ViolationVerbs(self.streams),
-            models=ModelVerbs(self.models.verbs),
-            traps=TrapVerbs(self.traps),
-            rewind=RewindVerbs(self._rewind(files)),
-        )
+        # Now: what is in the state folder already was not made by this server.
+        rewind = self._rewind(files)
+        self.verbs = LateVerbs(lambda: self._nouns(files, rewind))
         self.token = None if ports.is_loopback(address[0]) else secrets.token_urlsafe(24)
         self.own_paths = OwnPaths(self.verbs, self.journal, ip=address[0], token=self.token, enabled=options.inspector)
         self.edge = Edge(
@@ -224,7 +190,7 @@ class Gateway:
             self.book,
             self.journal,
             reserved=self.own_paths.protocol,
-            attributor=_attributor(project),
+            attributor=adoption.attributor(project),
             address=f"{_in_url(address[0])}:{address[1]}",
             assets=self.assets,
             hot=self.tunnels if self.front else None,
@@ -269,7 +235,7 @@ class Gateway:
                 seed=self.options.seed,
                 clock=str(self.options.clock) if self.options.clock.virtual else None,
                 loaded=outcome.error is None,
-                routes=tuple(map(_route_words, self.models.routes.rows())) if self.project.ai_binding else (),
+                routes=tuple(map(banner.route_words, self.models.routes.rows())) if self.project.ai_binding else (),
             )
         )
         for row in self.playback.status()["broken"]:
@@ -277,7 +243,7 @@ class Gateway:
         if self.token is not None:
             use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
             self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
-        keys = Keys(list(self.verbs.routes()), self, self.journal, self.console, lambda: self.quit(0))
+        keys = Keys(self.verbs, self, self.journal, self.console, lambda: self.quit(0))
         self.console.listen(loop, keys.pressed)
 
     async def stop(self) -> None:
@@ -351,17 +317,30 @@ class Gateway:
         restarts = [*(one.restart for one in remember), self._set_crons, self.journal.restart]
         return Rewind(self.options.persist_to, self.hosts, files, self.alarms, clock=keeper.clock, keeper=keeper, restarts=restarts)
 
-    def _live_state(self) -> LiveState:
-        library = SnapshotLibrary(self.options.fixtures / SNAPSHOTS)
-        clock_ms = (lambda: None) if self.time is None else self.clock.now_ms
-        return LiveState(
-            Snapshots(library, self.options.persist_to, lambda: shape_of(self.project), self.clock.now_ms, clock_ms),
-            self.hosts,
+    def _nouns(self, files: ObjectFiles, rewind: Rewind | None) -> Nouns:
+        from emulator.gateway.verbs.nouns import Nouns
+
+        return Nouns(
+            project=lambda: self.project,
+            classes=self._classes,
+            options=self.options,
+            clock=self.clock,
+            time=self.time,
+            crons=self.crons,
+            journal=self.journal,
+            tell=self.console.show,
+            ask=self._ask,
             book=self.book,
             objects=self.objects,
+            files=files,
             alarms=self.alarms,
-            journal=self.journal,
-            on_failure=self._start.lock.doubted,
+            hosts=self.hosts,
+            reloader=self.reloader,
+            traps=self.traps,
+            streams=self.streams,
+            models=self.models,
+            rewind=rewind,
+            doubted=self._start.lock.doubted,
         )
 
     def _kill(self, host: HostProcess) -> None:
@@ -423,16 +402,11 @@ class Gateway:
 
     def _adopt(self, project: Project) -> None:
         """Take what is looked up anew at each use. Raises ConfigError E116 for what this process is built around."""
-        fixed = {"name": project.name == self.project.name, "main": project.host is self.project.host}
-        fixed["assets"] = project.assets == self.project.assets
-        changed = [key for key, same in fixed.items() if not same]
-        if changed:
-            what = f"a running server cannot change {' and '.join(f'"{key}"' for key in changed)}"
-            raise ConfigError("E116", what, where=shown(project.config_path), hint="restart agents-emu")
+        adoption.check(self.project, project)
         self.redact.learn(project.secrets)
         self.project = project
-        self.edge.attributor = _attributor(project)
-        self.book.max_message = _max_message(project)
+        self.edge.attributor = adoption.attributor(project)
+        self.book.max_message = adoption.max_message(project)
         self._set_crons()
         if self._announced:
             try:
@@ -441,21 +415,7 @@ class Gateway:
                 self.console.show(Caution(Notice(f"the ready file keeps the bindings of before: {error}")))
 
     def _bindings(self) -> tuple[Binding, ...]:
-        project, front_end = self.project, self.project.front_end if self.front else None
-        main = _in_project(project.main, project)
-        rows = [Binding(one.name, "durable_object", one.class_name, one.script or main) for one in project.durable_objects]
-        rows += [Binding(one.name, "service", one.entrypoint, main) for one in project.services]
-        if project.ai_binding:
-            status = self.playback.status()
-            recordings = "1 recording" if status["recordings"] == 1 else f"{status['recordings']} recordings"
-            rows.append(Binding(project.ai_binding, "ai", mode=f"{status['mode']} ({recordings})"))
-        name = (project.assets.binding if project.assets else None) or "assets"
-        if front_end is not None:
-            rows.append(Binding(name, "assets", source=_in_project(front_end.config, project), mode="vite"))
-        elif project.assets:
-            directory = project.assets.directory
-            rows.append(Binding(name, "assets", source=_in_project(directory, project) if directory else "-"))
-        return tuple(rows)
+        return banner.bindings(self.project, self.playback.status() if self.project.ai_binding else None, vite=self.front is not None)
 
     def _held(self) -> bool:
         """Whether a debugger may hold the host."""
@@ -468,13 +428,9 @@ class Gateway:
 
     def _set_crons(self) -> None:
         """What the project's triggers are now; told when production would not take one."""
-        crons: list[Cron] = []
-        if self.project.crons:
-            from emulator.gateway.crons import read_crons
-
-            crons, problems = read_crons(self.project.crons)
-            for problem in problems:
-                self._warn(Notice(f"triggers.crons: {problem}", shown(self.project.config_path), "production refuses it (code 10100)"))
+        crons, problems = adoption.crons(self.project)
+        for problem in problems:
+            self._warn(problem)
         if self.crons is not None:
             self.crons.set(crons)
 
@@ -491,51 +447,7 @@ class Gateway:
 
     async def evict_all(self) -> int:
         """By hand: every object that becomes quiet."""
-        return await self.verbs.objects.evict_all()
-
-
-def serve(project: Project, options: Options, console: Console, start: Start) -> int:
-    """Run a gateway until it is told to end; gives the exit code."""
-    if options.clock.virtual:
-        from emulator.clock.idle_loop import IdleLoop
-
-        # This loop can tell when nothing is left to do, which is when virtual time may move.
-        with asyncio.Runner(loop_factory=IdleLoop) as runner:
-            return runner.run(_serve(project, options, console, start))
-    return uvloop.run(_serve(project, options, console, start))
-
-
-async def _serve(project: Project, options: Options, console: Console, start: Start) -> int:
-    loop = asyncio.get_running_loop()
-    gateway = Gateway(project, options, console, start)
-
-    def on_signal(number: signal.Signals) -> None:
-        if gateway.stopped.done():
-            start.first.kill()
-            gateway.kill_all()
-            os._exit(128 + number)
-        gateway.quit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
-    starting = loop.create_task(gateway.start())
-    try:
-        either: set[asyncio.Future[Any]] = {starting, gateway.stopped}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-        code = await gateway.stopped
-    finally:
-        starting.cancel()
-        if gateway.stopped.done() and gateway.stopped.result() >= 128:
-            console.show(Note("stopping", "stopping"))
-        try:
-            async with asyncio.timeout(STOP_WITHIN_S):
-                await gateway.stop()
-        except TimeoutError:
-            start.lock.doubted()
-            gateway.kill_all()
-    return gateway.strict_code or code
+        return await (await self.verbs()).objects.evict_all()
 
 
 def _external_work() -> Work:
@@ -546,25 +458,5 @@ def _external_work() -> Work:
     return loop.external
 
 
-def _route_words(row: dict[str, Any]) -> str:
-    """One row of the route table (ai/routes.py) for the banner."""
-    whom = f"{row['to']} {row['model']}" if row["model"] else str(row["to"])
-    where = f"   {row['base_url']}" if row["base_url"] else ""
-    return f"{row['match']} -> {whom}{where}{', its key is missing' if row['key_present'] is False else ''}"
-
-
-def _max_message(project: Project) -> int:
-    return rules.MAX_MESSAGE_RAISED if project.flag("increase_websocket_message_size") else rules.MAX_MESSAGE
-
-
-def _attributor(project: Project) -> Attributor:
-    return Attributor((binding.name, binding.class_name) for binding in project.durable_objects)
-
-
 def _in_url(ip: str) -> str:
     return f"[{ip}]" if ":" in ip else ip
-
-
-def _in_project(path: Path, project: Project) -> str:
-    """A path as the wrangler file would say it."""
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
@@ -13,7 +13,8 @@ from emulator.errors import EmuError, UsageError, UserCodeError
 from emulator.gateway.console import Console, Key, Note, Trouble
 from emulator.gateway.dispatcher import NoHost, Overloaded
 from emulator.gateway.journal import Journal
-from emulator.gateway.verbs.route import Call, Route
+from emulator.gateway.verbs.late import LateVerbs
+from emulator.gateway.verbs.route import Call
 from emulator.wire.exchange import LinkLost, RemoteError
 
 MODES = ("auto", "replay", "new", "live", "stub")
@@ -33,8 +34,8 @@ class Own(Protocol):
 class Keys:
     """`pressed` starts what a key means and returns. What goes wrong is shown, and the server goes on."""
 
-    def __init__(self, routes: Sequence[Route], own: Own, journal: Journal, console: Console, stop: Callable[[], None]) -> None:
-        self._routes = routes
+    def __init__(self, verbs: LateVerbs, own: Own, journal: Journal, console: Console, stop: Callable[[], None]) -> None:
+        self._verbs = verbs
         self._own = own
         self._journal = journal
         self._console = console
@@ -80,7 +81,7 @@ class Keys:
 
     async def _verb(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """As a request to the control API would."""
-        for route in self._routes:
+        for route in (await self._verbs()).routes():
             parts = route.match(path.split("/"))
             if route.method == method and parts is not None:
                 if method != "GET":

@@ -1,7 +1,7 @@
 """`run`: one running server, from the first process to the exit code.
 
 Only what must happen before the host is spawned happens here: lock, port, interpreter. Importing the rest (aiohttp above all) takes as
-long as a host takes to start, so it is done while that starts. What the server is made of is in assembly.py.
+long as a host takes to start, so it is done while that starts. What the server is made of is in assembly.py, its life in serving.py.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run(
             first = HostProcess(command, runtime)
             front = _first_front(project, options, console, runtime, port)
             start = Start(listener, command, runtime, first, front, lock, began_s, reread or _reread(project))
-            from emulator.gateway.assembly import serve  # late: its imports overlap with the host's start
+            from emulator.gateway.serving import serve  # late: its imports overlap with the host's start
 
             return serve(project, options, console, start)
         finally:

@@ -22,7 +22,7 @@ from emulator.gateway.verbs.violations import ViolationVerbs
 
 @dataclass(frozen=True, slots=True)
 class Verbs:
-    """One set for each noun; assembly.py makes them."""
+    """One set for each noun (making.py)."""
 
     objects: ObjectVerbs
     awake: AwakeVerbs

@@ -26,7 +26,7 @@ from emulator.gateway.asset_folder import AssetFolder
 from emulator.gateway.assets import AssetService
 from emulator.gateway.chance import Chance
 from emulator.gateway.clocks import Clock, SystemClock, Work, unmarked
-from emulator.gateway.console import Binding, Caution, Console, Note, Ready, Trouble
+from emulator.gateway.console import Binding, Caution, Console, Key, Note, Ready, Trouble
 from emulator.gateway.dispatcher import CODE_UPDATED, Dispatcher
 from emulator.gateway.exchange import Request as ServiceRequest
 from emulator.gateway.from_host import FromHost
@@ -37,7 +37,6 @@ from emulator.gateway.host_process import HostProcess
 from emulator.gateway.hosts import Hosts
 from emulator.gateway.http import Edge
 from emulator.gateway.journal import Journal
-from emulator.gateway.keys import Keys
 from emulator.gateway.load_message import load_message
 from emulator.gateway.main import Start
 from emulator.gateway.model_sockets import ModelSockets
@@ -59,6 +58,7 @@ from emulator.gateway.verbs.late import LateVerbs
 if TYPE_CHECKING:
     from emulator.clock.virtual import VirtualClock
     from emulator.gateway.crons import Crons
+    from emulator.gateway.keys import Keys
     from emulator.gateway.rewind import Rewind
     from emulator.gateway.timekeeper import Timekeeper
     from emulator.gateway.verbs.nouns import Nouns
@@ -199,6 +199,7 @@ class Gateway:
         self._watching: asyncio.Task[None] | None = None
         self._inspector = self.url.rstrip("/") + INSPECTOR if options.inspector else None
         self._announced = False
+        self._keys: Keys | None = None
         self.strict_code = 0
         self._ready_files = [path for path in (ready.default_path(project.root) if first else None, options.ready_file) if path]
 
@@ -243,8 +244,7 @@ class Gateway:
         if self.token is not None:
             use = f"in the terminal for objects, call and evict: export AGENTS_EMU_TOKEN={self.token}"
             self.console.show(Note("token", f"other machines can reach this server, so its control API needs a token; {use}"))
-        keys = Keys(self.verbs, self, self.journal, self.console, lambda: self.quit(0))
-        self.console.listen(loop, keys.pressed)
+        self.console.listen(loop, self._pressed)
 
     async def stop(self) -> None:
         """End everything: turns get a moment, clients a Close frame, processes no choice."""
@@ -392,6 +392,13 @@ class Gateway:
     async def _vite_socket(self) -> Path:
         assert self.front is not None
         return await self.front.socket()
+
+    def _pressed(self, key: Key) -> None:
+        if self._keys is None:
+            from emulator.gateway.keys import Keys
+
+            self._keys = Keys(self.verbs, self, self.journal, self.console, lambda: self.quit(0))
+        self._keys.pressed(key)
 
     def _watched(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

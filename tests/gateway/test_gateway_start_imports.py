@@ -13,6 +13,7 @@ LATE = (
     "emulator.core.cron",
     "emulator.gateway.control",
     "emulator.gateway.crons",
+    "emulator.gateway.keys",
     "emulator.gateway.object_sql",
     "emulator.gateway.rewind",
     "emulator.gateway.snapshots",

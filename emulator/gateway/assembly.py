@@ -347,9 +347,9 @@ class Gateway:
         """A trap's crash: its clients hear of it as in production."""
         self.hosts.kill(host, keep_sockets=False)
 
-    async def _deploy_over(self) -> None:
+    async def _deploy_over(self) -> dict[str, Any] | None:
         """A deploy over a host that is stopped: no turn of it goes on, not even to its end."""
-        await self.hosts.begin_anew(CODE_UPDATED)
+        return (await self.hosts.begin_anew(CODE_UPDATED)).error
 
     async def _evict(self, class_name: str, ident: str) -> dict[str, Any]:
         found: dict[str, Any] = await self._ask("evict", **{"class": class_name, "id": ident, "sockets": "hibernate"})

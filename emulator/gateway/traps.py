@@ -68,11 +68,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Who does what a trap is for: ends this process as a crash would; brings new code in place of what is stopped; evicts the object of a
+    """Who does what a trap is for: ends this process as a crash would; brings new code in place of what is stopped, and gives
+    the error object when it does not load; evicts the object of a
     class with an id as soon as it is quiet."""
 
     kill: Callable[[HostProcess], None]
-    deploy: Callable[[], Awaitable[Any]]
+    deploy: Callable[[], Awaitable[dict[str, Any] | None]]
     evict: Callable[[str, str], Awaitable[dict[str, Any]]]
 
 
@@ -242,8 +243,10 @@ class Traps:
         point = trap.fired
         assert point is not None
         if trap.fault is Fault.DEPLOY:
-            await self.faults.deploy()
-            trap.effect = {"deployed": True}
+            error = await self.faults.deploy()
+            trap.effect = {"deployed": error is None}
+            if error is not None:
+                trap.problem = f"the code does not load: {error.get('name', 'Error')}: {error.get('message', '')}"
         elif not point.class_name:
             trap.effect = {"nothing": "this is no point of an object"}
         elif trap.fault is Fault.DROP:

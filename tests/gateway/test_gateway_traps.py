@@ -106,6 +106,28 @@ async def test_a_deploy_ends_the_turn_where_it_stands(serve: Any, client: aiohtt
     assert await pid(client, server) != first
 
 
+async def test_a_deploy_of_code_that_does_not_load_is_told_of(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    server = serve(reload="off")
+    await ask(client, server, "POST", "traps", {"at": 4, "fault": "deploy"})
+    server.write("fail")
+    await passed(client, server, 30)
+    state = await fired(client, server, until)
+    assert (state["effect"], state["problem"]) == ({"deployed": False}, "the code does not load: SyntaxError: invalid syntax")
+
+
+async def test_a_snapshot_does_not_let_a_host_go_on_that_stands_at_its_trap(serve: Any, client: aiohttp.ClientSession, until: Any) -> None:
+    """The deploy waits for its turn behind the snapshots; the host stands still until then."""
+    server = serve(reload="off")
+    raw = await greeted(server)
+    server.write("slow load v2")
+    await ask(client, server, "POST", "traps", {"at": 4, "fault": "deploy"})
+    turn = asyncio.create_task(passed(client, server, 30))
+    for number in range(5):
+        await ask(client, server, "POST", "state/save", {"name": f"s{number}"})
+    assert "code was updated" in await turn
+    assert (await raw.to_the_end())[0] == before(4)
+
+
 async def test_an_eviction_waits_until_the_object_is_quiet(server: Any, client: aiohttp.ClientSession, until: Any) -> None:
     raw = await greeted(server)
     await ask(client, server, "POST", "traps", {"at": 2, "fault": "evict"})

@@ -191,6 +191,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.process.wait()
 
 
+@pytest.fixture(scope="module")
+def serve_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """As `serve`, for a whole file."""
+    started: list[Server] = []
+
+    def start(wrangler: dict[str, Any] | None = None, **flags: Any) -> Server:
+        server = Server(make_project(tmp_path_factory.mktemp("gateway") / "project", **(wrangler or {})), **flags)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.process.kill()
+        server.process.wait()
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[aiohttp.ClientSession]:
     """A client without pooled connections of other tests."""

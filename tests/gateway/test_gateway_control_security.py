@@ -96,14 +96,9 @@ async def test_a_token_of_strange_bytes_is_a_wrong_one(everywhere: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def everywhere(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def everywhere(serve_all: Any) -> Any:
     """A server on an address that others can reach."""
-    from conftest import Server, make_project
-
-    running = Server(make_project(tmp_path_factory.mktemp("everywhere") / "project"), ip="0.0.0.0")
-    yield running
-    running.process.kill()
-    running.process.wait()
+    return serve_all(ip="0.0.0.0")
 
 
 async def test_other_methods_are_no_verbs(server: Any, client: aiohttp.ClientSession) -> None:

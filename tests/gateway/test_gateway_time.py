@@ -7,7 +7,6 @@ import itertools
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -53,14 +52,9 @@ def frozen(serve: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def shared(serve_all: Any) -> Any:
     """One server for tests of refusals, which change nothing."""
-    from conftest import Server, make_project
-
-    running = Server(make_project(tmp_path_factory.mktemp("time") / "project"), clock="virtual")
-    yield running
-    running.process.kill()
-    running.process.wait()
+    return serve_all(clock="virtual")
 
 
 async def test_time_stands_still_and_deadlines_come_in_order(frozen: Any, client: aiohttp.ClientSession) -> None:

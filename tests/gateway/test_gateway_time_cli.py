@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,14 +14,8 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from conftest import Server, make_project
-
-    root = make_project(tmp_path_factory.mktemp("clock") / "project", triggers={"crons": ["0 9 * * *"]})
-    running = Server(root, clock="virtual@2026-12-24T08:00:00Z")
-    yield running
-    running.process.kill()
-    running.process.wait()
+def shared(serve_all: Any) -> Any:
+    return serve_all({"triggers": {"crons": ["0 9 * * *"]}}, clock="virtual@2026-12-24T08:00:00Z")
 
 
 @pytest.fixture

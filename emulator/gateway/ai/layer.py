@@ -182,7 +182,7 @@ class Layer:
         """As at the server's start: another session begins, in the mode that the server was started with, and nothing is known of calls
         before. Raises RecordingError or OSError when what was recorded cannot be written; it has begun all the same."""
         self.lease.take_away()
-        self.faults.clear()
+        self.faults.begin_anew()
         self.calls.clear()
         if self._gateway is not None:
             self._gateway.reset()

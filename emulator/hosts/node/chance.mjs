@@ -3,8 +3,11 @@
  * asks. Keys that `crypto.subtle` makes, salts and nonces inside Node's cryptography are never repeated.
  */
 
-import { createHash, randomBytes as machineBytes } from "node:crypto";
+import { createHash, randomBytes as nodeRandomBytes } from "node:crypto";
 import { Buffer } from "./originals.mjs";
+
+/** As it was at the start: what a module of Node's exports is replaced for user code, in what has imported it too. */
+const machineBytes = nodeRandomBytes;
 
 const TWO_32 = 2 ** 32;
 const TWO_21 = 2 ** 21;

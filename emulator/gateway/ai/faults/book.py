@@ -143,9 +143,12 @@ class FaultBook:
             hint = f"it stands in {file}: take it out there" if file else f"known: {', '.join(c.rule.name for c in self._added) or 'none'}"
             raise RecordingError("E526", f"no fault {name!r} was added", hint=hint)
         self._added = [counted for counted in self._added if counted not in gone]
-        if not self._added:
-            self._next = 1
         return len(gone)
+
+    def begin_anew(self) -> None:
+        """As at the server's start: what was added is gone, and so are the names."""
+        self.clear()
+        self._next = 1
 
     def restart(self) -> None:
         """A new session: all counts begin at zero, nothing has fired."""

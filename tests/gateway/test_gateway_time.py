@@ -138,8 +138,6 @@ async def test_on_the_real_clock_it_is_shown_and_not_moved(server: Any, client: 
         ("clock/advance", {"ms": -1}, '"ms" must be'),
         ("clock/advance", {"ms": "1h"}, '"ms" must be'),
         ("clock/advance", {}, '"ms" must be'),
-        ("clock/advance", {"ms": float("nan")}, '"ms" must be'),
-        ("clock/advance", {"ms": float("inf")}, '"ms" must be'),
         ("clock/advance", {"ms": 10**14}, "too far ahead"),
         ("clock/step", {"until_ms": START_MS - 1}, "is before now"),
         ("clock/run-until-idle", {"limit_ms": -1}, '"limit_ms" must be'),

@@ -1,4 +1,5 @@
-"""How fast virtual time passes: a year of cron triggers, a year of an Agent's schedules, and an hour in which nothing happens."""
+"""How fast virtual time passes: a year of cron triggers, a year of an Agent's schedules, and an hour in which nothing happens;
+and a crash at every point of a chat turn."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import measures, servers, typescript
+from bench import measures, servers, sweeps, typescript
 from bench.client import Broken, fetch
 from bench.processes import Patience
 from bench.servers import Server, Target
@@ -24,7 +25,11 @@ DAYS = 365
 DAY_MS = 86_400_000
 BOUND_S = 600.0
 NODE = "agents in TypeScript"
-GOALS = {f"a year of {len(CRONS)} cron triggers": "< 10", "advance over an idle hour": "< 50"}
+GOALS = {
+    f"a year of {len(CRONS)} cron triggers": "< 10",
+    "advance over an idle hour": "< 50",
+    "a crash at 60 points of a chat turn": "< 60",
+}
 _FLAGS = ("--clock", "virtual", "--seed", "1")
 
 
@@ -41,7 +46,8 @@ async def measure(rows: list[Row], targets: list[Target], rounds: int, patience:
     schedules = suite.row(f"a year of {len(CRONS)} daily schedules of an Agent, awake", "s", digits=1)
     asleep = suite.row("the same, hibernating between any two", "s", digits=1)
     hour = suite.row("advance over an idle hour", "ms", digits=1)
-    rows += [triggers, schedules, asleep, hour]
+    swept = suite.row(f"a crash at {sweeps.POINTS} points of a chat turn", "s", digits=1)
+    rows += [triggers, schedules, asleep, hour, swept]
     for _ in range(rounds):
         for target in targets:
             await patience.wait()
@@ -55,6 +61,9 @@ async def measure(rows: list[Row], targets: list[Target], rounds: int, patience:
                     if row is schedules:
                         hour.add(target.name, await _idle_hour(_Api(server)))
                     row.add(target.name, await _year_of_schedules(_Api(server)))
+            await patience.wait()
+            turn = sweeps.TYPESCRIPT if target.name == NODE else sweeps.PYTHON
+            swept.add(target.name, await sweeps.crashes(turn, target.environment, scratch))
 
 
 async def _year_of_triggers(api: _Api) -> float:

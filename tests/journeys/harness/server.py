@@ -175,7 +175,7 @@ class Server:
             return
         status, found = await self.request("GET", "/cdn-cgi/emu/api/violations")
         if status == 200:
-            assert found["violations"] == []
+            assert found["violations"] == [], found["violations"]
 
     async def crash_host(self, kind: str) -> None:
         """`kill -9` of the host; returns when another one serves. What is sent to a host that dies just then is lost with it."""

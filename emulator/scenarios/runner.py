@@ -38,6 +38,7 @@ class Trap:
 class Run:
     """How a run went. `failure` is None when all was as expected; `outcome` is what came of it, as JSON: `{checks, chats, requests}`;
     `virtual` tells whether the transcript's times repeat; `trap` what the server says of its points and its trap, None without;
+    `passed` how many points there were when the steps were done, where points were asked for;
     `violations` are the promises of the chat protocol that were broken, as `GET violations` has them, requests without an end among
     them."""
 
@@ -49,6 +50,7 @@ class Run:
     seconds: float
     virtual_ms: int
     trap: dict[str, Any] | None = None
+    passed: int = 0
     violations: tuple[dict[str, Any], ...] = ()
 
 
@@ -92,10 +94,14 @@ async def run(
         failure: EmuError | None = None
         outcome: dict[str, Any] = {}
         caught: dict[str, Any] | None = None
+        passed = 0
         performer = Performer(world, document.place)
         try:
             async with asyncio.timeout(bound_s):
-                outcome = await _perform(performer, world, document, trap, points)
+                await _play(performer, world, document, trap, points)
+                if points:
+                    passed = (await world.control("GET", "traps"))["count"]
+                outcome = await _checked(performer, world, document)
         except TimeoutError:
             hint = "\n".join(await pending.words(world)) or None
             where = document.place(performer.step) if performer.step is not None else None
@@ -117,11 +123,12 @@ async def run(
             seconds=time.monotonic() - began,
             virtual_ms=world.time.now_ms - world.time.start_ms,
             trap=caught,
+            passed=passed,
             violations=violations,
         )
 
 
-async def _perform(performer: Performer, world: World, document: Document, trap: Trap | None, points: bool) -> dict[str, Any]:
+async def _play(performer: Performer, world: World, document: Document, trap: Trap | None, points: bool) -> None:
     if document.settings.state is not None:
         await world.control("POST", "state/load", {"name": document.settings.state})
     for plan in document.clients.values():
@@ -135,6 +142,9 @@ async def _perform(performer: Performer, world: World, document: Document, trap:
     if trap is not None:
         await world.control("POST", "traps", {"at": trap.at, "fault": trap.fault})
     await performer.all(document.steps[len(first) :])
+
+
+async def _checked(performer: Performer, world: World, document: Document) -> dict[str, Any]:
     checks = [await performer.perform(check) for check in document.outcome]
     return {
         "checks": checks,

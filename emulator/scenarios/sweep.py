@@ -28,6 +28,8 @@ from emulator.scenarios.steps import NOT_GIVEN, patterns, verb
 from emulator.scenarios.world import Place
 
 EVERY = "every-event"
+OF_OBJECTS = frozenset(("evict", "drop"))
+"""Faults that happen to an object: at points of the Worker's own code there is none."""
 KINDS = ("turn", "end", "commit", "frame", "request", "answer", "chunk", "respond")
 """What points can be; `every-event` means all of them."""
 MOST_POINTS = 1_000
@@ -125,9 +127,9 @@ class Sweep:
             baseline = await runner.run(self._document, first, points=True)
             if baseline.failure is not None:
                 raise baseline.failure
-            # What comes behind the last of them is our own clients' leaving.
-            passed = [point for point in await _points(first) if point.n <= (baseline.trap or {}).get("count", 0)]
-            chosen = [point for point in passed if point.what in self._kinds]
+            # What comes behind the last of them is our own doing: checks, and clients that leave.
+            passed = [point for point in await _points(first) if point.n <= baseline.passed]
+            chosen = [point for point in passed if point.what in self._kinds and (point.about or self._fault not in OF_OBJECTS)]
             self._check(passed, chosen)
             bound_s = max(LEAST_BOUND_S, baseline.seconds * PATIENCE)
             # No more servers than there is work for: one comes up in the time of several runs.

@@ -88,7 +88,7 @@ async def test_e5_its_careful_twin_charges_once_wherever_it_crashes(project, hos
 
 @pytest.mark.parametrize("host", ["py", "ts"])
 async def test_who_is_cut_off_at_any_chunk_catches_up(project, host: str) -> None:
-    found = await project(f"chat_{host}").sweeps("catches-up", "--at", "chunk", "--fault", "drop")
+    found = await project(f"chat_{host}").sweeps("catches-up", "--at", "chunk,respond", "--fault", "drop")
     assert found["differ"] == []
     assert found["same"] == found["points"] > 8
 

@@ -19,6 +19,9 @@ from emulator.config.document import shown
 from emulator.scenarios import document
 from emulator.scenarios.sweep import EVERY, Report, Sweep, Verdict, kinds_of
 
+SHOWN = 12
+"""How many points are told of as text."""
+
 EPILOG = """\b
 Examples:
   agents-emu scenario sweep refund.yaml                      a crash at every point
@@ -83,9 +86,12 @@ def _tell(report: Report, file: Path) -> None:
     counts += [paint(f"{len(differing)} differ", Colour.BAD)] if differing else []
     counts += [paint(f"{len(unreached)} not reached", Colour.CARE)] if unreached else []
     click.echo("  ".join([*counts, f"{report.seconds:.1f} s"]))
-    for verdict in (*differing, *unreached):
+    told = [*differing, *unreached]
+    for verdict in told[:SHOWN]:
         for number, line in enumerate(_lines(verdict, report)):
             click.echo(f"  {line}" if number == 0 else f"      {line}")
+    if len(told) > SHOWN:
+        click.echo(f"  and {len(told) - SHOWN} more; --json has all")
     first = next(iter(differing), None)
     if first is not None:
         click.echo(f"replay  agents-emu scenario run {shown(file)} --trap {first.point.n}:{report.fault}")

@@ -71,13 +71,14 @@ def _converse(server: RunningServer, agent: Target, timeout_s: float, as_json: b
 
 def _say(server: RunningServer, agent: Target, message: str, timeout_s: float, as_json: bool) -> int:
     shown = _Silent() if as_json else _Printer()
-    turn, ended = asyncio.run(_Conversation(server, agent, timeout_s, shown.show).turn(message))
+    conversation = _Conversation(server, agent, timeout_s, shown.show)
+    turn, ended = asyncio.run(conversation.turn(message))
     shown.end()
     if as_json:
         answer = {"v": 1, "agent": str(agent), "request": turn.request, "text": turn.said, "outcome": ended.outcome, "error": ended.error}
         answer["waiting"] = list(ended.waiting)
         click.echo(json.dumps(answer))
-    if ended.outcome == "aborted":
+    if ended.outcome == "aborted" and conversation.cancelled:
         return 130
     if ended.outcome != "completed":
         raise UserCodeError("E453", f"the turn ended without an answer: {ended.error or ended.outcome}", where=str(agent))
@@ -126,7 +127,8 @@ class _Conversation:
         self._show = show
         self._failures = 0
         self._interrupted = asyncio.Event()
-        self._cancelling = False
+        self.cancelled = False
+        """Ctrl-C has asked the agent to end the turn. What is aborted without it, a deploy or a crash has cut."""
 
     async def turn(self, text: str) -> tuple[ChatTurn, Ended]:
         """Say `text` and hear the answer. Raises BackendError E651 (server gone), UserCodeError E452 (refused) or E454 (silence)."""
@@ -182,16 +184,16 @@ class _Conversation:
         receive = asyncio.ensure_future(connection.receive(self._timeout_s))
         interrupted = asyncio.ensure_future(self._interrupted.wait())
         try:
-            if not self._cancelling:
+            if not self.cancelled:
                 await asyncio.wait({receive, interrupted}, return_when=asyncio.FIRST_COMPLETED)
                 if receive.done():
                     return await receive
                 await connection.send(turn.cancel())
-                self._cancelling = True
+                self.cancelled = True
             async with asyncio.timeout(CANCEL_WITHIN_S):
                 return await receive
         except TimeoutError:
-            if self._cancelling:
+            if self.cancelled:
                 return None
             what = f"{self._agent} sent nothing for {self._timeout_s:g} s"
             raise UserCodeError("E454", what, hint="look at the server's terminal; --timeout waits longer") from None

@@ -58,15 +58,17 @@ def drop(
         answer = ask(server, "DELETE", f"{path}/drop")
     else:
         answer = ask(server, "POST", f"{path}/drop", {**body, **({"next": True} if coming else {})})
-    click.echo(json.dumps({"v": 1, **answer}) if as_json else _words(answer))
+    click.echo(json.dumps({"v": 1, **answer}) if as_json else _words(answer, "stalled" if body.get("mode") == "stall" else "dropped"))
 
 
-def _words(answer: dict[str, Any]) -> str:
-    parts = [f"{counted(len(answer[key]), 'socket')} {key}" for key in ("dropped", "resumed", "disarmed") if answer.get(key)]
+def _words(answer: dict[str, Any], done: str) -> str:
+    """`done`: what happens to those that are dropped, in the mode asked for."""
+    words = {"dropped": done, "resumed": "resumed", "disarmed": "disarmed"}
+    parts = [f"{counted(len(answer[key]), 'socket')} {word}" for key, word in words.items() if answer.get(key)]
     if answer.get("armed"):
-        parts.append(f"{counted(len(answer['armed']), 'socket')} will be dropped at their moment")
+        parts.append(f"{counted(len(answer['armed']), 'socket')} will be {done} when the moment comes")
     if isinstance(answer.get("next"), str):
-        parts.append(f"the next socket of {answer['next']} will be dropped")
+        parts.append(f"the next socket of {answer['next']} will be {done}")
     elif answer.get("next"):
         parts.append(f"{counted(answer['next'], 'drop')} for sockets to come disarmed")
     return ", ".join(parts) or "nothing to do"

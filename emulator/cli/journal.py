@@ -57,8 +57,12 @@ def journal(since: int, about: str | None, kinds: str | None, follow: bool, dire
 
 
 async def _print(lines: AsyncIterator[bytes], words: Words | None) -> None:
+    some = False
     async for line in lines:
         _show(line, words)
+        some = True
+    if not some and words is not None:
+        click.echo("no such entries", err=True)
 
 
 def _show(line: bytes, words: Words | None) -> None:

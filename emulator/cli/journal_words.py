@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from emulator.cli.colours import Colour, Paint, wants_colour
+from emulator.config.instants import iso
 
 WIDTH = 160
 """Characters of a line; what passed between clients and agents is cut there, the rest of an entry is not."""
 _HEAD = frozenset(("kind", "seq", "ts_ms", "real_ms", "object", "class", "id", "name"))
+_INSTANTS = frozenset(("next_ms", "retry_ms", "scheduled_ms", "from_ms", "to_ms"))
 _BAD = frozenset(("exception", "host.crashed", "host.stuck", "load.failed", "internal", "violation", "stall", "denied", "gap"))
 
 
@@ -68,12 +70,22 @@ def _words(entry: dict[str, Any]) -> str:
             return f"{error.get('name', 'Error')}: {error.get('message', '')}" + (f" in {entry['where']}" if entry.get("where") else "")
         case "verb":
             return f"{entry['verb']} {json.dumps(entry['args'], ensure_ascii=False) if entry['args'] else ''}"
-    return " ".join(f"{name}={_value(value)}" for name, value in entry.items() if name not in _HEAD and value not in (None, [], {}))
+        case "alarm.set":
+            return f"for {iso(entry['time_ms'])}" if entry.get("time_ms") is not None else "removed"
+    return " ".join(
+        f"{name}={_instant(value) if name in _INSTANTS else _value(value)}"
+        for name, value in entry.items()
+        if name not in _HEAD and value not in (None, [], {})
+    )
 
 
 def _answer(entry: dict[str, Any]) -> str:
     body = entry.get("response") or {}
     return f" {body['text']}" if body.get("text") else ""
+
+
+def _instant(value: Any) -> str:
+    return iso(value) if isinstance(value, int) else _value(value)
 
 
 def _value(value: Any) -> str:

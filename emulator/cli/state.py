@@ -122,7 +122,7 @@ def reset(state: State, class_name: str | None, target: str | None, yes: bool, a
     if not yes:
         what = target or (f"the objects of {class_name}" if class_name else "every object")
         if as_json or not sys.stdin.isatty():
-            raise UsageError("E205", f"this removes {what}: --yes is needed where nobody can be asked", hint="agents-emu state reset --yes")
+            raise UsageError("E205", f"this removes {what}: --yes is needed where nobody can be asked", hint="the same again with --yes")
         click.confirm(f"remove {what}, with all that is stored?", abort=True)
     answer = state.reset(class_name, target)
     click.echo(json.dumps({"v": 1, **answer}) if as_json else f"reset {answer['reset']}: {_exchanged(answer)}")

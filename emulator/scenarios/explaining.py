@@ -13,7 +13,7 @@ TEXTS = {
     "E282": "A step uses ${name} before a pattern has bound it. A pattern binds a variable where it meets it first: expect, http, call.",
     "E283": "A step cannot be done in this situation, such as connecting a client that is connected.",
     "E284": "The golden transcript was written by another version of agents-emu, or by something else. Look at the run, then --update.",
-    "E285": "Nothing could be recorded, or the file to record into exists.",
+    "E285": "Nothing could be recorded, or the file to record into exists already, or its folder does not.",
     "E290": "A sweep runs a scenario many times and compares. On the real clock no two runs are the same, with or without a fault.",
     "E291": "The scenario never comes to a point of this kind: no request leaves, say, or nothing is committed. The connections that a"
     " scenario begins with are not interrupted.",

@@ -309,6 +309,8 @@ def test_a_part_is_loaded_and_the_others_keep_their_sockets(server: Terminal, so
     assert socket("dora") == "no Close"
     assert (server.call("dora", "add", 0), server.call("emil", "add", 0)) == (1, 2)
     assert len(server.typed("sockets", "--json").json["sockets"]) == 1
+    assert server.typed("drop", "Box/emil", "--mode", "stall").out == "1 socket stalled\n"
+    assert server.typed("drop", "Box/emil", "--resume").out == "1 socket resumed\n"
     assert server.typed("drop", "Box/emil", "--code", "4001").code == 0
     assert socket("emil") == "4001"
     assert server.typed("state", "reset", "--object", "Box/dora", "--yes").code == 0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +39,11 @@ Examples:
 @server_options
 def record(server: RunningServer, file: Path, seconds: float | None, turns: int | None, force: bool, as_json: bool) -> None:
     """Watch what clients do to the running server, whatever they are, and write it into FILE as a scenario. Ctrl-C ends it."""
+    if not file.parent.is_dir():
+        raise UsageError("E285", f"there is no folder {shown(file.parent)}", where=shown(file), hint="make it first")
     if file.exists() and not force:
         raise UsageError("E285", f"{shown(file)} exists already", where=shown(file), hint="another name, or --force")
     recorded = asyncio.run(_record(server, file, seconds, turns, as_json))
-    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(recorded.text, "utf-8")
     if as_json:
         answer = {"v": 1, "file": str(file), "steps": recorded.steps, "model_calls": recorded.sources, "state": recorded.state}
@@ -65,15 +67,18 @@ async def _record(server: RunningServer, file: Path, seconds: float | None, turn
     if seconds is not None:
         loop.call_later(seconds, stop.set)
 
+    # A file or a pipe wants no line that is written anew.
+    shows = not as_json and sys.stderr.isatty()
+
     def heard(steps: int) -> None:
-        if not as_json:
+        if shows:
             click.echo(f"\r{count(steps, 'step')} ", nl=False, err=True)
 
     if not as_json:
         click.echo(f"recording what clients do to {server.url}; Ctrl-C ends it", err=True)
     with _stopped_by_signals(stop):
         recorded = await Recorder(server.url, file, _project(server), heard).record(stop, turns=turns)
-    if not as_json:
+    if shows:
         click.echo(err=True)
     return recorded
 

@@ -50,7 +50,9 @@ class AlarmVerbs:
     async def fire(self, class_name: str, name: str) -> Any:
         """Run an alarm now."""
         if not self._alarms.fire(self._pending(class_name, name)):
-            raise UsageError("E228", f"there is no host to run the alarm of {class_name}/{name}", hint="GET objects shows who is there")
+            raise UsageError(
+                "E228", f"there is no host to run the alarm of {class_name}/{name}", hint="agents-emu objects shows who is there"
+            )
         return {"fired": f"{class_name}/{name}"}
 
     async def fire_next(self) -> str | None:
@@ -79,5 +81,7 @@ class AlarmVerbs:
             if other == key and not running:
                 return key
             if other == key:
-                raise UsageError("E228", f"the alarm of {class_name}/{name} runs right now", hint="GET alarms shows when it has ended")
-        raise UsageError("E228", f"{class_name}/{name} has no alarm waiting", hint="GET alarms lists them")
+                raise UsageError(
+                    "E228", f"the alarm of {class_name}/{name} runs right now", hint="agents-emu alarms shows when it has ended"
+                )
+        raise UsageError("E228", f"{class_name}/{name} has no alarm waiting", hint="agents-emu alarms lists those that wait")

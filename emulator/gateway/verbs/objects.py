@@ -85,7 +85,7 @@ class ObjectVerbs:
         fields = {"class": class_name, "id": self._names.id(class_name, name), "reason": None if reason is None else str(reason)}
         result = await self._ask("abort", **fields)
         if not result["aborted"]:
-            raise UsageError("E228", f"{class_name}/{name} is not in memory", hint="GET objects lists what is")
+            raise UsageError("E228", f"{class_name}/{name} is not in memory", hint="agents-emu objects lists what is")
         return {"aborted": f"{class_name}/{name}"}
 
     async def call(self, class_name: str, name: str, body: Mapping[str, Any]) -> Any:
@@ -103,5 +103,5 @@ class ObjectVerbs:
             raise UsageError("E227", 'a look into an object is {"query": text}')
         path = self._files.path(class_name, self._names.id(class_name, name))
         if not path.exists():
-            raise UsageError("E228", f"{class_name}/{name} has stored nothing", hint="GET objects lists those that exist")
+            raise UsageError("E228", f"{class_name}/{name} has stored nothing", hint="agents-emu objects lists those that exist")
         return await object_sql.read(path, query)

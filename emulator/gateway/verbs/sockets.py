@@ -91,13 +91,13 @@ class SocketVerbs:
         ident = call.parts["id"]
         socket = self._book.sockets.get(int(ident)) if _DIGITS.fullmatch(ident) else None
         if socket is None or socket.transport is None:
-            raise UsageError("E228", f"there is no open socket {ident}", hint="GET sockets lists them")
+            raise UsageError("E228", f"there is no open socket {ident}", hint="agents-emu sockets lists them")
         return socket
 
     def _of(self, class_name: str, name: str) -> list[ClientSocket]:
         found = [one for one in self._book.of(class_name, self._names.id(class_name, name)) if one.transport is not None]
         if not found:
-            hint = 'GET sockets lists them; {"next": true} is for one that does not exist yet'
+            hint = 'agents-emu sockets lists them; --next ({"next": true}) is for one that does not exist yet'
             raise UsageError("E228", f"{class_name}/{name} has no open socket", hint=hint)
         return found
 

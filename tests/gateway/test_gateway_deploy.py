@@ -116,7 +116,7 @@ async def test_a_verb_is_brought_to_its_end_though_its_client_leaves(serve: Any,
     await text(client, server, "/grace/200")
     server.write("v2")
     asking = asyncio.create_task(ask(client, server, "POST", path))
-    for _ in range(200):
+    for _ in range(2000):
         await asyncio.sleep(0.005)
         if "host.draining" in (server.root / ".agents-emu" / "journal.ndjson").read_text():
             break

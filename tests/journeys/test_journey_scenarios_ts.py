@@ -13,7 +13,7 @@ from harness.server import SAMPLES, copy_project
 from emulator.clock.idle_loop import IdleLoop
 from emulator.scenarios import document, located, runner, server
 
-RUNS = 20
+RUNS = 10
 TEXT = """
 name: the client catches up
 clients:

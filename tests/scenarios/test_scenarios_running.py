@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-RUNS = 50
+RUNS = 20
 CATCHES_UP = """
 name: the client catches up
 clients:

@@ -124,12 +124,12 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
 
 
 def _words(ms: int) -> str:
-    """A span in its two largest units."""
+    """A span in its two largest units, which are neighbours: `61d`, not `61d59m`."""
     if ms < 1_000:
         return f"{max(ms, 0)}ms"
-    parts = []
+    counts: list[tuple[int, str]] = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
         count, ms = divmod(ms, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts[:2])
+        if count or counts:
+            counts.append((count, unit))
+    return "".join(f"{count}{unit}" for count, unit in counts[:2] if count)

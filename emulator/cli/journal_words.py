@@ -72,10 +72,9 @@ def _words(entry: dict[str, Any]) -> str:
             return f"{entry['verb']} {json.dumps(entry['args'], ensure_ascii=False) if entry['args'] else ''}"
         case "alarm.set":
             return f"for {iso(entry['time_ms'])}" if entry.get("time_ms") is not None else "removed"
+    shown = ((name, value) for name, value in entry.items() if name not in _HEAD and value not in (None, [], {}))
     return " ".join(
-        f"{name}={_instant(value) if name in _INSTANTS else _value(value)}"
-        for name, value in entry.items()
-        if name not in _HEAD and value not in (None, [], {})
+        f"{name.removesuffix('_ms')}={_instant(value)}" if name in _INSTANTS else f"{name}={_value(value)}" for name, value in shown
     )
 
 

@@ -30,6 +30,7 @@ class FakeAgent:
         self.cancelled = asyncio.Event()
         self.finish_while_away = False
         self.fail_with: str | None = None
+        self.aborts = False
         self.token: str | None = None
         self.connections: list[str] = []
         self.calls: list[Any] = []
@@ -111,6 +112,9 @@ class FakeAgent:
     async def _stream(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         if self.fail_with:
             await socket.send_json({**self._done(), "error": True, "body": self.fail_with})
+            return
+        if self.aborts:
+            await socket.send_json({**self._done(), "outcome": "aborted"})
             return
         for seq in range(len(self._stored), len(WORDS)):
             if self.break_after == seq:

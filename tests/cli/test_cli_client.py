@@ -87,6 +87,13 @@ async def test_chat_when_the_turn_ended_meanwhile(agent: Any, project: Path) -> 
     assert (await run(project, "chat", "Chat/me", "hello")).out == ANSWER + "\n"
 
 
+async def test_chat_that_the_agent_aborts_is_no_interruption_of_ours(agent: Any, project: Path) -> None:
+    agent.aborts = True
+    result = await run(project, "chat", "Chat/me", "hello")
+    assert result.code == 1
+    assert "E453 the turn ended without an answer: aborted" in result.err
+
+
 async def test_chat_with_an_error(agent: Any, project: Path) -> None:
     agent.fail_with = "the model is on strike"
     result = await run(project, "chat", "Chat/me", "hello")

@@ -45,8 +45,9 @@ def test_time_is_shown_and_moved(clock: Command, shared: Any, capsys: pytest.Cap
         "2 deadlines on the way: 2 cron triggers",
         "2026-12-27T09:00:00.000Z  virtual",
     ]
+    assert "  in 23h59m  cron" in clock("advance", "1m")[1]
     answer = json.loads(clock("advance", "1500", "--json")[1])
-    assert (answer["v"], answer["mode"], answer["iso"], answer["steps"]) == (1, "virtual", "2026-12-27T09:00:01.500Z", 0)
+    assert (answer["v"], answer["mode"], answer["iso"], answer["steps"]) == (1, "virtual", "2026-12-27T09:01:01.500Z", 0)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ test("the line that blocks is named while it blocks, and its time is told afterw
   const [reports, firstEnd] = JSON.parse(said.stdout);
   assert.deepEqual(
     reports.map(({ where }) => where),
-    [`${BLOCKER}:9`, `${BLOCKER}:21`],
+    [`${BLOCKER}:9`, `${BLOCKER}:30`],
   );
   assert.ok(
     reports.every(({ ms }) => ms >= 500),
@@ -36,7 +36,7 @@ test("the line that blocks is named while it blocks, and its time is told afterw
   const named = said.stderr.trimEnd().split("\n");
   assert.deepEqual(
     named,
-    [9, 21].map((line) => `agents-emu: user code blocks the event loop: ${BLOCKER}:${line}`),
+    [9, 30].map((line) => `agents-emu: user code blocks the event loop: ${BLOCKER}:${line}`),
   );
   assert.equal(firstEnd, "the loop ended by itself");
 });

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from emulator.scenarios.chat_turn import LOST, ChatTurn, Ended, ReadTranscript, Send, Step
+from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step
 
 RECONNECT_MS = 3_000
 """partysocket's first wait before it reconnects (agents-protocol.md 2.6); each later one is 1.3 times as long, at most 10 s."""
@@ -26,7 +26,7 @@ class ChatSide:
         self._turns = 0
         self.turn: ChatTurn | None = None
         self.ended: Ended | None = None
-        """How the newest turn ended. A lost one may still come back: the agent takes it up again after its clients have reconnected."""
+        """How the newest turn ended, as it looks now: the agent may take it up again after its clients have reconnected."""
         self._acknowledged: set[Any] = set()
         self.texts: list[str] = []
         """The answers of all turns that ended."""
@@ -43,9 +43,9 @@ class ChatSide:
         return self.turn is not None and self.ended is None
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the newest turn is lost, as it looks now."""
-        return self.ended is not None and self.ended.outcome == LOST
+    def may_come_back(self) -> bool:
+        """Whether the newest turn has ended, but may have another end."""
+        return self.ended is not None and self.ended.recoverable
 
     def begin(self, text: str, history: Sequence[Any]) -> dict[str, Any]:
         """The frame that begins a turn."""
@@ -84,7 +84,7 @@ class ChatSide:
 
     @property
     def _listens(self) -> bool:
-        return self.waits or self.is_lost
+        return self.waits or self.may_come_back
 
     def _follow(self, steps: Iterable[Step]) -> None:
         for step in list(steps):
@@ -94,7 +94,7 @@ class ChatSide:
                 self._read_transcript()
             elif isinstance(step, Ended):
                 assert self.turn is not None
-                if self.is_lost:
+                if self.may_come_back:
                     self.texts.pop()
                 self.ended = step
                 self.texts.append(self.turn.said)

@@ -5,8 +5,9 @@ on the next one we ask to resume, acknowledge the offer, and get every chunk aga
 skipped by their number. When the turn ended meanwhile there is nothing to resume, and the transcript has the answer.
 
 When the agent's process dies in mid-turn and comes back, the turn goes on, or begins again, under another id (8.9), perhaps only after
-we were told that there is nothing to resume: then the turn is lost as it seems, until a stream ends and the transcript has our answer.
-The SDK's clients show such streams too. The text of a turn that went on without us is read from the transcript once it has ended.
+we were told that there is nothing to resume, or were shown what was stored of it as an end. Then the turn is lost, or aborted, as it
+seems, until a stream ends and the transcript has our answer. The SDK's clients show such streams too. The text of a turn that went on
+without us is read from the transcript once it has ended.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 Frame = dict[str, Any]
-LOST = "lost"
-"""The outcome of a turn that the agent knows nothing of any more. It may take it up again later: a caller that still listens hears of it as
-another end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +51,13 @@ class ReadTranscript:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """`outcome` is `completed`, `aborted`, `error`, `skipped` or `lost`; `error` says why it was no success. `waiting` names the tools that
-    wait for a person's approval, or for a page to run them."""
+    wait for a person's approval, or for a page to run them. `recoverable`: nobody works on it now, but the agent may take it up again; a
+    caller that still listens then hears of another end."""
 
     outcome: str
     error: str | None = None
     waiting: tuple[str, ...] = ()
+    recoverable: bool = False
 
 
 Step = Text | ToolUse | Send | ReadTranscript | Ended
@@ -79,6 +79,8 @@ class ChatTurn:
         self._behind = False
         self._missed = False
         self._lost = False
+        self._orphaned = False
+        self._recovering = False
         self._acknowledged: set[str] = set()
         self._block_ended = False
         self._error: str | None = None
@@ -108,8 +110,10 @@ class ChatTurn:
                 self.request = str(frame.get("id"))
                 self._missed = True
             yield from self._response(frame)
-        elif kind == "cf_agent_use_chat_response" and self._lost and frame.get("done"):
+        elif kind == "cf_agent_use_chat_response" and (self._lost or self._recovering) and frame.get("done"):
             yield ReadTranscript()  # whose turn that was, the transcript tells
+        elif kind == "cf_agent_chat_recovering" and frame.get("recovering") and frame.get("id") == self.request:
+            self._recovering = True
         elif kind == "cf_agent_stream_resuming":
             offered = str(frame.get("id"))
             if offered not in self._acknowledged:
@@ -133,10 +137,12 @@ class ChatTurn:
             yield Send(self.opening())
             return
         answers = [message for message in messages[ours + 1 :] if message.get("role") == "assistant"]
+        if answers and self._orphaned and any(part.get("state") == "streaming" for part in answers[0].get("parts", ())):
+            return  # what we were shown already
         if not answers:
             if not self._lost:
                 self._lost = True
-                yield Ended(LOST, "the connection broke and the agent stored no answer")
+                yield Ended("lost", "the connection broke and the agent stored no answer", recoverable=True)
             return
         text = "".join(part.get("text", "") for part in answers[0].get("parts", ()) if part.get("type") == "text")
         rest = text.removeprefix(self.said)
@@ -158,7 +164,10 @@ class ChatTurn:
                 yield ReadTranscript()
                 return
             outcome = frame.get("outcome") or ("error" if self._error else "completed")
-            yield Ended(outcome, self._error, tuple(self._tools.values()))
+            # So ends the replay of a stream that nobody writes any more (8.5).
+            self._orphaned = outcome == "aborted" and bool(frame.get("replay"))
+            self._missed = self._missed or self._orphaned
+            yield Ended(outcome, self._error, tuple(self._tools.values()), recoverable=self._orphaned)
 
     def _is_new(self, frame: Mapping[str, Any]) -> bool:
         """Whether this chunk was not shown yet. Servers older than ai-chat 0.12 do not number them, so they are counted."""

@@ -12,7 +12,6 @@ import aiohttp
 from emulator.errors import BackendError, UsageError
 from emulator.scenarios import naming, steps, variables
 from emulator.scenarios.chat_side import reconnect_ms
-from emulator.scenarios.chat_turn import LOST
 from emulator.scenarios.client import Refused, frame_text
 from emulator.scenarios.failures import ScenarioFailed, differs, unmet
 from emulator.scenarios.matching import Difference, Match, brief, match
@@ -306,8 +305,7 @@ async def answer(world: World, step: steps.Answer) -> str:
     turn = side.turn
 
     def has_ended() -> bool:
-        # A lost turn may be recovered, unless nobody wants that.
-        return side.ended is not None and (step.outcome == LOST or not side.is_lost)
+        return side.ended is not None and (side.ended.outcome == step.outcome or not side.may_come_back)
 
     if not await world.until(has_ended, f"the answer to {step.client}", step.timeout_ms) and side.ended is None:
         said = brief(turn.said) if turn.said else "nothing"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.scenarios.chat_turn import LOST, ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
+from emulator.scenarios.chat_turn import ChatTurn, Ended, ReadTranscript, Send, Step, Text, ToolUse
 
 
 def turn(history: list[Any] | None = None) -> ChatTurn:
@@ -163,7 +163,7 @@ class TestLost:
         assert steps(chat, {"type": "cf_agent_stream_resume_none", "reason": "idle"}) == [ReadTranscript()]
         (ended,) = chat.finish_from([self.ASKED])
         assert isinstance(ended, Ended)
-        assert ended.outcome == LOST
+        assert (ended.outcome, ended.recoverable) == ("lost", True)
         return chat
 
     def test_the_answer_that_comes_later_under_another_id_is_read_when_it_ends(self) -> None:
@@ -177,6 +177,35 @@ class TestLost:
         chat = self.lost()
         assert steps(chat, {**done(), "id": "another"}) == [ReadTranscript()]
         assert list(chat.finish_from([self.ASKED])) == []
+
+
+class TestOrphaned:
+    """The agent's process died in mid-answer, and what it had stored is replayed as if it were the end (8.5, 8.9)."""
+
+    ASKED = {"id": "m1", "role": "user"}  # noqa: RUF012 - never changed
+
+    def orphaned(self) -> ChatTurn:
+        chat = turn()
+        steps(chat, delta(0, "Hel"))
+        chat.resume()
+        found = steps(chat, delta(0, "Hel", replay=True), delta(1, "lo ", replay=True), done(replay=True, outcome="aborted"))
+        assert found == [Text("lo "), Ended("aborted", recoverable=True)]
+        return chat
+
+    @pytest.mark.parametrize("how", [{"continuation": True}, {}])
+    def test_what_the_agent_says_when_it_goes_on_is_read_when_it_ends(self, how: dict[str, Any]) -> None:
+        chat = self.orphaned()
+        assert steps(chat, {"type": "cf_agent_chat_recovering", "recovering": True, "id": "r1"}) == []
+        assert steps(chat, {**delta(0, "you"), "id": "r2", **how}, {**done(), "id": "r2", **how}) == [ReadTranscript()]
+        stored = {"role": "assistant", "parts": [{"type": "text", "state": "done", "text": "Hello you"}]}
+        assert list(chat.finish_from([self.ASKED, stored])) == [Text("you"), Ended("completed")]
+
+    def test_the_part_that_was_stored_is_no_end(self) -> None:
+        stored = {"role": "assistant", "parts": [{"type": "text", "state": "streaming", "text": "Hello "}]}
+        assert list(self.orphaned().finish_from([self.ASKED, stored])) == []
+
+    def test_a_turn_that_is_ended_on_purpose_is_over(self) -> None:
+        assert steps(turn(), done(outcome="aborted")) == [Ended("aborted")]
 
 
 class TestAnotherTurnIsOffered:

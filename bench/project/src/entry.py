@@ -60,7 +60,7 @@ class Crontab(Agent):
         return self.ctx.storage.sql.exec("SELECT n FROM rings").one()["n"]
 
 
-fired = []
+fired: list[str] = []
 
 
 class Default(WorkerEntrypoint):

@@ -52,8 +52,8 @@ function replaceClass(name, original, { called, completed }) {
   };
   for (const key of Reflect.ownKeys(original)) Object.defineProperty(replacement, key, Object.getOwnPropertyDescriptor(original, key));
   // Shown as what it stands for.
-  const toString = own("toString", () => Function.prototype.toString.call(original));
-  Object.defineProperty(replacement, "toString", { value: toString, writable: true, enumerable: false, configurable: true });
+  const shown = own("toString", () => Function.prototype.toString.call(original));
+  Object.defineProperty(replacement, "toString", { value: shown, writable: true, enumerable: false, configurable: true });
   Object.setPrototypeOf(replacement, Object.getPrototypeOf(original));
   Object.defineProperty(original.prototype, "constructor", { value: replacement, writable: true, configurable: true });
   Object.defineProperty(globalThis, name, { value: replacement, writable: true, enumerable: false, configurable: true });

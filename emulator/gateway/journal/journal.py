@@ -268,8 +268,7 @@ class Journal:
         self._armed = self._file is None
         self._look()
         if self._pending and self._file is not None:
-            # A batch has its fixed cost: a server that has no time makes few large ones.
-            self._arm(BATCH_S if busy else PAUSE_S)
+            self._arm(PAUSE_S)
 
     def _arm(self, pause_s: float) -> None:
         self._armed = True

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from emulator.clock.virtual import VirtualClock
 from emulator.config import Redactor, Secrets
 from emulator.gateway.clocks import SystemClock
 from emulator.gateway.journal import Entry, Journal
@@ -206,18 +207,8 @@ def test_anything_can_be_an_entry() -> None:
     assert texts(journal) == ["ÿþ", "\ufffd\ufffd"]
 
 
-class Stopped:
-    """A clock that is not the machine's."""
-
-    def now_ms(self) -> int:
-        return 1_000
-
-    def call_at(self, when_ms: int, callback: Any) -> Any:
-        raise NotImplementedError
-
-
 def test_times_are_the_clocks_and_the_machines() -> None:
-    journal = Journal(Stopped())
+    journal = Journal(VirtualClock(1_000))
     journal.add("x")
     say(journal, "a")
     for entry in journal.since(0):

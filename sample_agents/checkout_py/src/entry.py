@@ -1,5 +1,6 @@
 """Two agents that charge a card. A charge that a crash has cut is taken up again: the one charges once more, the other does not."""
 
+from abc import abstractmethod
 from typing import TypedDict
 
 import payments
@@ -16,9 +17,9 @@ class Checkout(Agent[Orders]):
 
     initial_state = Orders(paid={})
 
+    @abstractmethod
     async def charge(self, order: str) -> str:
         """Charge the card: the receipt. It is called again for an order whose charge was cut, whatever the cut one had come to."""
-        raise NotImplementedError
 
     @callable
     async def pay(self, order: str) -> str:
